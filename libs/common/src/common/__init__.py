@@ -1,0 +1,1 @@
+"""What the services share: contracts, the cluster view, database and web. Imports no service."""

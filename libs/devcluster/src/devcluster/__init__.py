@@ -1,0 +1,1 @@
+"""A real, disposable Kubernetes control plane without containers."""

@@ -1,0 +1,1 @@
+"""Watches a cluster, scores what it sees and tells what changed."""
