@@ -1,0 +1,1 @@
+"""Benchmarks: one file each, one report. They measure and never fail for being slow."""

@@ -1,0 +1,43 @@
+"""What a benchmark says: figures, each with its target."""
+
+import statistics
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured quantity. `runs` are the single readings, `value` their median unless it is given."""
+
+    id: str
+    what: str
+    unit: str
+    target: float
+    better: Literal["lower", "higher"]
+    runs: Sequence[float]
+    conditions: str
+    value: float | None = None
+    note: str = ""
+
+    def entry(self) -> dict[str, object]:
+        value = statistics.median(self.runs) if self.value is None else self.value
+        met = value <= self.target if self.better == "lower" else value >= self.target
+        return {
+            **asdict(self),
+            "value": round(value, 4),
+            "met": met,
+            "runs": [round(r, 4) for r in self.runs],
+            "min": round(min(self.runs), 4),
+            "max": round(max(self.runs), 4),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """`run(quick)` measures; quick rounds show that it works, their numbers mean little."""
+
+    id: str
+    title: str
+    run: Callable[[bool], Awaitable[list[Figure]]]
+    family: tuple[str, ...] = field(default=())  # further ids that the same run measures
