@@ -1,7 +1,7 @@
 """What may be asked of the cluster view. The store implements it; pure code sees nothing else of the cluster."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from common.cluster.rows import (
     Resources,
     Row,
     ServiceRow,
+    Toleration,
     Usage,
 )
 from common.contracts.objects import ObjectKey
@@ -80,8 +81,24 @@ class ClusterSnapshot(Protocol):
     def zones(self) -> Mapping[str, Collection[str]]:
         """Zone to names of its nodes."""
 
+    def unready_nodes(self, zone: str | None = None) -> Collection[str]:
+        """Names of the nodes of one zone, or of all, whose Ready is not True. Kept incrementally."""
+
+    def readiness_changes(self, node: str) -> Sequence[datetime]:
+        """When the node's readiness was seen to change, oldest first, the last 20; the API keeps no such history."""
+
+    def clock_offset(self, node: str) -> timedelta | None:
+        """How long before it reached us the node's Lease claims to have been renewed: about zero when clocks agree.
+
+        Negative when the node's clock runs ahead. Of the last renewal that was watched; None when none was, since the age
+        of a listed one says nothing.
+        """
+
     def pods_on(self, node: str) -> Collection[PodRow]:
-        """Pods bound to the node, finished ones included."""
+        """Pods bound to the node, finished ones included. The empty name gives those that are not bound to any."""
+
+    def tolerations(self) -> Collection[tuple[Toleration, ...]]:
+        """The distinct sets of tolerations that unfinished pods have; few, however many pods. Kept incrementally."""
 
     def pods_in(self, namespace: str) -> Collection[PodRow]: ...
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
@@ -11,8 +11,21 @@ from common.contracts.health import Scalar
 
 S = TypeVar("S")
 T = TypeVar("T")
+D = TypeVar("D")
 
 NO_TIME = timedelta(0)
+
+# Not kinds of the Kubernetes API, but a check may name them in `reads` all the same.
+NODE_USAGE = "NodeUsage"  # what metrics.k8s.io measures
+POD_USAGE = "PodUsage"
+SOURCES = "Source"  # `snapshot.sources` and `snapshot.api`: how well we see
+
+
+def threshold(default: D, description: str, *, least: float | None = None, most: float | None = None) -> D:
+    """A field of a thresholds dataclass. `description` names the source of the number; `least` and `most` bound what a
+    policy file may set. Durations are never negative, so need no bounds of their own."""
+    metadata = {"description": description, "least": least, "most": most}
+    return cast(D, field(default=default, metadata=metadata))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +59,10 @@ class Check(Generic[S, T]):
     whose defaults are the check's defaults; each field's metadata has a "description" that names the source of the
     number. `reads` lists other kinds whose changes can change the answer. A number that depends on the time alone is
     re-run when due: return a symptom with `since` and `after`, or `look_again`.
+
+    Checks of Cluster and Zone look at much, so they are not run on each change of what they read: once for many changes.
+    Keep ages out of messages and evidence (`since` tells them), and round what is measured: a finding whose words
+    differ at every look would be told as changed every time.
     """
 
     code: str
