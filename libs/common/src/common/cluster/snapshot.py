@@ -90,8 +90,8 @@ class ClusterSnapshot(Protocol):
     def clock_offset(self, node: str) -> timedelta | None:
         """How long before it reached us the node's Lease claims to have been renewed: about zero when clocks agree.
 
-        Negative when the node's clock runs ahead. Of the last renewal that was watched; None when none was, since the age
-        of a listed one says nothing.
+        Negative when the node's clock runs ahead. Of the last renewal that was watched; None when none was, since the
+        age of a listed one says nothing.
         """
 
     def pods_on(self, node: str) -> Collection[PodRow]:
@@ -112,7 +112,7 @@ class ClusterSnapshot(Protocol):
     def services_of(self, pod: PodRow) -> Collection[ServiceRow]: ...
 
     def owners(self, row: Row) -> Sequence[ObjectKey]:
-        """The chain from the direct controller up to the top one; owners that are gone or not watched are still named."""
+        """The chain from the direct controller up to the top one; owners that are gone or unwatched are still named."""
 
     def top_owner(self, row: Row) -> ObjectKey:
         """The last of `owners`, or the row's own key."""

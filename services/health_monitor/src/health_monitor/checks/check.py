@@ -25,7 +25,7 @@ def threshold(default: D, description: str, *, least: float | None = None, most:
     """A field of a thresholds dataclass. `description` names the source of the number; `least` and `most` bound what a
     policy file may set. Durations are never negative, so need no bounds of their own."""
     metadata = {"description": description, "least": least, "most": most}
-    return cast(D, field(default=default, metadata=metadata))
+    return cast("D", field(default=default, metadata=metadata))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Check(Generic[S, T]):
     number. `reads` lists other kinds whose changes can change the answer. A number that depends on the time alone is
     re-run when due: return a symptom with `since` and `after`, or `look_again`.
 
-    Checks of Cluster and Zone look at much, so they are not run on each change of what they read: once for many changes.
+    Checks of Cluster and Zone look at much, so they are not run on each change of what they read: once for many.
     Keep ages out of messages and evidence (`since` tells them), and round what is measured: a finding whose words
     differ at every look would be told as changed every time.
     """
