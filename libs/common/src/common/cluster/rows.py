@@ -36,6 +36,13 @@ class Condition(Value, frozen=True, gc=False, kw_only=True):
     seen_at: datetime | None = None  # lastHeartbeatTime, nodes only
 
 
+def find_condition(conditions: tuple[Condition, ...], type_: str) -> Condition | None:
+    for condition in conditions:  # a loop, for speed: it runs on every pod and node event
+        if condition.type == type_:
+            return condition
+    return None
+
+
 class Resources(Value, frozen=True, gc=False, kw_only=True):
     """An amount of everything that is scheduled. Zero means none or not said."""
 
@@ -129,7 +136,7 @@ class NodeRow(Row, frozen=True, gc=False, kw_only=True):
         return self.labels.get("topology.kubernetes.io/zone", "")
 
     def condition(self, type_: str) -> Condition | None:
-        return next((c for c in self.conditions if c.type == type_), None)
+        return find_condition(self.conditions, type_)
 
     @property
     def ready(self) -> bool:
@@ -163,6 +170,7 @@ class ContainerStatus(Value, frozen=True, gc=False, kw_only=True):
     finished_at: datetime | None = None  # of terminated
     last_reason: str = ""  # lastState.terminated
     last_exit_code: int | None = None
+    last_started_at: datetime | None = None  # with the next, how long the run that ended last had lasted
     last_finished_at: datetime | None = None
 
 
@@ -185,6 +193,7 @@ class PodRow(Row, frozen=True, gc=False, kw_only=True):
     priority_class: str = ""
     qos: str = ""
     grace_seconds: int | None = None  # deletionGracePeriodSeconds
+    finalizers: tuple[str, ...] = ()
     mirror: bool = False  # a static pod, made by a kubelet
 
     @property
@@ -193,7 +202,7 @@ class PodRow(Row, frozen=True, gc=False, kw_only=True):
 
     def condition(self, type_: str) -> Condition | None:
         """A condition that is not True, or None."""
-        return next((c for c in self.conditions if c.type == type_), None)
+        return find_condition(self.conditions, type_)
 
 
 class NamespaceRow(Row, frozen=True, gc=False, kw_only=True):
@@ -215,13 +224,14 @@ class WorkloadRow(Row, frozen=True, gc=False, kw_only=True):
     strategy: str = ""  # RollingUpdate, Recreate, OnDelete
     revision: str = ""  # deployment.kubernetes.io/revision, or the update revision
     current_revision: str = ""  # StatefulSet
+    partition: int = 0  # StatefulSet: pods below this ordinal keep the current revision on purpose
     progress_deadline_seconds: int | None = None
     selector: Selector
     conditions: tuple[Condition, ...] = ()
     claim_templates: tuple[str, ...] = ()
 
     def condition(self, type_: str) -> Condition | None:
-        return next((c for c in self.conditions if c.type == type_), None)
+        return find_condition(self.conditions, type_)
 
 
 class DeploymentRow(WorkloadRow, frozen=True, gc=False, kw_only=True): ...
@@ -249,7 +259,7 @@ class JobRow(Row, frozen=True, gc=False, kw_only=True):
     conditions: tuple[Condition, ...] = ()
 
     def condition(self, type_: str) -> Condition | None:
-        return next((c for c in self.conditions if c.type == type_), None)
+        return find_condition(self.conditions, type_)
 
 
 class CronJobRow(Row, frozen=True, gc=False, kw_only=True):
@@ -271,7 +281,7 @@ class HorizontalPodAutoscalerRow(Row, frozen=True, gc=False, kw_only=True):
     conditions: tuple[Condition, ...] = ()
 
     def condition(self, type_: str) -> Condition | None:
-        return next((c for c in self.conditions if c.type == type_), None)
+        return find_condition(self.conditions, type_)
 
 
 class PodDisruptionBudgetRow(Row, frozen=True, gc=False, kw_only=True):
@@ -284,6 +294,10 @@ class PodDisruptionBudgetRow(Row, frozen=True, gc=False, kw_only=True):
     expected_pods: int = 0
     generation: int = 0
     observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, type_: str) -> Condition | None:
+        return find_condition(self.conditions, type_)
 
 
 class PersistentVolumeClaimRow(Row, frozen=True, gc=False, kw_only=True):
@@ -344,3 +358,24 @@ class Usage(Value, frozen=True, gc=False, kw_only=True):
     memory_bytes: int
     measured_at: datetime
     containers: Mapping[str, tuple[int, int]] = {}  # name -> millicores, bytes
+
+
+ROW_KINDS: tuple[type[Row], ...] = (
+    NamespaceRow,
+    NodeRow,
+    LeaseRow,
+    DeploymentRow,
+    ReplicaSetRow,
+    StatefulSetRow,
+    DaemonSetRow,
+    CronJobRow,
+    JobRow,
+    HorizontalPodAutoscalerRow,
+    PodDisruptionBudgetRow,
+    PersistentVolumeRow,
+    PersistentVolumeClaimRow,
+    ServiceRow,
+    EndpointSliceRow,
+    PodRow,
+    EventRow,
+)
