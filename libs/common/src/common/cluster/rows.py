@@ -78,7 +78,7 @@ def _holds(value: str | None, operator: str, values: tuple[str, ...]) -> bool:
 
 
 class Row(Value, frozen=True, gc=False, kw_only=True):
-    """What every kept object has. `annotations` holds those of this product (`k8s-health-checker/...`) and few others."""
+    """What every kept object has. `annotations` holds those of this product (`k8s-health-checker/…`) and few more."""
 
     uid: str
     namespace: str = ""
@@ -210,7 +210,7 @@ class NamespaceRow(Row, frozen=True, gc=False, kw_only=True):
 
 
 class WorkloadRow(Row, frozen=True, gc=False, kw_only=True):
-    """Deployment, ReplicaSet, StatefulSet and DaemonSet alike. For a DaemonSet `replicas` is what should be scheduled."""
+    """Deployment, ReplicaSet, StatefulSet and DaemonSet alike. A DaemonSet's `replicas` is what should be scheduled."""
 
     replicas: int = 0
     ready_replicas: int = 0

@@ -1,0 +1,146 @@
+"""Indexes over rows, kept up to date one change at a time: each costs the same however large the cluster is."""
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from common.cluster.rows import Labels, PodRow, Resources, Row, Selector
+from common.contracts.objects import ObjectKey
+
+R = TypeVar("R", bound=Row)
+G = TypeVar("G", bound=Hashable)
+
+
+class Grouped(Generic[R, G]):
+    """Rows by what `group_of` says of them; None leaves a row out. Empty groups are dropped."""
+
+    def __init__(self, group_of: Callable[[R], G | None]) -> None:
+        self._group_of = group_of
+        self._groups: dict[G, dict[ObjectKey, R]] = {}
+
+    def __getitem__(self, group: G) -> Mapping[ObjectKey, R]:
+        return self._groups.get(group, _NOTHING)
+
+    def __iter__(self) -> Iterator[G]:
+        return iter(self._groups)
+
+    def update(self, key: ObjectKey, before: R | None, after: R | None) -> None:
+        new = None if after is None else self._group_of(after)
+        if before is not None:
+            old = self._group_of(before)
+            if old is not None and old != new:
+                self._leave(old, key)
+        if after is not None and new is not None:
+            group = self._groups.get(new)
+            if group is None:
+                group = self._groups[new] = {}
+            group[key] = after
+
+    def _leave(self, group: G, key: ObjectKey) -> None:
+        members = self._groups[group]
+        del members[key]
+        if not members:
+            del self._groups[group]
+
+
+_NOTHING: Mapping[ObjectKey, Any] = {}
+
+
+class Selectors(Generic[R]):
+    """Rows with a label selector, found by the labels that they select.
+
+    A selector is filed under one of its label pairs, so that asking costs one look-up per label of the object however
+    many selectors its namespace has. Those without a pair (expressions only, or everything) are tried one by one.
+    """
+
+    def __init__(self, selector_of: Callable[[R], Selector]) -> None:
+        self._selector_of = selector_of
+        self._by_pair: Grouped[R, tuple[str, str, str]] = Grouped(self._pair)
+
+    def _pair(self, row: R) -> tuple[str, str, str]:
+        """The pair with the longest value: likely the one that the fewest share."""
+        pairs = self._selector_of(row).labels.items()
+        key, value = max(pairs, key=lambda pair: (len(pair[1]), pair), default=("", ""))
+        return (row.namespace, key, value)
+
+    def update(self, key: ObjectKey, before: R | None, after: R | None) -> None:
+        self._by_pair.update(key, before, after)
+
+    def matching(self, namespace: str, labels: Labels) -> list[R]:
+        found: list[R] = []
+        for pair in (("", ""), *labels.items()):
+            group = self._by_pair[(namespace, *pair)]
+            if group:
+                found += [row for row in group.values() if self._selector_of(row).matches(labels)]
+        return found
+
+
+class Selected(Generic[R]):
+    """The pods that each row with a selector selects. Pods whose labels stay the same object cost nothing."""
+
+    def __init__(
+        self, selectors: Selectors[R], selector_of: Callable[[R], Selector], pods_in: Grouped[PodRow, str]
+    ) -> None:
+        self._selectors = selectors
+        self._selector_of = selector_of
+        self._pods_in = pods_in
+        self._selected: dict[ObjectKey, dict[ObjectKey, None]] = {}
+
+    def __getitem__(self, key: ObjectKey) -> Collection[ObjectKey]:
+        return self._selected.get(key, {})
+
+    def update(self, key: ObjectKey, before: R | None, after: R | None) -> None:
+        """A selector came, changed or went."""
+        if after is None:
+            self._selected.pop(key, None)
+            return
+        selector = self._selector_of(after)
+        if before is not None and self._selector_of(before) == selector:
+            return
+        pods = self._pods_in[after.namespace]
+        self._selected[key] = {pod: None for pod, row in pods.items() if selector.matches(row.labels)}
+
+    def update_pod(self, key: ObjectKey, before: PodRow | None, after: PodRow | None) -> None:
+        if before is not None and after is not None and before.labels is after.labels:
+            return
+        if before is not None:
+            for row in self._selectors.matching(before.namespace, before.labels):
+                self._selected[row.key].pop(key, None)
+        if after is not None:
+            for row in self._selectors.matching(after.namespace, after.labels):
+                self._selected[row.key][key] = None
+
+
+class Totals:
+    """Sums of the requests, or limits, of the unfinished pods bound to each node."""
+
+    def __init__(self, amount_of: Callable[[PodRow], Resources]) -> None:
+        self._amount_of = amount_of
+        self._sums: dict[str, list[int]] = {}
+
+    def __getitem__(self, node: str) -> Resources:
+        cpu, memory, ephemeral, pods = self._sums.get(node, (0, 0, 0, 0))
+        return Resources(cpu_millicores=cpu, memory_bytes=memory, ephemeral_bytes=ephemeral, pods=pods)
+
+    def update(self, _key: ObjectKey, before: PodRow | None, after: PodRow | None) -> None:
+        old = _counted(before)
+        new = _counted(after)
+        if old and new and old.node == new.node and self._amount_of(old) is self._amount_of(new):
+            return
+        if old:
+            self._add(old, -1)
+        if new:
+            self._add(new, 1)
+
+    def _add(self, pod: PodRow, sign: int) -> None:
+        amount = self._amount_of(pod)
+        sums = self._sums.setdefault(pod.node, [0, 0, 0, 0])
+        sums[0] += sign * amount.cpu_millicores
+        sums[1] += sign * amount.memory_bytes
+        sums[2] += sign * amount.ephemeral_bytes
+        sums[3] += sign
+        if not sums[3]:
+            del self._sums[pod.node]
+
+
+def _counted(pod: PodRow | None) -> PodRow | None:
+    return pod if pod is not None and pod.node and not pod.finished else None
