@@ -1,0 +1,1 @@
+"""The REST API: shapes, and routes grouped by what they are about."""

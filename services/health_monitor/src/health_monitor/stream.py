@@ -1,0 +1,122 @@
+"""Fan-out of what happens to the clients that are connected now.
+
+Keeps nothing: who missed something reads it from the stored events, by cursor.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from common.contracts import HealthEvent, ObjectKey, Severity
+
+HEARTBEAT_SECONDS = 15.0  # below the 30 to 60 s after which common proxies close an idle connection
+# At 50 changes a second a client may stall for 20 s; then it is better off reading on from its cursor.
+MAX_WAITING = 1_000
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One server-sent event, encoded once for all clients."""
+
+    key: ObjectKey
+    severity: Severity | None  # None: a score
+    cursor: int  # 0: a score
+    frame: bytes
+
+
+class SlowConsumer(Exception):
+    """The client did not read as fast as things happened, and was cut off."""
+
+
+class HubClosed(Exception):
+    """The service is going down."""
+
+
+class Client:
+    """One connected client's bounded queue."""
+
+    def __init__(self, max_waiting: int) -> None:
+        self._waiting: asyncio.Queue[Message] = asyncio.Queue(max_waiting)
+        self._ended: Exception | None = None
+        self._wake = asyncio.Event()
+
+    def offer(self, message: Message) -> None:
+        if self._ended is not None:
+            return
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            self.end(SlowConsumer())
+        self._wake.set()
+
+    def end(self, why: Exception) -> None:
+        self._ended = why
+        self._waiting = asyncio.Queue(1)  # frees what waits; the client may never take another byte
+        self._wake.set()
+
+    async def next(self, within: float) -> Message | None:
+        """The next message; None when there was none within so many seconds. Raises what ended the client."""
+        if self._waiting.empty() and self._ended is None:
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), within)
+            except TimeoutError:
+                return None
+        if self._ended is not None:
+            raise self._ended
+        return self._waiting.get_nowait()
+
+
+class Hub:
+    """Where producers publish and clients listen. Publishing never waits."""
+
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        self._clients: set[Client] = set()
+        self._max_waiting = max_waiting
+        self.dropped = 0
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)
+
+    def publish_events(self, events: Sequence[HealthEvent]) -> None:
+        for event in events if self._clients else ():
+            self._publish(event_message(event))
+
+    def publish(self, message: Message) -> None:
+        if self._clients:
+            self._publish(message)
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Messages from now on, for as long as the block lasts."""
+        client = Client(self._max_waiting)
+        self._clients.add(client)
+        try:
+            yield client
+        except SlowConsumer:
+            self.dropped += 1
+            raise
+        finally:
+            self._clients.discard(client)
+
+    def close(self) -> None:
+        """End every client, so that the server can shut down."""
+        for client in self._clients:
+            client.end(HubClosed())
+
+    def _publish(self, message: Message) -> None:
+        for client in self._clients:
+            client.offer(message)
+
+
+def event_message(event: HealthEvent) -> Message:
+    """A stored event; its cursor is the id from which a client that lost the connection reads on."""
+    finding = event.data.finding
+    frame = format_sse_event(event="event", data_str=event.model_dump_json(), id=str(event.cursor))
+    return Message(finding.object.key, finding.severity, event.cursor, frame)
+
+
+HEARTBEAT = KEEPALIVE_COMMENT
