@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
@@ -25,7 +25,7 @@ def threshold(default: D, description: str, *, least: float | None = None, most:
     """A field of a thresholds dataclass. `description` names the source of the number; `least` and `most` bound what a
     policy file may set. Durations are never negative, so need no bounds of their own."""
     metadata = {"description": description, "least": least, "most": most}
-    return cast("D", field(default=default, metadata=metadata))
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
