@@ -1,4 +1,4 @@
-"""Finds or makes the programs of a control plane: named ones, cached ones, published ones, built ones, in this order."""
+"""Finds or makes programs: ones the user names, cached ones, published ones, built ones, in this order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def _named(tool: Tool) -> Path | None:
         return Path(found)
     if chosen:
         first = (output.strip().splitlines() or ["no answer"])[0]
-        raise BinariesError(f"{tool.variable}={chosen}: {tool.version} is needed, it says {first!r}; unset the variable")
+        raise BinariesError(
+            f"{tool.variable}={chosen}: {tool.version} is needed, it says {first!r}; unset the variable"
+        )
     return None
 
 

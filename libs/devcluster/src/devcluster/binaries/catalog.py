@@ -134,7 +134,7 @@ GROUPS = {
             # Without these the API server says v0.0.0-master, and version checks of clients misjudge it.
             {
                 _COMPONENT_VERSION + "gitVersion": f"v{KUBERNETES}",
-                _COMPONENT_VERSION + "gitMajor": KUBERNETES.split(".")[0],
+                _COMPONENT_VERSION + "gitMajor": KUBERNETES.split(".", maxsplit=1)[0],
                 _COMPONENT_VERSION + "gitMinor": KUBERNETES.split(".")[1],
                 "sigs.k8s.io/metrics-server/pkg/version.gitVersion": f"v{METRICS_SERVER}",
             },

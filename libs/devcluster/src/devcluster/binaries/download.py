@@ -36,7 +36,7 @@ def fetch(tools: tuple[Tool, ...], into: Path, sites: Sites) -> set[str]:
             if source is None or base in unreachable:
                 continue
             try:
-                _fetch_one(client, tool, source, base, into, archives)
+                _fetch_one(client, tool, source, base=base, into=into, archives=archives)
                 got.add(tool.name)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 say(f"{base} cannot be reached, its programs are built instead")
@@ -49,7 +49,7 @@ def fetch(tools: tuple[Tool, ...], into: Path, sites: Sites) -> set[str]:
 
 
 def _fetch_one(
-    client: httpx.Client, tool: Tool, source: Download, base: str, into: Path, archives: dict[str, Path]
+    client: httpx.Client, tool: Tool, source: Download, *, base: str, into: Path, archives: dict[str, Path]
 ) -> None:
     system, architecture = target()
 

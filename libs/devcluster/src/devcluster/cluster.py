@@ -1,0 +1,215 @@
+"""One disposable control plane: up, down, status, components stopped and started, snapshots."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from . import binaries, kwokctl, processes
+from .api import Api, Object, collection, wait_for
+from .errors import DevClusterError
+from .nodes import scale_nodes
+from .settings import Pool, Settings, clusters_folder
+
+READY_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What runs: process ids by component, whether the API server is ready, and how many nodes and pods it has."""
+
+    name: str
+    kubeconfig: Path
+    ready: bool
+    processes: dict[str, int]
+    nodes: int = 0
+    pods: int = 0
+
+
+class DevCluster:
+    """A control plane under a name. As a context manager it is up inside the block and gone after it.
+
+    >>> with DevCluster(Settings(name="try")) as cluster:
+    ...     print(cluster.kubeconfig)
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.home = clusters_folder() / self.settings.name
+
+    @classmethod
+    def open(cls, name: str) -> DevCluster:
+        """A cluster that is already up. Raises DevClusterError where there is none of that name."""
+        file = clusters_folder() / name / "settings.json"
+        try:
+            stored = json.loads(file.read_text())
+        except FileNotFoundError:
+            running = ", ".join(names()) or "none"
+            raise DevClusterError(
+                f"no cluster {name!r} is up (up: {running}); start it: devcluster up {name}"
+            ) from None
+        pools = tuple(Pool(**pool) for pool in stored.pop("pools"))
+        return cls(Settings(**stored | {"pools": pools, "zones": tuple(stored["zones"])}))
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig of the cluster's administrator."""
+        return self.home / "kubeconfig"
+
+    @property
+    def work(self) -> Path:
+        """kwokctl's folder of this cluster: logs, pids, certificates, etcd's data."""
+        return self.home / "kwok" / "clusters" / self.settings.name
+
+    @cached_property
+    def api(self) -> Api:
+        return Api(self.kubeconfig)
+
+    def up(self, *, owner: int | None = None, detached: bool = False) -> DevCluster:
+        """Starts everything and returns when pods can be made (some 5 s; minutes when programs must be made first).
+
+        Unless ``detached``, the cluster goes when the owner (this process, if no other is named) ends, however it
+        ends. Raises DevClusterError and leaves nothing behind when it does not start.
+        """
+        programs = self._programs
+        try:
+            self.home.mkdir(parents=True)
+        except FileExistsError:
+            raise DevClusterError(
+                f"cluster {self.settings.name!r} is up already; end it first: devcluster down {self.settings.name}"
+            ) from None
+        try:
+            if not detached:
+                processes.guard(self.home, owner or os.getpid())
+            self._create(programs)
+        except BaseException as error:
+            problem = self._last_words() if isinstance(error, DevClusterError) else ""
+            self.down()
+            if problem:
+                raise DevClusterError(f"{error} ({problem})") from error
+            raise
+        return self
+
+    @property
+    def _programs(self) -> dict[str, Path]:
+        try:
+            return binaries.ensure("control-plane")
+        except binaries.BinariesError as error:
+            raise DevClusterError(str(error)) from error
+
+    def _create(self, programs: dict[str, Path]) -> None:
+        (self.home / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        config = self.home / "config.yaml"
+        config.write_text(kwokctl.configuration(self.settings, programs, self.home))
+        kwokctl.run(
+            programs["kwokctl"],
+            self.home,
+            "create",
+            "cluster",
+            "--config",
+            str(config),
+            "--kubeconfig",
+            str(self.kubeconfig),
+        )
+        self.wait_ready()
+        if self.settings.metrics:
+            for body in kwokctl.metrics_api(kwokctl.metrics_port(config)):
+                self.api.create(body)
+        if self.settings.controllers:
+            scale_nodes(self.api, self.settings)
+
+    def wait_ready(self) -> None:
+        """Returns when the API server is ready and the controllers make service accounts, so that pods can be made."""
+        wait_for("the API server", self.api.ready, READY_TIMEOUT_SECONDS)
+        if self.settings.controllers:
+            account = collection("v1/serviceaccounts", "default") + "/default"
+            wait_for("the controller manager", lambda: self.api.exists(account), READY_TIMEOUT_SECONDS)
+
+    def _kwokctl(self, *arguments: str) -> None:
+        kwokctl.run(self._programs["kwokctl"], self.home, *arguments)
+
+    def _last_words(self) -> str:
+        """The end of the log of a component that is not running any more."""
+        for log in sorted(self.work.glob("logs/*.log")):
+            if log.stem not in self.processes():
+                lines = log.read_text(errors="replace").strip().splitlines()
+                return f"{log.stem}: {lines[-1][:300]}" if lines else f"{log.stem} ended without a word"
+        return ""
+
+    def down(self) -> None:
+        """Ends every process and removes every file; a cluster that is not there is fine."""
+        self.close()
+        processes.remove(self.home)
+
+    def close(self) -> None:
+        """Ends this object's connections to the API server; the cluster goes on."""
+        api = self.__dict__.pop("api", None)
+        if api:
+            api.close()
+
+    def __enter__(self) -> DevCluster:
+        return self.up()
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.down()
+
+    def status(self) -> Status:
+        running = self.processes()
+        ready = self.kubeconfig.exists() and self.api.ready()
+        counts = [
+            _count(self.api.get(collection(kind) + "?limit=1")) if ready else 0 for kind in ("v1/nodes", "v1/pods")
+        ]
+        return Status(self.settings.name, self.kubeconfig, ready, running, *counts)
+
+    def processes(self) -> dict[str, int]:
+        """The running components' process ids by name."""
+        running = processes.pids(self.home)
+        files = self.work.glob("pids/*.pid")
+        return {file.stem: pid for file in sorted(files) if (pid := int(file.read_text() or 0)) in running}
+
+    def stop(self, component: str) -> None:
+        """Kills one component (``kube-apiserver``, ``metrics-server``, ...), as a crash would."""
+        pid = self.processes().get(component)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            wait_for(f"the end of {component}", lambda: pid not in processes.pids(self.home))
+        (self.work / "pids" / f"{component}.pid").unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Starts the components that do not run, and returns when the API server is ready."""
+        self._kwokctl("start", "cluster")
+        self.wait_ready()
+
+    def save_snapshot(self, file: Path) -> None:
+        """Writes etcd's content to a file."""
+        partial = file.with_name(f".{file.name}.{os.getpid()}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._kwokctl("snapshot", "save", "--path", str(partial))
+            partial.rename(file)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def restore_snapshot(self, file: Path) -> None:
+        """Replaces the cluster's content by a snapshot's; returns when the API server serves it."""
+        if not file.is_file():
+            raise DevClusterError(f"there is no snapshot {file}; save one: devcluster snapshot save {file}")
+        kwokctl.run(
+            self._programs["kwokctl"], self.home, "snapshot", "restore", "--path", str(file.resolve()), timeout=600
+        )
+        self.wait_ready()
+
+
+def names() -> list[str]:
+    """The clusters that are up, by name."""
+    return sorted(file.parent.name for file in clusters_folder().glob("*/settings.json"))
+
+
+def _count(page: Object) -> int:
+    """How many objects a list of limit 1 says there are."""
+    return len(page.get("items") or []) + int(page["metadata"].get("remainingItemCount") or 0)
