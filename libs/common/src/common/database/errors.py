@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import psycopg
 from psycopg import errors as pg
-from psycopg_pool import PoolTimeout
 from sqlalchemy import exc
 
 
@@ -82,17 +82,18 @@ def translated() -> Iterator[None]:
         yield
     except exc.TimeoutError as error:
         raise DatabaseUnavailable("no free database connection in time") from error
-    except PoolTimeout as error:
-        raise DatabaseUnavailable("no free database connection in time") from error
     except exc.DBAPIError as error:
-        _raise_translated(error, error.orig)
+        translate(error, error.orig)
     except psycopg.Error as error:
-        _raise_translated(error, error)
+        translate(error, error)
     except UnicodeEncodeError as error:
+        if error.reason != "surrogates not allowed":
+            raise
         raise ValueRejected("text holds half a surrogate pair") from error
 
 
-def _raise_translated(raised: Exception, cause: BaseException | None) -> None:
+def translate(raised: Exception, cause: BaseException | None) -> NoReturn:
+    """Raise the error of this module for the driver's error `cause`; `raised` itself when there is none."""
     if isinstance(cause, psycopg.Error) and (ours := classified(cause)) is not None:
         raise ours from raised
     raise raised

@@ -1,0 +1,133 @@
+"""Jobs exist if and only if the transaction that deferred them commits, and each is carried out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from procrastinate import JobContext
+from sqlalchemy import text
+from tests.support.waiting import eventually
+
+from common.database.connections import Database
+from common.database.embedded import EmbeddedPostgres
+from common.database.engine import Target
+from common.database.migrate import upgrade
+from common.database.settings import DatabaseSettings
+from common.database.work import WorkQueue, defer_in
+
+pytestmark = pytest.mark.database
+
+SCRIPTS = str(Path(__file__).parent / "scripts")
+SETTINGS = DatabaseSettings(connect_timeout_seconds=2)
+
+
+class Notebook:
+    """A service with one task that writes down what it was given."""
+
+    def __init__(self, target: Target) -> None:
+        self.database = Database(target, SETTINGS)
+        self.queue = WorkQueue(target, SETTINGS)
+        self.written: list[str] = []
+        self.task = self.queue.app.task(name="write", pass_context=True)(self._write)
+
+    async def _write(self, context: JobContext, note: str) -> None:
+        self.written.append(note)
+
+    async def defer(self, *notes: str, at: datetime | None = None) -> list[int]:
+        async with self.database.begin() as connection:
+            return await defer_in(connection, self.task, [{"note": note} for note in notes], at=at)
+
+    async def jobs(self, status: str) -> int:
+        async with self.database.begin() as connection:
+            query = text("SELECT count(*) FROM procrastinate_jobs WHERE status::text = :status")
+            return int(await connection.scalar(query, {"status": status}) or 0)
+
+
+@asynccontextmanager
+async def notebook_on(url: str) -> AsyncIterator[Notebook]:
+    target = Target.of(url, schema="sample", service="sample")
+    await upgrade(target, SCRIPTS)
+    notebook = Notebook(target)
+    await notebook.queue.open()
+    try:
+        yield notebook
+    finally:
+        await notebook.queue.close()
+        await notebook.database.close()
+
+
+@asynccontextmanager
+async def working(notebook: Notebook) -> AsyncIterator[None]:
+    worker = asyncio.create_task(notebook.queue.run_worker(concurrency=4))
+    try:
+        yield
+    finally:
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+
+
+def written(notebook: Notebook, *notes: str) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return set(notes) <= set(notebook.written)
+
+    return check
+
+
+async def test_a_job_runs_after_its_transaction_has_committed(postgres_url: str) -> None:
+    async with notebook_on(postgres_url) as notebook, working(notebook):
+        ids = await notebook.defer("one", "two", "three")
+
+        await eventually(written(notebook, "one", "two", "three"))
+    assert len(set(ids)) == 3
+
+
+async def test_a_job_of_a_transaction_that_rolls_back_never_existed(postgres_url: str) -> None:
+    async with notebook_on(postgres_url) as notebook:
+        with suppress(ZeroDivisionError):
+            async with notebook.database.begin() as connection:
+                await defer_in(connection, notebook.task, [{"note": "never"}])
+                raise ZeroDivisionError
+
+        assert await notebook.jobs("todo") == 0
+
+
+async def test_a_job_for_later_waits(postgres_url: str) -> None:
+    async with notebook_on(postgres_url) as notebook, working(notebook):
+        await notebook.defer("later", at=datetime.now(UTC) + timedelta(hours=1))
+        await notebook.defer("now")
+
+        await eventually(written(notebook, "now"))
+        assert notebook.written == ["now"]
+        assert await notebook.jobs("todo") == 1
+
+
+async def test_a_job_whose_worker_died_is_started_again(postgres_url: str) -> None:
+    async with notebook_on(postgres_url) as notebook:
+        await notebook.defer("orphan")
+        async with notebook.database.begin() as connection:  # as a worker leaves it that was killed a minute ago
+            await connection.execute(
+                text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
+            )
+            await connection.execute(
+                text(
+                    "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)"
+                )
+            )
+
+        async with working(notebook):
+            await eventually(written(notebook, "orphan"))
+
+
+async def test_a_worker_outlives_a_restart_of_postgresql(private_postgres: EmbeddedPostgres) -> None:
+    async with notebook_on(private_postgres.url) as notebook, working(notebook):
+        await notebook.defer("before")
+        await eventually(written(notebook, "before"))
+
+        await asyncio.to_thread(private_postgres.restart)
+        await notebook.defer("after")
+
+        await eventually(written(notebook, "after"))
