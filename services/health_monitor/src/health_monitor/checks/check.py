@@ -61,8 +61,8 @@ class Check(Generic[S, T]):
     re-run when due: return a symptom with `since` and `after`, or `look_again`.
 
     Checks of Cluster and Zone look at much, so they are not run on each change of what they read: once for many.
-    Keep ages out of messages and evidence (`since` tells them), and round what is measured: a finding whose words
-    differ at every look would be told as changed every time.
+    Numbers in messages and evidence may tick, but words in the evidence must hold still: a finding is told as changed
+    when they change. `since` tells the age, so leave ages out.
     """
 
     code: str

@@ -40,14 +40,13 @@ def run(_cluster: ObjectKey, snapshot: ClusterSnapshot, thresholds: Thresholds, 
     if not api.errors or api.requests < thresholds.requests or api.errors <= api.requests * thresholds.ratio:
         return ()
     critical = api.errors > api.requests * thresholds.critical_ratio
-    limit = thresholds.critical_ratio if critical else thresholds.ratio
     return (
         Symptom(
-            message=f"More than {limit:.0%} of the requests to the API server fail with an error of the server, "
+            message=f"{api.errors} of {api.requests} requests to the API server fail with an error of the server, "
             "are throttled or lose their connection",
             after=thresholds.after,
             severity=Severity.CRITICAL if critical else Severity.WARNING,
-            evidence={"error_ratio_above": limit},
+            evidence={"errors": api.errors, "requests": api.requests},
         ),
     )
 

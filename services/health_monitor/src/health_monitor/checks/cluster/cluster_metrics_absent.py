@@ -21,11 +21,8 @@ class Thresholds:
 
 def run(_cluster: ObjectKey, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
     sources = snapshot.sources
-    missing = [
-        source
-        for kind in (NODE_USAGE, POD_USAGE)
-        if (source := sources.get(kind)) and source.state is not SourceState.SYNCED
-    ]
+    measured = [source for kind in (NODE_USAGE, POD_USAGE) if (source := sources.get(kind))]
+    missing = [source for source in measured if source.state is not SourceState.SYNCED]
     if not missing:
         return ()
     reason = missing[0].reason

@@ -12,7 +12,6 @@ from common.contracts.objects import CLUSTER
 from health_monitor.checks.check import Check, Symptom, threshold
 
 SHORT_OF = re.compile(r"Insufficient ([\w./-]*\w)|(Too many pods)")  # in the scheduler's message
-STEPS = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,15 @@ def run(_cluster: ObjectKey, snapshot: ClusterSnapshot, thresholds: Thresholds, 
     if len(waiting) < thresholds.pods:
         return ()
     resources = sorted({found for condition in waiting for found in _short_of(condition)})
-    count = _rounded(len(waiting))
+    count = len(waiting)
     plural = "" if count == 1 else "s"
     return (
         Symptom(
-            message=f"At least {count} pod{plural} cannot be placed: no node has room ({', '.join(resources)})",
+            message=f"{count} pod{plural} cannot be placed: no node has room ({', '.join(resources)})",
             since=min((c.changed_at for c in waiting if c.changed_at), default=None),
             after=thresholds.after,
-            severity=Severity.CRITICAL if len(waiting) >= thresholds.critical_pods else Severity.WARNING,
-            evidence={"pods_at_least": count, "short_of": ", ".join(resources)},
+            severity=Severity.CRITICAL if count >= thresholds.critical_pods else Severity.WARNING,
+            evidence={"pods": count, "short_of": ", ".join(resources)},
         ),
     )
 
@@ -58,12 +57,6 @@ def _lacks_capacity(pod: PodRow) -> Condition | None:
 
 def _short_of(condition: Condition) -> Iterable[str]:
     return (match[1] or "pods" for match in SHORT_OF.finditer(condition.message))
-
-
-def _rounded(count: int) -> int:
-    """Down to 1, 2, 5, 10, 20, 50, ...: still while pods come and go, and right as "at least"."""
-    size = int(10 ** (len(str(count)) - 1))
-    return max(step * size for step in STEPS if step * size <= count)
 
 
 CHECK = Check(

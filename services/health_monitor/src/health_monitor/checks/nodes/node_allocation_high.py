@@ -8,7 +8,7 @@ from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.nodes.shares import percent_in_steps
+from health_monitor.checks.nodes.shares import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: 
     if not cpu_full and not memory_full:
         return ()
     return [
-        _symptom(resource, percent_in_steps(part, whole), thresholds)
+        _symptom(resource, percent(part, whole), thresholds)
         for resource, full, part, whole in (
             ("CPU", cpu_full, requested.cpu_millicores, allocatable.cpu_millicores),
             ("memory", memory_full, requested.memory_bytes, allocatable.memory_bytes),
@@ -42,12 +42,12 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: 
     ]
 
 
-def _symptom(resource: str, percent: int, thresholds: Thresholds) -> Symptom:
+def _symptom(resource: str, requested: int, thresholds: Thresholds) -> Symptom:
     return Symptom(
-        message=f"The pods on the node request at least {percent} % of its allocatable {resource}",
+        message=f"The pods on the node request {requested} % of its allocatable {resource}",
         after=thresholds.after,
         part=resource.lower(),
-        evidence={"requested_percent_at_least": percent},
+        evidence={"requested_percent": requested},
     )
 
 

@@ -9,8 +9,6 @@ from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
 
-STEP_SECONDS = 5
-
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -29,13 +27,13 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: 
     offset = snapshot.clock_offset(node.name)
     if offset is None or -thresholds.offset <= offset <= thresholds.offset:
         return ()
-    seconds = int(abs(offset).total_seconds()) // STEP_SECONDS * STEP_SECONDS
+    seconds = round(abs(offset).total_seconds())
     cause = "is behind ours, or they are slow to arrive" if offset > timedelta(0) else "runs ahead of ours"
     return (
         Symptom(
-            message=f"The node's Lease renewals carry a time at least {seconds} s away from ours: its clock {cause}",
+            message=f"The node's Lease renewals carry a time {seconds} s away from ours: its clock {cause}",
             after=thresholds.after,
-            evidence={"offset_seconds_at_least": seconds, "ahead": offset < timedelta(0)},
+            evidence={"offset_seconds": round(offset.total_seconds(), 1)},
         ),
     )
 

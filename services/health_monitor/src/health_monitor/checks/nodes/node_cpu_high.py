@@ -8,7 +8,7 @@ from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import NODE_USAGE, Check, Symptom, threshold
-from health_monitor.checks.nodes.shares import percent_in_steps
+from health_monitor.checks.nodes.shares import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: 
     allocatable = node.allocatable.cpu_millicores
     if usage is None or not allocatable or usage.cpu_millicores < allocatable * thresholds.ratio:
         return ()
-    percent = percent_in_steps(usage.cpu_millicores, allocatable)
+    used = percent(usage.cpu_millicores, allocatable)
     return (
         Symptom(
-            message=f"The node uses at least {percent} % of its allocatable CPU",
+            message=f"The node uses {used} % of its allocatable CPU",
             after=thresholds.after,
-            evidence={"used_percent_at_least": percent, "allocatable_cpu_millicores": allocatable},
+            evidence={"used_percent": used, "allocatable_cpu_millicores": allocatable},
         ),
     )
 

@@ -27,11 +27,12 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, now: d
     changes = snapshot.readiness_changes(node.name)
     if len(changes) < thresholds.changes or changes[-thresholds.changes] <= now - thresholds.window:
         return ()
+    count = sum(changed_at > now - thresholds.window for changed_at in changes)
     minutes = round(thresholds.window.total_seconds() / 60)
     return (
         Symptom(
-            message=f"Ready changed at least {thresholds.changes} times within {minutes} min",
-            evidence={"changes_at_least": thresholds.changes, "window_minutes": minutes},
+            message=f"Ready changed {count} times within {minutes} min",
+            evidence={"changes": count, "window_minutes": minutes},
         ),
     )
 

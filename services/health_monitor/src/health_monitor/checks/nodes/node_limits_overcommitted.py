@@ -8,7 +8,7 @@ from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.nodes.shares import percent_in_steps
+from health_monitor.checks.nodes.shares import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: 
     if not cpu_over and not memory_over:
         return ()
     return [
-        _symptom(resource, percent_in_steps(part, whole), thresholds)
+        _symptom(resource, percent(part, whole), thresholds)
         for resource, over, part, whole in (
             ("CPU", cpu_over, limits.cpu_millicores, allocatable.cpu_millicores),
             ("memory", memory_over, limits.memory_bytes, allocatable.memory_bytes),
@@ -47,12 +47,12 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: 
     ]
 
 
-def _symptom(resource: str, percent: int, thresholds: Thresholds) -> Symptom:
+def _symptom(resource: str, promised: int, thresholds: Thresholds) -> Symptom:
     return Symptom(
-        message=f"The {resource} limits of the pods on the node add up to at least {percent} % of what it can allocate",
+        message=f"The {resource} limits of the pods on the node add up to {promised} % of what it can allocate",
         after=thresholds.after,
         part=resource.lower(),
-        evidence={"limits_percent_at_least": percent},
+        evidence={"limits_percent": promised},
     )
 
 

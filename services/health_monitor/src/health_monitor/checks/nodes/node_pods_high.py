@@ -8,7 +8,7 @@ from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.nodes.shares import percent_in_steps
+from health_monitor.checks.nodes.shares import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,11 @@ def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: 
     pods = snapshot.requested_on(node.name).pods
     if not allocatable or pods < allocatable * thresholds.ratio:
         return ()
-    percent = percent_in_steps(pods, allocatable)
     return (
         Symptom(
-            message=f"At least {percent} % of the {allocatable} pods that the node takes are running on it",
+            message=f"{pods} of the {allocatable} pods that the node takes are on it ({percent(pods, allocatable)} %)",
             after=thresholds.after,
-            evidence={"used_percent_at_least": percent, "allocatable_pods": allocatable},
+            evidence={"pods": pods, "allocatable_pods": allocatable},
         ),
     )
 

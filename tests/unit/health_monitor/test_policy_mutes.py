@@ -1,0 +1,42 @@
+"""Silence that an object asks for by annotation."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tests.support.clock import NOON  # 2026-03-01 12:00 UTC
+
+from health_monitor.policy import DEFAULT_POLICY
+from health_monitor.policy_mutes import FOREVER, MUTE, mutes_of
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [
+        pytest.param("pod-restarts", FOREVER, id="no date: no end"),
+        pytest.param("pod-restarts=2026-03-01", datetime(2026, 3, 2, tzinfo=UTC), id="a date: to its end in UTC"),
+        pytest.param("pod-restarts=2026-02-28", None, id="a date that has passed"),
+        pytest.param("pod-restarts=2026-03-01T12:30Z", datetime(2026, 3, 1, 12, 30, tzinfo=UTC), id="an instant"),
+        pytest.param("pod-restarts=2026-03-01T12:30", datetime(2026, 3, 1, 12, 30, tzinfo=UTC), id="taken as UTC"),
+        pytest.param("pod-restarts=2026-03-01T12:00Z", None, id="over at the very instant"),
+        pytest.param("pod-evicted, pod-restarts = 2026-03-01 ,", datetime(2026, 3, 2, tzinfo=UTC), id="among others"),
+        pytest.param("*=2026-03-01", datetime(2026, 3, 2, tzinfo=UTC), id="a star for every code"),
+        pytest.param("*, pod-restarts=2026-03-01", FOREVER, id="the longer of two"),
+        pytest.param("pod-evicted", None, id="another code"),
+        pytest.param("pod-restarts=tomorrow", None, id="no date mutes nothing"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_a_code_is_muted_until(text: str, until: datetime | None) -> None:
+    assert DEFAULT_POLICY.muted("pod-restarts", {MUTE: text}, NOON) == until
+
+
+def test_an_object_without_the_annotation_is_not_muted() -> None:
+    assert DEFAULT_POLICY.muted("pod-restarts", {"other": "pod-restarts"}, NOON) is None
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_holds() -> None:
+    mutes = mutes_of({MUTE: "pod-evicted=soon, pod-restarts"})
+    assert mutes.ends == {"pod-restarts": FOREVER}
+    assert mutes.mistakes == (
+        "'pod-evicted=soon' in k8s-health-checker/mute: 'soon' is no date; write one such as 2026-12-31",
+    )
