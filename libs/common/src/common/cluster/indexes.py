@@ -1,7 +1,10 @@
-"""Indexes over rows, kept up to date one change at a time: each costs the same however large the cluster is."""
+"""Indexes over rows, kept up to date one change at a time: each costs the same however large the cluster is.
+
+They hold keys, not rows, so that a change which moves nothing costs nothing.
+"""
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from common.cluster.rows import Labels, PodRow, Resources, Row, Selector
 from common.contracts.objects import ObjectKey
@@ -9,40 +12,57 @@ from common.contracts.objects import ObjectKey
 R = TypeVar("R", bound=Row)
 G = TypeVar("G", bound=Hashable)
 
+Keys = Collection[ObjectKey]
+NO_KEYS: dict[ObjectKey, None] = {}
+
+
+class Rows(Collection[R]):
+    """The rows of some keys, looked up when they are asked for."""
+
+    __slots__ = ("_keys", "_table")
+
+    def __init__(self, keys: Keys, table: Mapping[ObjectKey, R]) -> None:
+        self._keys = keys
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[R]:
+        return map(self._table.__getitem__, self._keys)
+
+    def __contains__(self, row: object) -> bool:
+        return isinstance(row, Row) and row.key in self._keys and self._table[row.key] == row
+
 
 class Grouped(Generic[R, G]):
-    """Rows by what `group_of` says of them; None leaves a row out. Empty groups are dropped."""
+    """Keys of rows by what `group_of` says of them; None leaves a row out. Empty groups are dropped."""
 
     def __init__(self, group_of: Callable[[R], G | None]) -> None:
         self._group_of = group_of
-        self._groups: dict[G, dict[ObjectKey, R]] = {}
+        self._groups: dict[G, dict[ObjectKey, None]] = {}
 
-    def __getitem__(self, group: G) -> Mapping[ObjectKey, R]:
-        return self._groups.get(group, _NOTHING)
+    def __getitem__(self, group: G) -> Keys:
+        return self._groups.get(group, NO_KEYS).keys()
 
     def __iter__(self) -> Iterator[G]:
         return iter(self._groups)
 
     def update(self, key: ObjectKey, before: R | None, after: R | None) -> None:
+        old = None if before is None else self._group_of(before)
         new = None if after is None else self._group_of(after)
-        if before is not None:
-            old = self._group_of(before)
-            if old is not None and old != new:
-                self._leave(old, key)
-        if after is not None and new is not None:
-            group = self._groups.get(new)
-            if group is None:
-                group = self._groups[new] = {}
-            group[key] = after
+        if old == new:
+            return
+        if old is not None:
+            self._leave(old, key)
+        if new is not None:
+            self._groups.setdefault(new, {})[key] = None
 
     def _leave(self, group: G, key: ObjectKey) -> None:
         members = self._groups[group]
         del members[key]
         if not members:
             del self._groups[group]
-
-
-_NOTHING: Mapping[ObjectKey, Any] = {}
 
 
 class Selectors(Generic[R]):
@@ -52,8 +72,9 @@ class Selectors(Generic[R]):
     many selectors its namespace has. Those without a pair (expressions only, or everything) are tried one by one.
     """
 
-    def __init__(self, selector_of: Callable[[R], Selector]) -> None:
+    def __init__(self, selector_of: Callable[[R], Selector], table: Mapping[ObjectKey, R]) -> None:
         self._selector_of = selector_of
+        self._table = table
         self._by_pair: Grouped[R, tuple[str, str, str]] = Grouped(self._pair)
 
     def _pair(self, row: R) -> tuple[str, str, str]:
@@ -66,27 +87,26 @@ class Selectors(Generic[R]):
         self._by_pair.update(key, before, after)
 
     def matching(self, namespace: str, labels: Labels) -> list[R]:
-        found: list[R] = []
-        for pair in (("", ""), *labels.items()):
-            group = self._by_pair[(namespace, *pair)]
-            if group:
-                found += [row for row in group.values() if self._selector_of(row).matches(labels)]
-        return found
+        keys = [key for pair in (("", ""), *labels.items()) for key in self._by_pair[(namespace, *pair)]]
+        return [row for key in keys if self._selector_of(row := self._table[key]).matches(labels)]
 
 
 class Selected(Generic[R]):
-    """The pods that each row with a selector selects. Pods whose labels stay the same object cost nothing."""
+    """The pods that each row with a selector selects."""
 
     def __init__(
-        self, selectors: Selectors[R], selector_of: Callable[[R], Selector], pods_in: Grouped[PodRow, str]
+        self,
+        selectors: Selectors[R],
+        selector_of: Callable[[R], Selector],
+        pods_in: Callable[[str], Collection[PodRow]],
     ) -> None:
         self._selectors = selectors
         self._selector_of = selector_of
         self._pods_in = pods_in
         self._selected: dict[ObjectKey, dict[ObjectKey, None]] = {}
 
-    def __getitem__(self, key: ObjectKey) -> Collection[ObjectKey]:
-        return self._selected.get(key, {})
+    def __getitem__(self, key: ObjectKey) -> Keys:
+        return self._selected.get(key, NO_KEYS).keys()
 
     def update(self, key: ObjectKey, before: R | None, after: R | None) -> None:
         """A selector came, changed or went."""
@@ -96,8 +116,7 @@ class Selected(Generic[R]):
         selector = self._selector_of(after)
         if before is not None and self._selector_of(before) == selector:
             return
-        pods = self._pods_in[after.namespace]
-        self._selected[key] = {pod: None for pod, row in pods.items() if selector.matches(row.labels)}
+        self._selected[key] = {pod.key: None for pod in self._pods_in(key.namespace) if selector.matches(pod.labels)}
 
     def update_pod(self, key: ObjectKey, before: PodRow | None, after: PodRow | None) -> None:
         if before is not None and after is not None and before.labels is after.labels:

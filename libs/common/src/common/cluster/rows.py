@@ -7,6 +7,7 @@ Raw API objects never leave the decoder.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 
 from msgspec import Struct
 
@@ -92,11 +93,17 @@ class Row(Value, frozen=True, gc=False, kw_only=True):
 
     @property
     def kind(self) -> str:
-        return type(self).__name__.removesuffix("Row")
+        return kind_name(type(self))
 
     @property
     def key(self) -> ObjectKey:
-        return ObjectKey(self.kind, self.namespace, self.name)
+        return ObjectKey(kind_name(type(self)), self.namespace, self.name)
+
+
+@cache
+def kind_name(kind: type[Row]) -> str:
+    """ "Pod" of PodRow."""
+    return kind.__name__.removesuffix("Row")
 
 
 class Taint(Value, frozen=True, gc=False, kw_only=True):
@@ -195,6 +202,7 @@ class PodRow(Row, frozen=True, gc=False, kw_only=True):
     grace_seconds: int | None = None  # deletionGracePeriodSeconds
     finalizers: tuple[str, ...] = ()
     mirror: bool = False  # a static pod, made by a kubelet
+    generation: int = 0  # of the spec; 0 before Kubernetes 1.33
 
     @property
     def finished(self) -> bool:

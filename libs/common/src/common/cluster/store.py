@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from common.clock import SystemClock
 from common.cluster.changes import NODE_USAGE, POD_USAGE, RowChange
 from common.cluster.histories import ClockOffsets, ReadinessChanges, TolerationSets
-from common.cluster.indexes import Grouped, Selected, Selectors, Totals
+from common.cluster.indexes import Grouped, Rows, Selected, Selectors, Totals
 from common.cluster.rows import (
     ROW_KINDS,
     CronJobRow,
@@ -29,6 +29,7 @@ from common.cluster.rows import (
     Toleration,
     Usage,
     WorkloadRow,
+    kind_name,
 )
 from common.cluster.snapshot import ApiHealth, Source, SourceState
 from common.contracts.objects import ObjectKey
@@ -51,10 +52,10 @@ class Store:
         self._events_kept = events_kept
         self._sources = {
             kind: Source(kind=kind, state=SourceState.STARTING)
-            for kind in (*(row.__name__.removesuffix("Row") for row in ROW_KINDS), NODE_USAGE, POD_USAGE)
+            for kind in (*map(kind_name, ROW_KINDS), NODE_USAGE, POD_USAGE)
         }
         self._tables: dict[type[Row], dict[ObjectKey, Any]] = {kind: {} for kind in ROW_KINDS}
-        self._tables_by_name = {kind.__name__.removesuffix("Row"): rows for kind, rows in self._tables.items()}
+        self._tables_by_name = {kind_name(kind): rows for kind, rows in self._tables.items()}
         self._usage: dict[str, Mapping[ObjectKey, Usage]] = {"Node": {}, "Pod": {}}
         self._make_indexes(now or SystemClock().now)
 
@@ -70,9 +71,9 @@ class Store:
         self._owned = Grouped[Row, ObjectKey](_owner_key)
         self._requested = Totals(lambda pod: pod.requests)
         self._limits = Totals(lambda pod: pod.limits)
-        self._pdbs = Selectors[PodDisruptionBudgetRow](_pdb_selector)
-        self._selected = Selected(self._pdbs, _pdb_selector, self._pods_in)
-        self._services = Selectors[ServiceRow](lambda service: Selector(labels=service.selector))
+        self._pdbs = Selectors[PodDisruptionBudgetRow](_pdb_selector, self._tables[PodDisruptionBudgetRow])
+        self._selected = Selected(self._pdbs, _pdb_selector, self.pods_in)
+        self._services = Selectors[ServiceRow](_service_selector, self._tables[ServiceRow])
         self._slices = Grouped[EndpointSliceRow, tuple[str, str]](lambda part: (part.namespace, part.service))
         self._warnings = Grouped[EventRow, ObjectKey](lambda event: event.about)
         owned = (self._owned.update,)
@@ -81,20 +82,23 @@ class Store:
         } | {
             NodeRow: (self._zones.update, self._unready.update, self._readiness.update),
             LeaseRow: (self._update_offsets,),
-            PodRow: (
-                self._pods_on.update,
-                self._pods_in.update,
-                self._pods_of.update,
-                self._requested.update,
-                self._limits.update,
-                self._tolerations.update,
-                self._selected.update_pod,
-            ),
+            PodRow: (self._update_pod,),
             PodDisruptionBudgetRow: (self._pdbs.update, self._selected.update),
             ServiceRow: (self._services.update,),
             EndpointSliceRow: (self._slices.update,),
             EventRow: (self._warnings.update,),
         }
+
+    def _update_pod(self, key: ObjectKey, before: PodRow | None, after: PodRow | None) -> None:
+        if before is not None and after is not None and _same_place(before, after):
+            return
+        self._pods_on.update(key, before, after)
+        self._pods_in.update(key, before, after)
+        self._pods_of.update(key, before, after)
+        self._requested.update(key, before, after)
+        self._limits.update(key, before, after)
+        self._tolerations.update(key, before, after)
+        self._selected.update_pod(key, before, after)
 
     def _update_offsets(self, key: ObjectKey, before: LeaseRow | None, after: LeaseRow | None) -> None:
         """Only what a live watch brings tells the time; what a list brings was renewed at any time before."""
@@ -105,12 +109,22 @@ class Store:
 
     def apply(self, row: Row, received_at: float = 0.0) -> RowChange | None:
         """Take an added or modified row. None when it is known already."""
-        table = self._tables[type(row)]
         key = row.key
-        before = table.get(key)
+        before = self._tables[type(row)].get(key)
         if before is not None and before.resource_version == row.resource_version and before.uid == row.uid:
             return None
-        return self._put(key, before, row, received_at)
+        return self.put(key, before, row, received_at)
+
+    def put(self, key: ObjectKey, before: Row | None, after: Row, received_at: float) -> RowChange:
+        """`apply` for callers that have looked up key and row already."""
+        kind = type(after)
+        table = self._tables[kind]
+        if kind is EventRow:
+            table.pop(key, None)  # to the end: the front is what was quiet longest
+        table[key] = after
+        for update in self._updates.get(kind, ()):
+            update(key, before, after)
+        return RowChange(kind=key.kind, key=key, before=before, after=after, received_at=received_at)
 
     def remove(self, kind: type[Row], key: ObjectKey, received_at: float = 0.0) -> RowChange | None:
         """Take a deletion. None when there was no such row."""
@@ -153,16 +167,6 @@ class Store:
     def set_source(self, source: Source) -> None:
         self._sources[source.kind] = source
 
-    def _put(self, key: ObjectKey, before: Row | None, after: Row, received_at: float) -> RowChange:
-        kind = type(after)
-        table = self._tables[kind]
-        if kind is EventRow:
-            table.pop(key, None)  # to the end: the front is what was quiet longest
-        table[key] = after
-        for update in self._updates.get(kind, ()):
-            update(key, before, after)
-        return RowChange(kind=key.kind, key=key, before=before, after=after, received_at=received_at)
-
     def _drop(self, kind: type[Row], key: ObjectKey, before: Row, received_at: float) -> RowChange:
         del self._tables[kind][key]
         for update in self._updates.get(kind, ()):
@@ -179,7 +183,7 @@ class Store:
         return self._tables[kind]
 
     def get(self, kind: type[R], name: str, namespace: str = "") -> R | None:
-        key = ObjectKey(kind.__name__.removesuffix("Row"), namespace, name)
+        key = ObjectKey(kind_name(kind), namespace, name)
         return cast("R | None", self._tables[kind].get(key))
 
     def find(self, key: ObjectKey) -> Row | None:
@@ -209,16 +213,15 @@ class Store:
         return self._tolerations.all()
 
     def pods_on(self, node: str) -> Collection[PodRow]:
-        return self._pods_on[node].values()
+        return Rows(self._pods_on[node], self._tables[PodRow])
 
     def pods_in(self, namespace: str) -> Collection[PodRow]:
-        return self._pods_in[namespace].values()
+        return Rows(self._pods_in[namespace], self._tables[PodRow])
 
     def pods_of(self, workload: ObjectKey) -> Collection[PodRow]:
         groups = [pods for owner in self._descendants(workload) if (pods := self._pods_of[owner])]
-        if len(groups) == 1:
-            return groups[0].values()
-        return [pod for pods in groups for pod in pods.values()]
+        keys = groups[0] if len(groups) == 1 else [key for group in groups for key in group]
+        return Rows(keys, self._tables[PodRow])
 
     def _descendants(self, workload: ObjectKey) -> Sequence[ObjectKey]:
         """The workload and all workloads below it. A loop of owners ends."""
@@ -231,8 +234,7 @@ class Store:
         return list(found)
 
     def pods_selected(self, pdb: PodDisruptionBudgetRow) -> Collection[PodRow]:
-        pods = self._tables[PodRow]
-        return [pods[key] for key in self._selected[pdb.key]]
+        return Rows(self._selected[pdb.key], self._tables[PodRow])
 
     def pdbs_of(self, pod: PodRow) -> Collection[PodDisruptionBudgetRow]:
         return self._pdbs.matching(pod.namespace, pod.labels)
@@ -259,7 +261,7 @@ class Store:
         return self._limits[node]
 
     def warnings_about(self, key: ObjectKey) -> Collection[EventRow]:
-        events = self._warnings[key].values()
+        events: Collection[EventRow] = Rows(self._warnings[key], self._tables[EventRow])
         row = self.find(key) if events and key.kind != "Node" else None  # kubelets give the node's name as its uid
         return events if row is None else [event for event in events if event.about_uid in {"", row.uid}]
 
@@ -267,7 +269,7 @@ class Store:
         return self._usage.get(key.kind, {}).get(key)
 
     def endpoints_of(self, service: ServiceRow) -> tuple[int, int]:
-        slices = self._slices[(service.namespace, service.name)].values()
+        slices = Rows(self._slices[(service.namespace, service.name)], self._tables[EndpointSliceRow])
         return sum(part.ready for part in slices), sum(part.not_ready for part in slices)
 
 
@@ -280,6 +282,23 @@ def _owner_key(row: Row) -> ObjectKey | None:
 
 def _pdb_selector(pdb: PodDisruptionBudgetRow) -> Selector:
     return pdb.selector
+
+
+def _service_selector(service: ServiceRow) -> Selector:
+    return Selector(labels=service.selector)
+
+
+def _same_place(before: PodRow, after: PodRow) -> bool:
+    """No index reads what changed. Identity is enough, since the decoder shares equal values; most changes end here."""
+    return (
+        before.node is after.node
+        and before.phase is after.phase
+        and before.labels is after.labels
+        and before.owner is after.owner
+        and before.requests is after.requests
+        and before.limits is after.limits
+        and before.tolerations is after.tolerations
+    )
 
 
 def _differs(before: Usage | None, after: Usage) -> bool:

@@ -1,0 +1,150 @@
+"""What all kinds share: metadata, times, conditions, selectors; and the sharing of values that repeat."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+from msgspec import Struct
+
+from common.cluster.rows import Condition, Labels, OwnerRef, Selector
+
+MESSAGE_LENGTH = 500
+KEPT_ANNOTATIONS = ("k8s-health-checker/", "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-")
+NO_LABELS: Labels = {}
+NAMELESS = "an object without name or uid"
+
+
+class Shape(Struct, frozen=True, gc=False, rename="camel"):
+    """Base of the shapes. Frozen, so that equal ones can be looked up."""
+
+
+class OwnerShape(Shape, frozen=True, gc=False, rename="camel"):
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
+class Meta(Shape, frozen=True, gc=False, rename="camel"):
+    name: str = ""
+    namespace: str | None = None
+    uid: str = ""
+    resource_version: str = ""
+    generation: int | None = None
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    deletion_grace_period_seconds: int | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    owner_references: tuple[OwnerShape, ...] | None = None
+
+
+class ConditionShape(Shape, frozen=True, gc=False, rename="camel"):
+    type: str = ""
+    status: str = ""
+    last_heartbeat_time: str | None = None
+    last_transition_time: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class ExpressionShape(Shape, frozen=True, gc=False, rename="camel"):
+    key: str = ""
+    operator: str = ""
+    values: tuple[str, ...] | None = None
+
+
+class SelectorShape(Shape, frozen=True, gc=False, rename="camel"):
+    match_labels: dict[str, str] | None = None
+    match_expressions: tuple[ExpressionShape, ...] | None = None
+
+
+@lru_cache(maxsize=16_384)
+def instant(text: str) -> datetime:
+    """An RFC 3339 time, aware. Objects of one rollout share their times."""
+    return datetime.fromisoformat(text)
+
+
+def instant_or_none(text: str | None) -> datetime | None:
+    return instant(text) if text else None
+
+
+def cut(text: str | None) -> str:
+    return text[:MESSAGE_LENGTH] if text else ""
+
+
+def word(text: str | None) -> str:
+    """A string that few objects differ in, shared by all of them."""
+    return intern(text) if text else ""
+
+
+def labels_of(pairs: dict[str, str] | None) -> Labels:
+    """Pods of one owner share one dict, in whatever order the server wrote it."""
+    return _shared_labels(tuple(pairs.items())) if pairs else NO_LABELS
+
+
+@lru_cache(maxsize=16_384)
+def _shared_labels(pairs: tuple[tuple[str, str], ...]) -> Labels:
+    return {intern(key): intern(value) for key, value in pairs}
+
+
+@lru_cache(maxsize=16_384)
+def owner_of(owners: tuple[OwnerShape, ...] | None) -> OwnerRef | None:
+    for owner in owners or ():
+        if owner.controller:
+            return OwnerRef(kind=intern(owner.kind), name=intern(owner.name), uid=owner.uid)
+    return None
+
+
+def kept_annotations(meta: Meta) -> Labels:
+    if not meta.annotations:
+        return NO_LABELS
+    kept = {key: value[:MESSAGE_LENGTH] for key, value in meta.annotations.items() if key.startswith(KEPT_ANNOTATIONS)}
+    return labels_of(kept)
+
+
+def annotation(meta: Meta, key: str) -> str:
+    return (meta.annotations or NO_LABELS).get(key, "")
+
+
+def head(meta: Meta) -> dict[str, Any]:
+    """The fields that every row has."""
+    if not meta.name or not meta.uid:
+        raise ValueError(NAMELESS)
+    return {
+        "uid": meta.uid,
+        "namespace": word(meta.namespace),
+        "name": meta.name,
+        "resource_version": meta.resource_version,
+        "created_at": instant_or_none(meta.creation_timestamp),
+        "deleted_at": instant_or_none(meta.deletion_timestamp),
+        "labels": labels_of(meta.labels),
+        "annotations": kept_annotations(meta),
+        "owner": owner_of(meta.owner_references),
+    }
+
+
+def condition_of(shape: ConditionShape) -> Condition:
+    return Condition(
+        type=word(shape.type),
+        status=word(shape.status),
+        reason=word(shape.reason),
+        message=cut(shape.message),
+        changed_at=instant_or_none(shape.last_transition_time),
+        seen_at=instant_or_none(shape.last_heartbeat_time),
+    )
+
+
+def conditions_of(shapes: Iterable[ConditionShape] | None) -> tuple[Condition, ...]:
+    return tuple(condition_of(shape) for shape in shapes or ())
+
+
+def selector_of(shape: SelectorShape | None) -> Selector:
+    """None selects nothing; an empty selector selects everything."""
+    if shape is None:
+        return Selector(labels=NO_LABELS)
+    expressions = tuple((item.key, item.operator, item.values or ()) for item in shape.match_expressions or ())
+    everything = not shape.match_labels and not expressions
+    return Selector(labels=labels_of(shape.match_labels), expressions=expressions, everything=everything)

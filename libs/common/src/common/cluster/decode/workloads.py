@@ -1,0 +1,117 @@
+"""Deployments, ReplicaSets, StatefulSets and DaemonSets: one shape, since their fields hardly collide."""
+
+from typing import Any
+
+from common.cluster.decode.meta import (
+    ConditionShape,
+    Meta,
+    SelectorShape,
+    Shape,
+    annotation,
+    conditions_of,
+    head,
+    selector_of,
+    word,
+)
+from common.cluster.rows import DaemonSetRow, DeploymentRow, ReplicaSetRow, StatefulSetRow
+
+REVISION = "deployment.kubernetes.io/revision"
+
+
+class StrategyShape(Shape, frozen=True, gc=False, rename="camel"):
+    type: str | None = None
+
+
+class TemplateShape(Shape, frozen=True, gc=False, rename="camel"):
+    metadata: Meta = Meta()
+
+
+class WorkloadSpecShape(Shape, frozen=True, gc=False, rename="camel"):
+    replicas: int | None = None
+    selector: SelectorShape | None = None
+    strategy: StrategyShape | None = None  # Deployment
+    update_strategy: StrategyShape | None = None  # StatefulSet, DaemonSet
+    volume_claim_templates: tuple[TemplateShape, ...] | None = None
+    paused: bool | None = None
+    progress_deadline_seconds: int | None = None
+
+
+class WorkloadStatusShape(Shape, frozen=True, gc=False, rename="camel"):
+    observed_generation: int | None = None
+    replicas: int | None = None
+    updated_replicas: int | None = None
+    ready_replicas: int | None = None
+    available_replicas: int | None = None
+    current_revision: str | None = None
+    update_revision: str | None = None
+    conditions: tuple[ConditionShape, ...] | None = None
+    # DaemonSet
+    current_number_scheduled: int | None = None
+    number_misscheduled: int | None = None
+    desired_number_scheduled: int | None = None
+    number_ready: int | None = None
+    updated_number_scheduled: int | None = None
+    number_available: int | None = None
+
+
+class WorkloadShape(Shape, frozen=True, gc=False, rename="camel"):
+    metadata: Meta = Meta()
+    spec: WorkloadSpecShape = WorkloadSpecShape()
+    status: WorkloadStatusShape = WorkloadStatusShape()
+
+
+def deployment_row(item: WorkloadShape) -> DeploymentRow:
+    return DeploymentRow(**_shared(item), **_replicas(item), revision=word(annotation(item.metadata, REVISION)))
+
+
+def replica_set_row(item: WorkloadShape) -> ReplicaSetRow:
+    return ReplicaSetRow(**_shared(item), **_replicas(item), revision=word(annotation(item.metadata, REVISION)))
+
+
+def stateful_set_row(item: WorkloadShape) -> StatefulSetRow:
+    return StatefulSetRow(
+        **_shared(item),
+        **_replicas(item),
+        revision=word(item.status.update_revision),
+        current_revision=word(item.status.current_revision),
+        claim_templates=tuple(template.metadata.name for template in item.spec.volume_claim_templates or ()),
+    )
+
+
+def daemon_set_row(item: WorkloadShape) -> DaemonSetRow:
+    status = item.status
+    return DaemonSetRow(
+        **_shared(item),
+        replicas=status.desired_number_scheduled or 0,
+        ready_replicas=status.number_ready or 0,
+        available_replicas=status.number_available or 0,
+        updated_replicas=status.updated_number_scheduled or 0,
+        current_replicas=status.current_number_scheduled or 0,
+        misscheduled=status.number_misscheduled or 0,
+    )
+
+
+def _shared(item: WorkloadShape) -> dict[str, Any]:
+    spec = item.spec
+    strategy = spec.strategy or spec.update_strategy
+    return {
+        **head(item.metadata),
+        "generation": item.metadata.generation or 0,
+        "observed_generation": item.status.observed_generation or 0,
+        "paused": bool(spec.paused),
+        "strategy": word(strategy.type) if strategy else "",
+        "progress_deadline_seconds": spec.progress_deadline_seconds,
+        "selector": selector_of(spec.selector),
+        "conditions": conditions_of(item.status.conditions),
+    }
+
+
+def _replicas(item: WorkloadShape) -> dict[str, Any]:
+    status = item.status
+    return {
+        "replicas": 1 if item.spec.replicas is None else item.spec.replicas,
+        "ready_replicas": status.ready_replicas or 0,
+        "available_replicas": status.available_replicas or 0,
+        "updated_replicas": status.updated_replicas or 0,
+        "current_replicas": status.replicas or 0,
+    }
