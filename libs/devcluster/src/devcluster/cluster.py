@@ -117,9 +117,6 @@ class DevCluster:
             str(self.kubeconfig),
         )
         self.wait_ready()
-        if self.settings.metrics:
-            for body in kwokctl.metrics_api(kwokctl.metrics_port(config)):
-                self.api.create(body)
         if self.settings.controllers:
             scale_nodes(self.api, self.settings)
 

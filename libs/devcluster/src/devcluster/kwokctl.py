@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from .binaries.catalog import KUBERNETES
 from .errors import DevClusterError
 from .processes import HOME_VARIABLE
 from .settings import Settings
@@ -20,6 +23,29 @@ FILES = Path(__file__).parent / "kwok"
 NODE_LABEL = "kwok.x-k8s.io/kubelet"
 # Below the ports the kernel gives to outgoing connections, so that none of them takes one between choice and use.
 PORTS = range(20000, 30000)
+
+_BINARY_OPTIONS = {
+    "etcdBinary": "etcd",
+    "etcdctlBinary": "etcdctl",
+    "etcdutlBinary": "etcdutl",
+    "kubeApiserverBinary": "kube-apiserver",
+    "kubeControllerManagerBinary": "kube-controller-manager",
+    "kubeSchedulerBinary": "kube-scheduler",
+    "kubectlBinary": "kubectl",
+    "kwokControllerBinary": "kwok",
+    "metricsServerBinary": "metrics-server",
+}
+_ARGUMENTS: dict[str, list[dict[str, Any]]] = {
+    "etcd": [{"key": "unsafe-no-fsync", "value": "true"}],
+    "kwok-controller": [
+        {"key": "manage-all-nodes", "value": "false", "override": True},
+        {"key": "manage-nodes-with-label-selector", "value": f"{NODE_LABEL}=alive"},
+    ],
+    "metrics-server": [
+        {"key": "metric-resolution", "value": "10s", "override": True},
+        {"key": "kubelet-request-timeout", "value": "5s"},
+    ],
+}
 
 
 def run(kwokctl: Path, home: Path, *arguments: str, timeout: float = 600) -> str:
@@ -49,104 +75,47 @@ def _last_line(text: str) -> str:
 
 
 def configuration(settings: Settings, binaries: dict[str, Path], home: Path) -> str:
-    """The multi-document YAML for ``kwokctl create cluster --config``."""
+    """The multi-document YAML for ``kwokctl create cluster --config``. Puts metrics-server's manifest where it looks."""
+    cache = home / "kwok" / "cache"
     ports = free_ports(7)
-    paths = {name: str(path) for name, path in binaries.items()}
-    work = home / "kwok" / "clusters" / home.name
+    grace_milliseconds = settings.node_grace_seconds * 1000
     options: dict[str, Any] = {
         "runtime": "binary",
-        "bindAddress": "127.0.0.1",
-        "etcdBinary": paths["etcd"],
-        "etcdctlBinary": paths["etcdctl"],
-        "etcdutlBinary": paths["etcdutl"],
-        "kubeApiserverBinary": paths["kube-apiserver"],
-        "kubeControllerManagerBinary": paths["kube-controller-manager"],
-        "kubeSchedulerBinary": paths["kube-scheduler"],
-        "kubectlBinary": paths["kubectl"],
-        "kwokControllerBinary": paths["kwok"],
+        "bindAddress": "127.0.0.1",  # the default is every address
+        "cacheDir": str(cache),
+        "kubeVersion": f"v{KUBERNETES}",
         "kubeApiserverPort": ports[0],
         "etcdPort": ports[1],
         "etcdPeerPort": ports[2],
         "kubeControllerManagerPort": ports[3],
         "kubeSchedulerPort": ports[4],
         "kwokControllerPort": ports[5],
-        "cacheDir": str(home / "kwok" / "cache"),
+        "metricsServerPort": ports[6],
         "disableQPSLimits": True,
-        "heartbeatFactor": 1,
+        "heartbeatFactor": 1,  # the default makes every heartbeat five times as slow
         "nodeLeaseDurationSeconds": settings.node_grace_seconds,
-        "kubeControllerManagerNodeMonitorPeriodMilliseconds": min(5000, settings.node_grace_seconds * 250),
-        "kubeControllerManagerNodeMonitorGracePeriodMilliseconds": settings.node_grace_seconds * 1000,
+        "kubeControllerManagerNodeMonitorPeriodMilliseconds": min(5000, grace_milliseconds // 4),
+        "kubeControllerManagerNodeMonitorGracePeriodMilliseconds": grace_milliseconds,
+        "enable": ["metrics-server"] if settings.metrics else [],
+        "metricsServerManifests": [_cached_manifest(cache)],
         "disable": [] if settings.controllers else ["kube-controller-manager", "kube-scheduler", "kwok-controller"],
     }
-    document: dict[str, Any] = {
+    document = {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
         "kind": "KwokctlConfiguration",
-        "options": options,
-        "componentsPatches": [
-            {"name": "etcd", "extraArgs": [{"key": "unsafe-no-fsync", "value": "true"}]},
-            {
-                "name": "kwok-controller",
-                "extraArgs": [
-                    {"key": "manage-all-nodes", "value": "false", "override": True},
-                    {"key": "manage-nodes-with-label-selector", "value": f"{NODE_LABEL}=alive"},
-                ],
-            },
-        ],
-        "components": [_metrics_server(paths["metrics-server"], work, ports[6])] if settings.metrics else [],
+        "options": options | {option: str(binaries[name]) for option, name in _BINARY_OPTIONS.items()},
+        "componentsPatches": [{"name": name, "extraArgs": arguments} for name, arguments in _ARGUMENTS.items()],
     }
-    documents = [yaml.safe_dump(document, sort_keys=False), (FILES / "stages.yaml").read_text()]
-    if settings.metrics:
-        documents.append((FILES / "metrics.yaml").read_text())
-    return "---\n".join(documents)
+    return yaml.safe_dump(document, sort_keys=False) + "---\n" + (FILES / "stages.yaml").read_text()
 
 
-def _metrics_server(binary: str, work: Path, port: int) -> dict[str, Any]:
-    kubeconfig, pki = work / "kubeconfig.yaml", work / "pki"
-    return {
-        "name": "metrics-server",
-        "binary": binary,
-        "workDir": str(work),
-        "links": ["kube-apiserver"],
-        "ports": [{"name": "https", "port": port}],
-        "args": [
-            "--bind-address=127.0.0.1",
-            f"--secure-port={port}",
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            f"--tls-cert-file={pki / 'admin.crt'}",
-            f"--tls-private-key-file={pki / 'admin.key'}",
-            "--kubelet-preferred-address-types=InternalIP",
-            "--kubelet-use-node-status-port",
-            "--kubelet-insecure-tls",
-            "--kubelet-request-timeout=5s",
-            "--metric-resolution=10s",
-        ],
-    }
-
-
-def metrics_api(port: int) -> list[dict[str, Any]]:
-    """What makes the API server send metrics.k8s.io to metrics-server on a local port."""
-    service = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "metrics-server", "namespace": "kube-system"},
-        "spec": {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": port}]},
-    }
-    api = {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": {"name": "v1beta1.metrics.k8s.io"},
-        "spec": {
-            "group": "metrics.k8s.io",
-            "version": "v1beta1",
-            "service": {"name": "metrics-server", "namespace": "kube-system", "port": port},
-            "insecureSkipTLSVerify": True,
-            "groupPriorityMinimum": 100,
-            "versionPriority": 100,
-        },
-    }
-    return [service, api]
+def _cached_manifest(cache: Path) -> str:
+    """The "address" of metrics-server's manifest: kwokctl looks into its cache before it asks the network."""
+    address = "devcluster:metrics-server"
+    file = cache / "manifest" / f"{hashlib.sha256(address.encode()).hexdigest()}.yaml"
+    file.parent.mkdir(parents=True)
+    shutil.copyfile(FILES / "metrics-server.yaml", file)
+    return address
 
 
 def free_ports(count: int) -> list[int]:
@@ -161,9 +130,3 @@ def free_ports(count: int) -> list[int]:
             if len(found) == count:
                 return found
     raise DevClusterError(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
-
-
-def metrics_port(config: Path) -> int:
-    """The port a written configuration gave to metrics-server."""
-    document = next(iter(yaml.safe_load_all(config.read_text())))
-    return int(document["components"][0]["ports"][0]["port"])
