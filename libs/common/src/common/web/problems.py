@@ -1,0 +1,129 @@
+"""Errors over HTTP as RFC 9457 problem details, the same for every route and every cause."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from common.database.errors import ConstraintViolated, DatabaseError, ValueRejected
+
+MEDIA_TYPE = "application/problem+json"
+_BLANK = "about:blank"
+_SCHEMA = {"$ref": "#/components/schemas/ProblemDetails"}
+_ALLOW = {405: {"Allow": {"description": "The methods there are", "schema": {"type": "string"}}}}
+
+
+class Mistake(BaseModel):
+    """One thing that is wrong with a request."""
+
+    location: Annotated[str, Field(description="body, query, path or header", examples=["query"])]
+    path: Annotated[str, Field(description="JSON pointer to the value within the location", examples=["/limit"])]
+    message: Annotated[str, Field(examples=["Input should be less than or equal to 500"])]
+
+
+class ProblemDetails(BaseModel):
+    """What went wrong, as RFC 9457 defines it."""
+
+    type: Annotated[str, Field(description="Kind of problem; about:blank says no more than the status")] = _BLANK
+    title: Annotated[str, Field(description="The same for every problem of the kind", examples=["Not Found"])]
+    status: Annotated[int, Field(description="The HTTP status", examples=[404])]
+    detail: Annotated[str, Field(description="What happened here, and what to do about it")]
+    request_id: Annotated[str, Field(description="To be found in the logs; also in the header X-Request-Id")]
+    errors: Annotated[list[Mistake] | None, Field(description="Every mistake in the request")] = None
+
+
+class Problem(HTTPException):
+    """Raise it anywhere below a route. `extra` becomes further members of the problem."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Mistake] = (),
+        **extra: Any,
+    ) -> None:
+        super().__init__(status, detail, dict(headers) if headers else None)
+        self.errors = errors
+        self.extra = extra
+
+    def response(self, request_id: str) -> Response:
+        """The answer, as bytes that hold whatever a client sent, half surrogate pairs included, in escaped form."""
+        members: dict[str, Any] = {
+            "type": _BLANK,
+            "title": HTTPStatus(self.status_code).phrase,
+            "status": self.status_code,
+            "detail": self.detail,
+            "request_id": request_id,
+            **self.extra,
+        }
+        if self.errors:
+            members["errors"] = [error.model_dump() for error in self.errors]
+        content = json.dumps(members).encode()
+        return Response(content, self.status_code, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of problems a route may answer with: `@router.get(..., responses=responses(404))`."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": _SCHEMA}},
+            **({"headers": _ALLOW[status]} if status in _ALLOW else {}),
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every known error of the application as a problem. What is unknown is caught further out."""
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(DatabaseError, _on_database)
+
+
+def request_id_of(scope: Mapping[str, Any]) -> str:
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if not isinstance(error, Problem):
+        error = Problem(error.status_code, error.detail, headers=error.headers)
+    return error.response(request_id_of(request.scope))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    mistakes = [_mistake(each) for each in error.errors()]
+    problem = Problem(422, f"the request has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", errors=mistakes)
+    return problem.response(request_id_of(request.scope))
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DatabaseError)  # noqa: S101
+    return _database_problem(error).response(request_id_of(request.scope))
+
+
+def _database_problem(error: DatabaseError) -> Problem:
+    if isinstance(error, ValueRejected):
+        return Problem(422, str(error))
+    if isinstance(error, ConstraintViolated):
+        return Problem(409, str(error))
+    return Problem(503, f"the database did not answer: {error}", headers={"Retry-After": "5"})
+
+
+def _mistake(error: Mapping[str, Any]) -> Mistake:
+    """One pydantic error, without the input, which may be a secret."""
+    location, *path = error["loc"]
+    if error["type"] == "json_invalid":
+        return Mistake(location="body", path="", message=f"not JSON: {error['ctx']['error']}, at character {path[0]}")
+    pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+    # model_construct: a key that the client made up may hold half a surrogate pair, which pydantic would refuse.
+    return Mistake.model_construct(location=str(location), path=pointer, message=str(error["msg"]))
