@@ -99,7 +99,8 @@ checks:
         ),
         pytest.param(
             "{version: 1, checks: {node-cpu-high: {thresholds: {after: 300}}}}",
-            "checks.node-cpu-high.thresholds.after: must be a duration such as 90s, 5m, 1h30m or 2d, with its unit, not 300",
+            "checks.node-cpu-high.thresholds.after: must be a duration such as 90s, 5m, 1h30m or 2d, with its unit, "
+            "not 300",
             id="a duration without unit",
         ),
         pytest.param(
