@@ -28,7 +28,10 @@ _CAUSES = (
     (re.compile(r"no such host|server misbehaving|lookup ", re.I), "the registry's host name cannot be resolved"),
     (re.compile(r"x509|certificate", re.I), "the node does not trust the registry's certificate"),
     (re.compile(r"no space left|disk quota", re.I), "the node's disk is full"),
-    (re.compile(r"timeout|timed out|refused|reset by peer|unreachable|\bEOF\b", re.I), "the registry cannot be reached"),
+    (
+        re.compile(r"timeout|timed out|refused|reset by peer|unreachable|\bEOF\b", re.I),
+        "the registry cannot be reached",
+    ),
     (re.compile(r"no match for platform|exec format", re.I), "the image is not built for the node's architecture"),
     (re.compile(r"signature", re.I), "the image's signature is not accepted"),
 )
