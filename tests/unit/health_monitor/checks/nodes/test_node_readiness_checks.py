@@ -88,7 +88,7 @@ def test_a_lease_becomes_stale_40_s_after_its_last_renewal() -> None:
     node = a_node()
     (symptom,) = run(node_lease_stale, node, a_snapshot(node, a_lease(renewed_at=NOON - 30 * SECOND)))
     assert (symptom.since, symptom.after) == (NOON - 30 * SECOND, 40 * SECOND)
-    assert "last renewed at 11:59:30 UTC" in symptom.message
+    assert "not renewed any more" in symptom.message
 
 
 @pytest.mark.parametrize(
