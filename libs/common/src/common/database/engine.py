@@ -3,20 +3,16 @@
 import socket
 from dataclasses import dataclass
 
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from common.database.settings import DatabaseSettings
+from common.database.url import parse_url
 
 # A peer that vanished without a word is noticed after about 20 s (10 + 2 x 5) instead of the kernel's two hours.
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000}
 # Longer than any transaction of ours; what hangs in one would hold its locks for ever.
 _IDLE_IN_TRANSACTION_SECONDS = 60
-
-
-class DatabaseUrlInvalid(ValueError):
-    """The database URL cannot be used; the message says why without repeating it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +47,6 @@ class Target:
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             **_KEEPALIVE,
         }
-
-
-def parse_url(url: str) -> URL:
-    """The URL for SQLAlchemy with psycopg as the driver."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise DatabaseUrlInvalid("not a URL; write postgresql://user:password@host:5432/name") from None
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise DatabaseUrlInvalid(f"only PostgreSQL is supported, not {parsed.get_backend_name()}")
-    return parsed.set(drivername="postgresql+psycopg")
 
 
 def create_engine(target: Target, settings: DatabaseSettings) -> AsyncEngine:

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from common.database.url import parse_url
 
 
 class DatabaseSettings(BaseModel):
-    """Where PostgreSQL is and how it is used."""
+    """Database."""
 
     url: Annotated[
         SecretStr | None,
@@ -36,3 +38,10 @@ class DatabaseSettings(BaseModel):
     statement_timeout_seconds: Annotated[
         int, Field(ge=1, le=3600, description="A statement that runs longer is cancelled by the server.")
     ] = 30
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parse_url(url.get_secret_value())
+        return url

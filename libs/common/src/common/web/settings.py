@@ -2,11 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from common.web.static_tokens import StaticTokens
 
 
 class WebSettings(BaseModel):
-    """Where the service listens, and whom it lets in."""
+    """Web server."""
 
     host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8080
@@ -30,3 +32,9 @@ class WebSettings(BaseModel):
     kubernetes_auth: Annotated[
         bool, Field(description="Accept Kubernetes bearer tokens, checked by TokenReview and SubjectAccessReview.")
     ] = False
+
+    @field_validator("tokens")
+    @classmethod
+    def _are_tokens(cls, tokens: SecretStr) -> SecretStr:
+        StaticTokens.parse(tokens.get_secret_value())
+        return tokens
