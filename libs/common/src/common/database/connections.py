@@ -1,6 +1,7 @@
 """The database as a service uses it: transactions, a probe, an end."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,8 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.database.engine import Target, create_engine
-from common.database.errors import DatabaseUnavailable, translated
+from common.database.errors import DatabaseError, DatabaseUnavailable, translated
 from common.database.settings import DatabaseSettings
+
+logger = logging.getLogger(__name__)
 
 
 class Database:
@@ -39,6 +42,15 @@ class Database:
                 await connection.execute(text("SELECT 1"))
         except TimeoutError as error:
             raise DatabaseUnavailable(f"no answer within {self._ping_seconds} s") from error
+
+    async def trouble(self) -> str | None:
+        """Why the database is not ready, None when it is: for a readiness probe, which the public may read."""
+        try:
+            await self.ping()
+        except DatabaseError as error:
+            logger.warning("the database is not ready: %s", error)
+            return "no connection; the log says more" if isinstance(error, DatabaseUnavailable) else "no answer in time"
+        return None
 
     async def close(self) -> None:
         """Close every connection; those in use are closed when they come back."""
