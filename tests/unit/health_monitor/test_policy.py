@@ -122,6 +122,11 @@ def test_mappings_are_merged_by_entry(change: dict[str, Any], expected: dict[str
     assert CHECK.thresholds.entries == {"known": Entry(7)}
 
 
+def test_a_policy_knows_whether_labels_matter() -> None:
+    assert not Policy(rules=[a_rule(OFF, namespaces=("shop",))]).uses_labels
+    assert Policy(rules=[a_rule(OFF), a_rule(OFF, labels={"team": "a"})]).uses_labels
+
+
 def test_the_same_answer_is_the_same_object() -> None:
     policy = Policy(rules=[a_rule(OFF, labels={"team": "a"}), a_rule(Override(weight=1.0), namespaces=("shop",))])
     first = policy.effective(CHECK, "shop", {"team": "a", "pod": "1"})

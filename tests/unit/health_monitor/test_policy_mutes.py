@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.clock import NOON  # 2026-03-01 12:00 UTC
 
-from health_monitor.policy import DEFAULT_POLICY
 from health_monitor.policy_mutes import FOREVER, MUTE, mutes_of
 
 
@@ -27,11 +26,11 @@ from health_monitor.policy_mutes import FOREVER, MUTE, mutes_of
     ],
 )
 def test_a_code_is_muted_until(text: str, until: datetime | None) -> None:
-    assert DEFAULT_POLICY.muted("pod-restarts", {MUTE: text}, NOON) == until
+    assert mutes_of({MUTE: text}).end("pod-restarts", NOON) == until
 
 
 def test_an_object_without_the_annotation_is_not_muted() -> None:
-    assert DEFAULT_POLICY.muted("pod-restarts", {"other": "pod-restarts"}, NOON) is None
+    assert mutes_of({"other": "pod-restarts"}).end("pod-restarts", NOON) is None
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_holds() -> None:

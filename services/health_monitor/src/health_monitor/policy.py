@@ -6,14 +6,12 @@ A value that knows no file. Answers are cached, and the same object is given for
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from common.cluster.rows import Labels
 from common.contracts import Severity
 from health_monitor.checks.check import Check
-from health_monitor.policy_mutes import MUTE, mutes_of
 
 T = TypeVar("T")
 
@@ -86,10 +84,6 @@ class Policy:
         if ladder is None:
             ladder = self._ladders[check.code] = self._ladder(check)
         return ladder.base if not ladder.rules else ladder.effective(namespace, labels)
-
-    def muted(self, code: str, annotations: Labels, now: datetime) -> datetime | None:
-        """Until when an object with these annotations asks for silence about the code; None when it does not."""
-        return mutes_of(annotations).end(code, now) if MUTE in annotations else None
 
     def _ladder(self, check: Check[Any, Any]) -> "_Ladder":
         base = Effective(enabled=True, severity=None, weight=None, thresholds=check.thresholds)

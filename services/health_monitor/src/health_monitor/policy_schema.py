@@ -55,6 +55,25 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
+def policy_json_schema() -> dict[str, Any]:
+    """For editors, and for whoever checks a policy file before it is rolled out."""
+    schema: dict[str, Any] = _without_noise(policy_model().model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def _without_noise(schema: Any) -> Any:
+    """Titles repeat the names, and a default of null only says that nothing is changed."""
+    if isinstance(schema, list):
+        return [_without_noise(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _without_noise(value)
+        for name, value in schema.items()
+        if not (name == "default" and value is None) and not (name == "title" and isinstance(value, str))
+    }
+
+
 @cache
 def policy_model() -> type[Strict]:
     """The model of a whole file. Made once: it takes a quarter of a second."""
@@ -82,16 +101,16 @@ def policy_model() -> type[Strict]:
 def _entry(check: Check[Any, Any]) -> tuple[Any, Any]:
     name = check.code.title().replace("-", "")
     fields: Any = {
-        "enabled": (bool | None, Field(None, description="Whether it is looked for at all")),
-        "severity": (Annotated[Severity, Field(strict=False)] | None, Field(None, description=_severity(check))),
+        "enabled": (bool, Field(None, description="Whether it is looked for at all")),
+        "severity": (Annotated[Severity, Field(strict=False)], Field(None, description=_severity(check))),
         "weight": (
-            float | None,
+            float,
             Field(None, ge=0, le=100, description="Points that a finding takes, instead of its severity's"),
         ),
     }
     if dataclasses.fields(check.thresholds):
         thresholds = _fields_model(f"{name}Thresholds", check.thresholds)
-        fields["thresholds"] = (thresholds | None, Field(None, description="Numbers that decide"))
+        fields["thresholds"] = (thresholds, Field(None, description="Numbers that decide"))
     model = create_model(name, __base__=Strict, __doc__=check.summary, **fields)
     return (model | None, Field(None, alias=check.code, description=check.title))
 
@@ -116,7 +135,7 @@ def _field(annotation: Any, metadata: Mapping[str, Any], default: Any) -> tuple[
         type_ = Annotated[type_, Field(ge=metadata.get("least") or 0, le=metadata.get("most"))]
     shown = format_duration(default) if isinstance(default, timedelta) else default
     examples = [shown] if isinstance(shown, str | int | float) else None
-    return (type_ | None, Field(None, description=metadata.get("description"), examples=examples))
+    return (type_, Field(None, description=metadata.get("description"), examples=examples))
 
 
 def _type(annotation: Any) -> Any:
