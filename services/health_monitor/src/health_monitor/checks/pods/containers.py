@@ -35,7 +35,6 @@ START_REASONS = frozenset(
     }
 )
 _BETWEEN_CRASHES = frozenset({"CrashLoopBackOff", "RunContainerError", "PostStartHookError"})
-_STEPS = (10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50, 20, 10, 5, 3, 2, 1)
 
 
 def crash_looping(status: ContainerStatus, pod: PodRow, now: datetime) -> bool:
@@ -83,11 +82,6 @@ def waits_in_vain(status: ContainerStatus) -> bool:
 def told_by_container(pod: PodRow, now: datetime) -> bool:
     """Whether a check of single containers tells why the pod is not ready, so that the pod as a whole need not."""
     return any(waits_in_vain(status) or crash_looping(status, pod, now) for status in pod.statuses)
-
-
-def at_least(count: int) -> int:
-    """`count` rounded down to a step of 1, 2, 3, 5, 10, 20, 50, ...: words that hold still while a counter runs."""
-    return next((step for step in _STEPS if step <= count), 0)
 
 
 def noun(status: ContainerStatus) -> str:

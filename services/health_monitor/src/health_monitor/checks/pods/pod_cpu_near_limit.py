@@ -39,11 +39,11 @@ def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: da
 
 def _symptom(container: str, share: int, limit: int, thresholds: Thresholds) -> Symptom:
     return Symptom(
-        message=f"Container {container} uses {share} % or more of its CPU limit of {limit}m: it is throttled and "
+        message=f"Container {container} uses {share} % of its CPU limit of {limit}m: it is throttled and "
         "answers slowly",
         after=thresholds.after,
         part=container,
-        evidence={"container": container, "used_percent_at_least": share, "cpu_limit_millicores": limit},
+        evidence={"container": container, "used_percent": share, "cpu_limit_millicores": limit},
     )
 
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from common.cluster.rows import ContainerStatus, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
+from common.contracts.health import Scalar
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.pods.containers import at_least, crash_looping, noun, out_of_memory
+from health_monitor.checks.pods.containers import crash_looping, noun, out_of_memory
 
 _MEANINGS = {
     0: "it ends without an error, though a container of this pod should stay up",
@@ -54,18 +55,16 @@ def _symptom(status: ContainerStatus) -> Symptom:
     terminated = status.state == "terminated"
     exit_code = status.exit_code if terminated else status.last_exit_code
     reason = status.reason if terminated else status.last_reason
-    restarts = at_least(status.restarts)
-    ending = f"exit code {exit_code}" if exit_code is not None else "no exit code reported"
-    meaning = _OTHERWISE if exit_code is None else _MEANINGS.get(exit_code, _OTHERWISE)
+    evidence: dict[str, Scalar] = {"container": status.name, "restarts": status.restarts, "reason": reason}
+    ending, meaning = "", _OTHERWISE
+    if exit_code is not None:
+        evidence["exit_code"] = exit_code
+        ending = f" with exit code {exit_code}"
+        meaning = _MEANINGS.get(exit_code, _OTHERWISE)
     return Symptom(
-        message=f"{noun(status)} crashes again and again, {restarts} restarts or more ({ending}): {meaning}",
+        message=f"{noun(status)} crashes again and again, {status.restarts} times so far{ending}: {meaning}",
         part=status.name,
-        evidence={
-            "container": status.name,
-            "restarts_at_least": restarts,
-            "exit_code": -1 if exit_code is None else exit_code,
-            "reason": reason,
-        },
+        evidence=evidence,
     )
 
 

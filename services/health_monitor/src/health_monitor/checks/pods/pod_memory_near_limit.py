@@ -38,11 +38,11 @@ def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: da
 
 def _symptom(container: str, share: int, limit: int, thresholds: Thresholds) -> Symptom:
     return Symptom(
-        message=f"Container {container} uses {share} % or more of its memory limit of {limit >> 20} MiB: the kernel "
+        message=f"Container {container} uses {share} % of its memory limit of {limit >> 20} MiB: the kernel "
         "kills it when it reaches the limit",
         after=thresholds.after,
         part=container,
-        evidence={"container": container, "used_percent_at_least": share, "memory_limit_bytes": limit},
+        evidence={"container": container, "used_percent": share, "memory_limit_bytes": limit},
     )
 
 

@@ -8,7 +8,7 @@ from common.cluster.rows import ContainerStatus, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.pods.containers import at_least, crash_looping, noun, out_of_memory
+from health_monitor.checks.pods.containers import crash_looping, noun, out_of_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,7 @@ def _symptom(status: ContainerStatus, pod: PodRow, thresholds: Thresholds, now: 
     if not looping and now - killed_at >= thresholds.recent:
         return None
     limit = next((c.limits.memory_bytes for c in pod.containers if c.name == status.name), 0)
-    restarts = at_least(status.restarts)
-    again = f" again and again, {restarts} restarts or more" if looping else ""
+    again = f" again and again, {status.restarts} times so far" if looping else ""
     cause = f"it needs more than its limit of {limit >> 20} MiB" if limit else "it has no limit, so its node ran out"
     return Symptom(
         message=f"{noun(status)} was killed for lack of memory{again}: {cause}, or it leaks",
@@ -50,7 +49,7 @@ def _symptom(status: ContainerStatus, pod: PodRow, thresholds: Thresholds, now: 
         evidence={
             "container": status.name,
             "memory_limit_bytes": limit,
-            "restarts_at_least": restarts,
+            "restarts": status.restarts,
             "looping": looping,
         },
     )

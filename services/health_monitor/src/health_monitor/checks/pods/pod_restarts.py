@@ -8,7 +8,7 @@ from common.cluster.rows import ContainerStatus, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.pods.containers import FORGIVEN_AFTER, at_least, last_run, noun, out_of_memory
+from health_monitor.checks.pods.containers import FORGIVEN_AFTER, last_run, noun, out_of_memory
 
 RECOVERED_AFTER_RUNS = 2  # a run twice as long as the one before says that the cause is gone
 
@@ -55,18 +55,16 @@ def _restarts_often(status: ContainerStatus, pod: PodRow, thresholds: Thresholds
 
 
 def _symptom(status: ContainerStatus, lasted: timedelta) -> Symptom:
-    minutes = at_least(int(lasted.total_seconds() // 60))
-    restarts = at_least(status.restarts)
-    ending = "" if status.last_exit_code is None else f" (exit code {status.last_exit_code})"
+    minutes = int(lasted.total_seconds() // 60)
+    ending = "" if status.last_exit_code is None else f" with exit code {status.last_exit_code}"
     return Symptom(
-        message=f"{noun(status)} has restarted {restarts} times or more, last after a run of {minutes} minutes or "
-        f"more{ending}: it fails slowly, as with a leak or a lost connection",
+        message=f"{noun(status)} has restarted {status.restarts} times, last after a run of {minutes} minutes{ending}: "
+        "it fails slowly, as with a leak or a lost connection",
         part=status.name,
         evidence={
             "container": status.name,
-            "restarts_at_least": restarts,
-            "run_minutes_at_least": minutes,
-            "exit_code": -1 if status.last_exit_code is None else status.last_exit_code,
+            "restarts": status.restarts,
+            "run_minutes": minutes,
             "reason": status.last_reason,
         },
     )

@@ -6,8 +6,6 @@ from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey
 
-_STEP = 5  # per cent: what is measured is rounded, so that a finding holds still while usage wavers
-
 
 def measured(pod: PodRow, snapshot: ClusterSnapshot) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]:
     """Name, usage and limit of each measured container, both as (millicores, bytes). A limit of 0 is none."""
@@ -21,5 +19,5 @@ def measured(pod: PodRow, snapshot: ClusterSnapshot) -> Iterator[tuple[str, tupl
 
 
 def percent(used: int, limit: int) -> int:
-    """Share of the limit in per cent, rounded down to a step of 5."""
-    return used * 100 // limit // _STEP * _STEP
+    """Share of the limit in per cent, rounded down."""
+    return used * 100 // limit

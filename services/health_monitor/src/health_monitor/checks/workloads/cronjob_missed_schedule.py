@@ -10,7 +10,6 @@ from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
 from health_monitor.checks.workloads.schedule import fits, runs_after
-from health_monitor.checks.workloads.sight import hears
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,9 @@ class Thresholds:
     )
 
 
-def run(cron_job: CronJobRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
+def run(cron_job: CronJobRow, _snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
     last = cron_job.last_scheduled_at
     if last is None or cron_job.suspended or cron_job.deleted_at is not None or not fits(cron_job, last):
-        return ()
-    if not hears(snapshot, "CronJob"):
         return ()
     skipped = thresholds.overrun if cron_job.active else 1
     due = next(islice(runs_after(cron_job, last), skipped - 1, None), None)

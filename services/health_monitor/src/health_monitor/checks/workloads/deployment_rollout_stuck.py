@@ -26,8 +26,8 @@ def run(
     waited = f", and nothing moved for {deadline} s" if condition.reason == "ProgressDeadlineExceeded" else ""
     return (
         Symptom(
-            message=f"The rollout{revision} is stuck ({condition.reason}): {updated} of {replicas} replicas are updated, "
-            f"{available} are available{waited}",
+            message=f"The rollout{revision} is stuck ({condition.reason}): {updated} of {replicas} replicas are "
+            f"updated, {available} are available{waited}",
             since=condition.changed_at,
             evidence={
                 "reason": condition.reason,

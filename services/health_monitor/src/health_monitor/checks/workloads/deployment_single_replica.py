@@ -1,7 +1,7 @@
 """A Deployment that others depend on has one replica and no disruption budget."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.cluster.rows import DeploymentRow
 from common.cluster.snapshot import ClusterSnapshot
@@ -41,5 +41,6 @@ CHECK = Check(
     "until the pod has started elsewhere. Told only of Deployments that a Service selects.",
     run=run,
     thresholds=NoThresholds(),
-    reads=frozenset({"PodDisruptionBudget", "Service"}),
+    reads=frozenset({"PodDisruptionBudget"}),
+    look_again=timedelta(minutes=10),
 )

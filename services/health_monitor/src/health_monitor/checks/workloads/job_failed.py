@@ -63,6 +63,5 @@ CHECK = Check(
     "or the Job is deleted.",
     run=run,
     thresholds=Thresholds(),
-    reads=frozenset({"CronJob"}),
-    look_again=timedelta(minutes=5),
+    look_again=timedelta(minutes=1),
 )

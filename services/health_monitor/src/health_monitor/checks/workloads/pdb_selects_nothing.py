@@ -28,11 +28,13 @@ def run(
         return ()
     if scaled_to_zero(pdb.selector, pdb.namespace, snapshot):
         return ()
+    allowed = pdb.condition("DisruptionAllowed")
     labels = ", ".join(f"{key}={value}" for key, value in sorted(pdb.selector.labels.items()))
     return (
         Symptom(
             message=f"The budget selects no pod ({labels or 'its selector is empty'}): it protects nothing, most "
             "likely because labels were renamed or the workload is gone",
+            since=allowed.changed_at if allowed is not None and allowed.status == "False" else None,
             after=thresholds.after,
             evidence={"selector": labels},
         ),

@@ -87,6 +87,5 @@ CHECK = Check(
     "down, a quota, or a volume in another zone.",
     run=run,
     thresholds=Thresholds(),
-    reads=frozenset({"Event"}),
-    look_again=timedelta(minutes=1),
+    reads=frozenset({"Event", "Pod"}),
 )

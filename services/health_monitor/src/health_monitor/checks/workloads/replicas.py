@@ -8,6 +8,7 @@ from common.cluster.rows import DaemonSetRow, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Symptom, threshold
+from health_monitor.checks.workloads.sight import unready_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,13 @@ def run(
         missing -= _on_unready_nodes(workload, snapshot)
         if missing <= 0:
             return ()
-    down = workload.ready_replicas == 0
-    since, after = _timing(workload, thresholds, down=down, now=now)
+    since, after = _timing(workload, snapshot, thresholds, now)
     return (
         Symptom(
             message=_message(workload, missing),
             since=since,
             after=after,
-            severity=Severity.CRITICAL if down else None,
+            severity=None if workload.ready_replicas else Severity.CRITICAL,
             evidence={"replicas": workload.replicas, "ready": workload.ready_replicas, "missing": missing},
         ),
     )
@@ -62,14 +62,17 @@ def _on_unready_nodes(workload: DaemonSetRow, snapshot: ClusterSnapshot) -> int:
 
 
 def _timing(
-    workload: WorkloadRow, thresholds: ReplicaThresholds, *, down: bool, now: datetime
+    workload: WorkloadRow, snapshot: ClusterSnapshot, thresholds: ReplicaThresholds, now: datetime
 ) -> tuple[datetime | None, timedelta]:
+    """Since when replicas are missing, and how long they may be: all of them since the last went, some since the "
+    "first."""
     created = workload.created_at
     if created is not None and now - created < thresholds.startup:
         return created, thresholds.startup
-    available = workload.condition("Available")
-    since = available.changed_at if available is not None and available.status == "False" else None
-    return since, thresholds.all_after if down else thresholds.after
+    times = unready_since(snapshot.pods_of(workload.key))
+    if workload.ready_replicas:
+        return (times[0] if times else None), thresholds.after
+    return (times[-1] if times else None), thresholds.all_after
 
 
 def _message(workload: WorkloadRow, missing: int) -> str:

@@ -8,7 +8,7 @@ from common.cluster.rows import PodRow, Selector, ServiceRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.workloads.sight import scaled_to_zero, sees
+from health_monitor.checks.workloads.sight import scaled_to_zero, sees, unready_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def _none_ready(service: ServiceRow, pods: list[PodRow], thresholds: Thresholds,
     new = created is not None and now - created < thresholds.without_pods_after
     return Symptom(
         message=f"None of the {len(pods)} pods of the Service is ready: every request to it fails",
-        since=created if new else None,
+        since=created if new else max(unready_since(pods), default=None),
         after=thresholds.without_pods_after if new else thresholds.after,
         evidence={"pods": len(pods), "selector": _written(service)},
     )

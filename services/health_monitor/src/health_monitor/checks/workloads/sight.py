@@ -1,22 +1,18 @@
-"""What is seen of a kind, and what is switched off on purpose: absence is not always a fault."""
+"""What absence means, and since when something is missing."""
 
-from common.cluster.rows import DeploymentRow, Selector, StatefulSetRow, WorkloadRow
+from collections.abc import Iterable
+from datetime import datetime
+
+from common.cluster.rows import DeploymentRow, PodRow, Selector, StatefulSetRow, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot, SourceState
 
-_KNOWN = frozenset({SourceState.SYNCED, SourceState.STALE})
 _SCALED: tuple[type[WorkloadRow], ...] = (DeploymentRow, StatefulSetRow)
 
 
 def sees(snapshot: ClusterSnapshot, kind: str) -> bool:
-    """Whether this kind was ever listed: if not, that there are none of it means nothing."""
+    """Whether this kind may be read at all: if not, that there are none of it means nothing."""
     source = snapshot.sources.get(kind)
-    return source is not None and source.state in _KNOWN
-
-
-def hears(snapshot: ClusterSnapshot, kind: str) -> bool:
-    """Whether news of this kind reach us now: if not, that nothing happened means nothing."""
-    source = snapshot.sources.get(kind)
-    return source is not None and source.state is SourceState.SYNCED
+    return source is not None and source.state is not SourceState.UNSEEN
 
 
 def scaled_to_zero(selector: Selector, namespace: str, snapshot: ClusterSnapshot) -> bool:
@@ -26,3 +22,9 @@ def scaled_to_zero(selector: Selector, namespace: str, snapshot: ClusterSnapshot
         for kind in _SCALED
         for row in snapshot.rows(kind).values()
     )
+
+
+def unready_since(pods: Iterable[PodRow]) -> list[datetime]:
+    """When each of the unfinished pods that is not ready ceased to be, or was made; in order."""
+    times = [pod.ready_changed_at or pod.created_at for pod in pods if not pod.ready and not pod.finished]
+    return sorted(time for time in times if time is not None)
