@@ -21,6 +21,7 @@ from health_monitor.api.shapes import (
 )
 from health_monitor.checks import CHECKS_BY_CODE
 from health_monitor.engine import Engine, OpenFinding
+from health_monitor.walks import Collection
 
 CLUSTER_KEY = ObjectKey(CLUSTER, "", "")
 _FINDING_FIELDS = tuple(field.name for field in fields(Finding))
@@ -34,14 +35,14 @@ class Describe:
         self._snapshot = snapshot
         self._runbook = runbook
 
-    def summary(self, key: ObjectKey) -> Summary | None:
-        """None when there is no such object."""
+    def summary(self, collection: Collection, key: ObjectKey) -> Summary | None:
+        """The object as a member of the collection; None when there is no such object."""
         score = self._engine.score(key)
         if score is None:
             return None
         row = self._snapshot.find(key)
         findings = [opened.finding for opened in self._engine.findings(key)]
-        common = {
+        common: dict[str, Any] = {
             "object": key.ref(row.uid if row is not None else ""),
             "score": score.value,
             "confidence": score.confidence,
@@ -49,6 +50,9 @@ class Describe:
             "findings": len(findings),
             "codes": tuple(sorted({each.code for each in findings})),
         }
+        if collection is Collection.WORKLOADS:
+            replicas = (row.replicas, row.ready_replicas) if isinstance(row, WorkloadRow) else (None, None)
+            return WorkloadSummary(**common, replicas=replicas[0], ready_replicas=replicas[1])
         return self._with_facts(row, common)
 
     def _with_facts(self, row: Row | None, common: dict[str, Any]) -> Summary:
@@ -63,8 +67,6 @@ class Describe:
                 owner = self._snapshot.top_owner(row)
                 ref = owner.ref() if owner != row.key else None
                 return PodSummary(**common, phase=row.phase, ready=row.ready, node=row.node, owner=ref)
-            case WorkloadRow():
-                return WorkloadSummary(**common, replicas=row.replicas, ready_replicas=row.ready_replicas)
             case _:
                 return Summary(**common)
 

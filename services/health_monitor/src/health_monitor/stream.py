@@ -11,7 +11,9 @@ import msgspec
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from common.contracts import HealthEvent, ObjectKey, Severity
+from health_monitor.outcome import ScoreChange
 
+HEARTBEAT = KEEPALIVE_COMMENT
 HEARTBEAT_SECONDS = 15.0  # below the 30 to 60 s after which common proxies close an idle connection
 # At 50 changes a second a client may stall for 20 s; then it is better off reading on from its cursor.
 MAX_WAITING = 1_000
@@ -85,9 +87,9 @@ class Hub:
         for event in events if self._clients else ():
             self._publish(event_message(event))
 
-    def publish(self, message: Message) -> None:
-        if self._clients:
-            self._publish(message)
+    def publish_scores(self, scores: Sequence[ScoreChange]) -> None:
+        for score in scores if self._clients else ():
+            self._publish(score_message(score))
 
     @contextmanager
     def client(self) -> Iterator[Client]:
@@ -119,4 +121,8 @@ def event_message(event: HealthEvent) -> Message:
     return Message(finding.object.key, finding.severity, event.cursor, frame)
 
 
-HEARTBEAT = KEEPALIVE_COMMENT
+def score_message(change: ScoreChange) -> Message:
+    """A score that moved; null when the object is gone. It has no id: scores are not replayed."""
+    data = {"object": change.key.ref(), "score": change.score, "at": change.at}
+    frame = format_sse_event(event="score", data_str=msgspec.json.encode(data).decode())
+    return Message(change.key, None, 0, frame)

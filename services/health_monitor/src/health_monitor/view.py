@@ -66,7 +66,7 @@ class View:
 
         def accept(at: Position) -> Summary | None:
             key: ObjectKey = at[1]
-            return self.describe.summary(key) if self._passes(key, wanted) else None
+            return self.describe.summary(collection, key) if self._passes(key, wanted) else None
 
         return page(positions, accept, limit=limit)
 

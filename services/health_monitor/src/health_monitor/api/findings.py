@@ -1,0 +1,34 @@
+"""All that is wrong now, the worst first."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from common.web.paging import Cursors, CursorText, Limit, Page
+from health_monitor.api.answers import answer_page
+from health_monitor.api.parameters import AtLeast, Code, Namespace
+from health_monitor.api.services import MAY_READ, StartedServices
+from health_monitor.api.shapes import FindingView
+from health_monitor.view import Filter
+
+router = APIRouter(prefix="/api/v1", tags=["findings"], dependencies=[MAY_READ])
+
+FindingPosition = tuple[int, str, tuple[str, str, str], str]
+_CURSORS = Cursors("findings", FindingPosition)
+
+
+@router.get("/findings", response_model=Page[FindingView])
+async def findings(
+    services: StartedServices,
+    severity: AtLeast = None,
+    code: Code = None,
+    kind: Annotated[str | None, Query(description="Only about objects of this kind", examples=["Pod"])] = None,
+    namespace: Namespace = None,
+    name: Annotated[str | None, Query(description="Only about objects of this name")] = None,
+    limit: Limit = 100,
+    cursor: CursorText = None,
+) -> Response:
+    """Every open finding, also those that were told together as a storm, and muted ones, which say so."""
+    wanted = Filter(severity=severity, code=code, kind=kind, namespace=namespace, name=name)
+    found = services.view.findings(wanted, limit=limit, position=_CURSORS.decode(cursor))
+    return answer_page(Page[FindingView], found, _CURSORS)

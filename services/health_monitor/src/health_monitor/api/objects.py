@@ -1,0 +1,160 @@
+"""Lists of zones, nodes, namespaces, workloads and pods, and each of them alone."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+
+from common.contracts import ObjectKey
+from common.contracts.objects import ZONE
+from common.database.errors import DatabaseError
+from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.problems import Problem, responses
+from health_monitor.api.answers import answer
+from health_monitor.api.parameters import Filtered, Namespace, SortBy
+from health_monitor.api.services import MAY_READ, NO_DATABASE, Services, StartedServices
+from health_monitor.api.shapes import ClusterView, Detail, NodeSummary, PodSummary, Summary, Timeline, WorkloadSummary
+from health_monitor.view import Filter
+from health_monitor.walks import Collection, Sort
+
+router = APIRouter(prefix="/api/v1", tags=["objects"], dependencies=[MAY_READ])
+
+ObjectPosition = tuple[float, tuple[str, str, str]]
+Name = Annotated[str, Path(max_length=253)]
+_CURSORS = {
+    (collection, sort): Cursors(f"{collection} by {sort}", ObjectPosition) for collection in Collection for sort in Sort
+}
+_TIMELINE_EVENTS = 50
+
+
+@router.get("/cluster", response_model=ClusterView)
+async def cluster(services: StartedServices) -> Response:
+    """The cluster at a glance: its score, what took how much, and how much of it was seen."""
+    return answer(ClusterView, services.view.describe.cluster(services.cluster_name, services.now()))
+
+
+@router.get("/zones", response_model=Page[Summary])
+async def zones(
+    services: StartedServices,
+    wanted: Filtered,
+    sort: SortBy = Sort.SCORE,
+    limit: Limit = 100,
+    cursor: CursorText = None,
+) -> Response:
+    """Zones, the worst first."""
+    return _page(services, Collection.ZONES, Summary, wanted, sort=sort, limit=limit, cursor=cursor)
+
+
+@router.get("/nodes", response_model=Page[NodeSummary])
+async def nodes(
+    services: StartedServices,
+    wanted: Filtered,
+    sort: SortBy = Sort.SCORE,
+    limit: Limit = 100,
+    cursor: CursorText = None,
+) -> Response:
+    """Nodes, the worst first."""
+    return _page(services, Collection.NODES, NodeSummary, wanted, sort=sort, limit=limit, cursor=cursor)
+
+
+@router.get("/namespaces", response_model=Page[Summary])
+async def namespaces(
+    services: StartedServices,
+    wanted: Filtered,
+    sort: SortBy = Sort.SCORE,
+    limit: Limit = 100,
+    cursor: CursorText = None,
+) -> Response:
+    """Namespaces, the worst first."""
+    return _page(services, Collection.NAMESPACES, Summary, wanted, sort=sort, limit=limit, cursor=cursor)
+
+
+@router.get("/workloads", response_model=Page[WorkloadSummary])
+async def workloads(
+    services: StartedServices,
+    wanted: Filtered,
+    namespace: Namespace = None,
+    sort: SortBy = Sort.SCORE,
+    limit: Limit = 100,
+    cursor: CursorText = None,
+) -> Response:
+    """Top controllers, and pods that have none; the worst first."""
+    wanted = replace(wanted, namespace=namespace)
+    return _page(services, Collection.WORKLOADS, WorkloadSummary, wanted, sort=sort, limit=limit, cursor=cursor)
+
+
+@router.get("/pods", response_model=Page[PodSummary])
+async def pods(
+    services: StartedServices,
+    wanted: Filtered,
+    namespace: Namespace = None,
+    sort: SortBy = Sort.SCORE,
+    limit: Limit = 100,
+    cursor: CursorText = None,
+) -> Response:
+    """Pods, the worst first."""
+    wanted = replace(wanted, namespace=namespace)
+    return _page(services, Collection.PODS, PodSummary, wanted, sort=sort, limit=limit, cursor=cursor)
+
+
+@router.get("/zones/{zone}", response_model=Detail, responses=responses(404))
+async def zone(services: StartedServices, zone: Name) -> Response:
+    """One zone."""
+    return await _one(services, ObjectKey(ZONE, "", zone))
+
+
+@router.get("/nodes/{name}", response_model=Detail, responses=responses(404))
+async def node(services: StartedServices, name: Name) -> Response:
+    """One node."""
+    return await _one(services, ObjectKey("Node", "", name))
+
+
+@router.get("/namespaces/{name}", response_model=Detail, responses=responses(404))
+async def namespace(services: StartedServices, name: Name) -> Response:
+    """One namespace."""
+    return await _one(services, ObjectKey("Namespace", "", name))
+
+
+@router.get("/workloads/{namespace}/{kind}/{name}", response_model=Detail, responses=responses(404))
+async def workload(services: StartedServices, namespace: Name, kind: Name, name: Name) -> Response:
+    """One workload: a top controller, or a pod that has none."""
+    return await _one(services, ObjectKey(kind, namespace, name))
+
+
+@router.get("/pods/{namespace}/{name}", response_model=Detail, responses=responses(404))
+async def pod(services: StartedServices, namespace: Name, name: Name) -> Response:
+    """One pod."""
+    return await _one(services, ObjectKey("Pod", namespace, name))
+
+
+def _page(
+    services: Services,
+    collection: Collection,
+    shape: Any,
+    wanted: Filter,
+    *,
+    sort: Sort,
+    limit: int,
+    cursor: str | None,
+) -> Response:
+    position = read_cursor(cursor, ObjectPosition)
+    found = services.view.objects(collection, wanted, sort=sort, limit=limit, position=position)
+    return answer(Page[shape], Listed(items=found.items, next=write_cursor(found.next)))
+
+
+async def _one(services: Services, key: ObjectKey) -> Response:
+    detail = services.view.describe.detail(key)
+    if detail is None:
+        raise Problem(404, f"there is no {key}, or it is of a kind that has no score")
+    return answer(Detail, replace(detail, timeline=await _timeline(services, key)))
+
+
+async def _timeline(services: Services, key: ObjectKey) -> Timeline:
+    """What happened to it. The rest of the answer does not depend on the database, so it is given without, too."""
+    if services.stored is None:
+        return Timeline(note=NO_DATABASE)
+    try:
+        events = await services.stored.events.timeline(key, limit=_TIMELINE_EVENTS)
+    except DatabaseError as error:
+        return Timeline(note=f"the database did not answer: {error}")
+    return Timeline(events=tuple(events))

@@ -1,0 +1,47 @@
+"""Query parameters that several lists share."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from common.cluster.rows import Selector
+from common.contracts import Severity
+from common.web.problems import Mistake, Problem
+from health_monitor.api.selectors import SelectorInvalid, parse_selector
+from health_monitor.view import Filter
+from health_monitor.walks import Sort
+
+Code = Annotated[str | None, Query(description="Only with an open finding of this check", examples=["pod-crash-loop"])]
+AtLeast = Annotated[Severity | None, Query(description="Only with an open finding at least this severe")]
+Namespace = Annotated[str | None, Query(description="Only in this namespace", examples=["shop"])]
+SortBy = Annotated[Sort, Query(description="`score`: the worst first; `name`: by kind, namespace and name")]
+
+
+def _filter(
+    *,
+    max_score: Annotated[float, Query(ge=0, le=100, description="Only with at most this score")] = 100.0,
+    min_score: Annotated[float, Query(ge=0, le=100, description="Only with at least this score")] = 0.0,
+    severity: AtLeast = None,
+    code: Code = None,
+    labels: Annotated[
+        str | None, Query(max_length=1000, description="Label selector as kubectl writes it", examples=["app=web,!old"])
+    ] = None,
+) -> Filter:
+    return Filter(
+        max_score=max_score,
+        min_score=min_score,
+        severity=severity,
+        code=code,
+        labels=None if labels is None else _selector(labels),
+    )
+
+
+def _selector(text: str) -> Selector:
+    try:
+        return parse_selector(text)
+    except SelectorInvalid as error:
+        mistake = Mistake(location="query", path="/labels", message=str(error))
+        raise Problem(422, "the request has 1 mistake", errors=[mistake]) from None
+
+
+Filtered = Annotated[Filter, Depends(_filter)]

@@ -1,0 +1,78 @@
+"""What routes work with, and what they say when it is not there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from common.web.auth import Scope, requires
+from common.web.problems import Problem
+from health_monitor.deliver import Deliverer
+from health_monitor.engine import Engine
+from health_monitor.events import EventLog
+from health_monitor.history import ScoreHistory
+from health_monitor.policy import DEFAULT_POLICY, Policy
+from health_monitor.policy_file import PolicyFile
+from health_monitor.stream import Hub
+from health_monitor.subscriptions import Subscriptions
+from health_monitor.view import View
+
+NO_DATABASE = "this service runs without a database, so it stores no events, history or subscriptions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What rests on the database."""
+
+    events: EventLog
+    history: ScoreHistory
+    subscriptions: Subscriptions
+    deliverer: Deliverer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the API answers from. `stored` is None when the service runs without a database."""
+
+    cluster_name: str
+    engine: Engine
+    view: View
+    hub: Hub
+    runbook: str
+    policy_file: PolicyFile | None
+    now: Callable[[], datetime]
+    stored: Stored | None
+
+    def current_policy(self) -> Policy:
+        return DEFAULT_POLICY if self.policy_file is None else self.policy_file.policy
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def _started(services: Annotated[Services, Depends(_services)]) -> Services:
+    """Refuses while the cluster is still being read: half a cluster would look broken, or well."""
+    if not services.engine.started:
+        raise Problem(
+            503, "the cluster is still being read; /readyz says what is missing", headers={"Retry-After": "2"}
+        )
+    return services
+
+
+def _stored(services: Annotated[Services, Depends(_services)]) -> Stored:
+    if services.stored is None:
+        raise Problem(503, NO_DATABASE)
+    return services.stored
+
+
+AnyServices = Annotated[Services, Depends(_services)]
+StartedServices = Annotated[Services, Depends(_started)]
+StoredServices = Annotated[Stored, Depends(_stored)]
+
+MAY_READ = Depends(requires(Scope.READ))
+MAY_OPERATE = Depends(requires(Scope.OPERATE))
+MAY_ADMIN = Depends(requires(Scope.ADMIN))

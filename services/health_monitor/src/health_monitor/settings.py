@@ -1,0 +1,126 @@
+"""The settings of the process, from variables HEALTH_MONITOR_*. What is looked for and how strictly is the policy's."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+from pydantic_settings import SettingsConfigDict
+
+from common.database.settings import DatabaseSettings
+from common.kube.settings import KubeSettings
+from common.settings import Settings
+from common.web.settings import WebSettings
+from health_monitor.catalogue import RUNBOOK
+from health_monitor.engine_settings import EngineSettings
+
+
+class ClusterSettings(KubeSettings):
+    """The cluster that is watched. Without any of these it is the one that kubectl would talk to."""
+
+    name: Annotated[
+        str,
+        Field(
+            description="Name of the cluster in events (source /clusters/<name>) and answers. "
+            "Default: the context's, or `cluster` in a pod",
+            pattern=r"^[A-Za-z0-9._-]*$",
+            max_length=100,
+        ),
+    ] = ""
+
+
+class StorageSettings(DatabaseSettings):
+    """PostgreSQL: events, history, subscriptions."""
+
+    enabled: Annotated[
+        bool,
+        Field(description="false: no database: scores, findings and metrics, but no events, history and webhooks."),
+    ] = True
+
+
+class PolicySettings(BaseModel):
+    """The policy file."""
+
+    file: Annotated[
+        Path | None, Field(description="YAML file with thresholds, severities and weights. Unset: the defaults hold.")
+    ] = None
+    poll_seconds: Annotated[
+        float,
+        Field(ge=0.1, le=3600, description="How often it is looked at for changes; a look costs one stat()."),
+    ] = 5.0
+    runbook: Annotated[
+        str,
+        Field(
+            description="Where runbooks are: an address in which {code} stands for the check's code.", max_length=500
+        ),
+    ] = RUNBOOK
+
+
+class MetricsSettings(BaseModel):
+    """What /metrics shows."""
+
+    pods_below: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=101,
+            description="Pods have a series of their own only while their score is below this: 150,000 series help "
+            "nobody. 0: none, 101: all pods with a finding.",
+        ),
+    ] = 50.0
+
+
+class EventSettings(BaseModel):
+    """Storing and delivering events."""
+
+    buffer: Annotated[
+        int,
+        Field(
+            ge=100,
+            le=10_000_000,
+            description="Events that may wait while the database is away, 1 KiB each; then the least important go.",
+        ),
+    ] = 100_000
+    keep_days: Annotated[
+        int, Field(ge=1, le=3650, description="Events are kept this long, in whole months: a quarter's trend is seen.")
+    ] = 90
+    private_webhooks: Annotated[
+        bool, Field(description="Allow webhooks to private addresses, as receivers in the cluster have them.")
+    ] = True
+
+
+class LeaderSettings(BaseModel):
+    """Which of several replicas stores and delivers."""
+
+    election: Annotated[
+        Literal["auto", "lease", "database"],
+        Field(description="lease: a Kubernetes Lease; database: a row in the database; auto: lease in a pod."),
+    ] = "auto"
+    lease: Annotated[str, Field(description="Name of the Lease.", min_length=1, max_length=253)] = "health-monitor"
+    namespace: Annotated[str, Field(description="Namespace of the Lease. Default: the pod's own", max_length=63)] = ""
+
+
+class LogSettings(BaseModel):
+    """Logs."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level that is logged.")] = (
+        "info"
+    )
+    json_lines: Annotated[
+        bool | None, Field(description="One JSON object a line. Default: unless standard error is a terminal")
+    ] = None
+
+
+class MonitorSettings(Settings):
+    """health_monitor"""
+
+    model_config = SettingsConfigDict(env_prefix="HEALTH_MONITOR_")
+
+    cluster: ClusterSettings = ClusterSettings()
+    web: WebSettings = WebSettings()
+    database: StorageSettings = StorageSettings()
+    policy: PolicySettings = PolicySettings()
+    engine: EngineSettings = EngineSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    events: EventSettings = EventSettings()
+    leader: LeaderSettings = LeaderSettings()
+    log: LogSettings = LogSettings()
