@@ -1,0 +1,263 @@
+"""Keeps findings and scores true to the cluster view: a change re-evaluates what it touches, time what becomes due.
+
+Sync and without I/O. Changes are marked, then worked off, in one go or in slices; what is to be told comes back.
+Nothing is told before every object was looked at once.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from common.cluster.changes import RowChange
+from common.cluster.rows import ROW_KINDS, NodeRow
+from common.cluster.snapshot import ClusterSnapshot, SourceState
+from common.contracts import ObjectKey, Score, Severity
+from common.contracts.objects import CLUSTER, ZONE
+from health_monitor.affected import affected, readers_of
+from health_monitor.agenda import Agenda, Kinds, Queue
+from health_monitor.breakdown import confidence, score
+from health_monitor.checks import CHECKS
+from health_monitor.checks.check import NODE_USAGE, POD_USAGE, SOURCES, Check
+from health_monitor.engine_settings import DEFAULT_SETTINGS, EngineSettings
+from health_monitor.evaluate import OnCheckError, Rule, Sighting
+from health_monitor.findings import Findings
+from health_monitor.looking import Looker
+from health_monitor.membership import Membership
+from health_monitor.outcome import OpenFinding, Outcome, ScoreChange
+from health_monitor.placement import CLUSTER_KEY, zone_key
+from health_monitor.policy import DEFAULT_POLICY, Policy
+from health_monitor.rulebook import Rulebook
+from health_monitor.scores import Scores
+from health_monitor.tellings import Tellings
+
+__all__ = ["Engine", "OpenFinding", "Outcome", "ScoreChange"]
+
+WIDE = frozenset({CLUSTER, ZONE})  # their checks look at much
+USAGE = {"Node": NODE_USAGE, "Pod": POD_USAGE}
+
+
+def _ignore(_code: str, _key: ObjectKey, _error: Exception) -> None:
+    """A failing check shows in the logs and metrics of whoever asked for them."""
+
+
+class Engine:
+    """Findings, scores and events of one cluster view. `start` it once every source is synced."""
+
+    def __init__(
+        self,
+        snapshot: ClusterSnapshot,
+        policy: Policy = DEFAULT_POLICY,
+        settings: EngineSettings = DEFAULT_SETTINGS,
+        *,
+        checks: Sequence[Check[Any, Any]] = CHECKS,
+        on_check_error: OnCheckError = _ignore,
+    ) -> None:
+        self.started = False  # every object was looked at once
+        self._begun = False
+        self._snapshot = snapshot
+        self._settings = settings
+        self._checks = checks
+        self._readers = readers_of(checks)
+        self._findings = Findings()
+        self._scores = Scores(settings.scoring)
+        self._membership = Membership(self._scores, snapshot)
+        self._tellings = Tellings(self._scores, self._findings, settings)
+        self._looker = Looker(
+            snapshot,
+            Rulebook(checks, policy),
+            settings.model_copy(update={"resolve_after": timedelta(0)}),  # what is gone at the start need not wait
+            findings=self._findings,
+            scores=self._scores,
+            tellings=self._tellings,
+            on_check_error=on_check_error,
+        )
+        self._queue = Queue()
+        self._agenda = Agenda()
+        self._looked_at: dict[ObjectKey, datetime] = {}  # of the cluster and zones
+        self._server_version = snapshot.server_version
+
+    # --- what happens
+
+    @property
+    def pending(self) -> int:
+        """How many objects are queued."""
+        return len(self._queue)
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """When `tick` is wanted, though nothing changes until then."""
+        dates = (self._agenda.next_at, self._tellings.next_due_at)
+        return min((date for date in dates if date is not None), default=None)
+
+    def start(self) -> None:
+        """Give every object its place and queue it."""
+        self._begun = True
+        for kind in ROW_KINDS:
+            for key, row in self._snapshot.rows(kind).items():
+                self._membership.place(key, row)
+        self._queue_all()
+
+    def mark(self, changes: Iterable[RowChange], now: datetime) -> None:
+        """Queue what the changes touch. Before the start there is nothing to do: the view has them already."""
+        if not self._begun:
+            return
+        for change in changes:
+            if change.before is not None or change.after is not None:
+                self._mark_itself(change)
+            for key in affected(change, self._snapshot, self._readers):
+                self._mark(key, frozenset({change.kind}), now)
+
+    def mark_due(self, now: datetime) -> None:
+        """Queue what is due by time."""
+        for key in self._agenda.due(now):
+            self._queue.add(key)
+
+    def work(self, now: datetime, limit: int | None = None) -> Outcome:
+        """Look at up to `limit` queued objects, and say what is to be told."""
+        for key in self._looker.thaw():
+            self._queue.add(key)
+        for _ in range(len(self._queue) if limit is None else min(limit, len(self._queue))):
+            self._look(*self._queue.take(), now)
+        if self.started:
+            return self._tellings.tell(now)
+        if self._queue or not self._begun:
+            return Outcome()
+        self.started = True
+        self._looker.settings = self._settings
+        return self._tellings.tell(now, resuming=True)
+
+    def apply(self, changes: Iterable[RowChange], now: datetime) -> Outcome:
+        self.mark(changes, now)
+        return self.work(now)
+
+    def tick(self, now: datetime) -> Outcome:
+        self.mark_due(now)
+        return self.work(now)
+
+    def refresh_cluster(self) -> None:
+        """Queue what rests on how well the API server is seen."""
+        self._queue.add(CLUSTER_KEY, frozenset({SOURCES}))
+        if self._server_version != self._snapshot.server_version:
+            self._server_version = self._snapshot.server_version
+            for key in self._snapshot.rows(NodeRow):
+                self._queue.add(key, frozenset({SOURCES}))
+
+    def restart_timers(self, now: datetime, kind: str | None = None) -> None:
+        """An outage of our view of one kind, or of all, ended: what is not told yet must hold anew for its time."""
+        for restarted in self._snapshot.sources if kind is None else (kind,):
+            self._looker.restart_timers(restarted, now)
+
+    def set_policy(self, policy: Policy) -> None:
+        """Take another policy, and queue everything."""
+        self._looker.rulebook = Rulebook(self._checks, policy)
+        if self._begun:
+            self._queue_all()
+
+    def resume(
+        self, published: Iterable[OpenFinding], now: datetime, scores: Mapping[ObjectKey, float] | None = None
+    ) -> Outcome:
+        """Take over from whoever told `published` and stored `scores` last: only differences are told.
+
+        Before the first pass it is remembered for then. After it, on a standby that was warm, they are told now. A
+        standby that is called in the midst of its first pass finishes that first.
+        """
+        if self._begun and not self.started:
+            self.work(now)
+        everything = (CLUSTER_KEY, *self.zones(), *self.namespaces(), *self.workloads(), *self._snapshot.rows(NodeRow))
+        singles = self._tellings.resume(list(published), scores or {}, everything=everything)
+        if not self.started:
+            self._findings.restore(singles)
+            return Outcome()
+        self._tellings.add(self._findings.reconcile(singles, now, self._settings))
+        return self._tellings.tell(now, resuming=True)
+
+    # --- what is asked
+
+    def score(self, key: ObjectKey) -> Score | None:
+        """With its breakdown. None when there is no such object."""
+        group = self._scores.group(key)
+        if group is None and self._looker.subject(key) is None:
+            return None
+        tracks = self._findings.of(key).values()
+        return score(
+            tracks,
+            group,
+            confidence=confidence(self._looker.rulebook.within(key), self.unseen(key)),
+            scoring=self._settings.scoring,
+        )
+
+    def value(self, key: ObjectKey) -> float:
+        """The score's number alone. 100 for what is not known."""
+        return self._tellings.value(key)
+
+    def findings(self, key: ObjectKey) -> tuple[OpenFinding, ...]:
+        """Open ones, muted ones included."""
+        return self._findings.open_of(key)
+
+    def all_findings(self) -> Iterator[OpenFinding]:
+        """Every open one, also those that were told only as part of a storm."""
+        return self._findings.all_open()
+
+    def counts(self) -> Mapping[tuple[str, Severity], int]:
+        """Open findings that are not muted, by code and severity."""
+        return self._findings.counts
+
+    def workloads(self) -> Collection[ObjectKey]:
+        return self._scores.workloads()
+
+    def zones(self) -> Collection[ObjectKey]:
+        return self._scores.zones()
+
+    def namespaces(self) -> Collection[ObjectKey]:
+        return self._scores.namespaces()
+
+    def unseen(self, key: ObjectKey) -> frozenset[str]:
+        """Sources that are missing for the object; those that its checks rest on lower its confidence."""
+        missing = {kind for kind, source in self._snapshot.sources.items() if source.state is not SourceState.SYNCED}
+        if key.kind in USAGE and self._snapshot.usage_of(key) is None:
+            missing.add(USAGE[key.kind])
+        return frozenset(missing & {kind for rule in self._looker.rulebook.within(key) for kind in rule.kinds})
+
+    def rules(self, key: ObjectKey) -> Sequence[Rule]:
+        """The checks that are run on the object, with their thresholds."""
+        return self._looker.rules(key)
+
+    def peek(self, key: ObjectKey, now: datetime) -> tuple[list[Sighting], set[str]]:
+        """What the object's checks see right now, due or not yet, and the codes of those that failed. Changes nothing."""
+        return self._looker.peek(key, now)
+
+    # --- inside
+
+    def _queue_all(self) -> None:
+        kinds = self._looker.rulebook.kinds
+        rows = (self._snapshot.rows(kind) for kind in ROW_KINDS if kind.__name__.removesuffix("Row") in kinds)
+        zones = map(zone_key, self._snapshot.zones())
+        for keys in ((CLUSTER_KEY,), zones, *rows, self._findings.keys()):
+            for key in keys:
+                self._queue.add(key)
+
+    def _mark_itself(self, change: RowChange) -> None:
+        before, after = change.before, change.after
+        if before is not None and (after is None or after.uid != before.uid):
+            self._looker.forget(change.key)
+            self._agenda.set(change.key, None)
+        for key in self._membership.update(change):
+            self._scores.set_own(key, self._findings.loss(key))
+        if after is not None and change.key.kind in self._looker.rulebook.kinds:
+            self._queue.add(change.key)
+
+    def _mark(self, key: ObjectKey, kinds: Kinds, now: datetime) -> None:
+        """The cluster and zones are looked at once for many changes."""
+        looked_at = self._looked_at.get(key) if key.kind in WIDE else None
+        if looked_at is not None and now < looked_at + self._settings.wide_interval:
+            self._agenda.hasten(key, looked_at + self._settings.wide_interval)
+        else:
+            self._queue.add(key, kinds)
+
+    def _look(self, key: ObjectKey, kinds: Kinds, now: datetime) -> None:
+        if key.kind in WIDE:
+            self._looked_at[key] = now
+        elif key.kind == "Node":
+            self._tellings.rescored(key)
+        at = self._looker.look(key, kinds, now)
+        self._agenda.set(key, at)
