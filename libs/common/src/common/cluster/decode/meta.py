@@ -6,11 +6,13 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
+from msgspec.json import Decoder
 
 from common.cluster.rows import Condition, Labels, OwnerRef, Selector
 
 MESSAGE_LENGTH = 500
+ABSENT = Raw()
 KEPT_ANNOTATIONS = ("k8s-health-checker/", "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-")
 NO_LABELS: Labels = {}
 NAMELESS = "an object without name or uid"
@@ -28,6 +30,8 @@ class OwnerShape(Shape, frozen=True, gc=False, rename="camel"):
 
 
 class Meta(Shape, frozen=True, gc=False, rename="camel"):
+    """What repeats from object to object stays raw: equal bytes are looked up instead of being decoded again."""
+
     name: str = ""
     namespace: str | None = None
     uid: str = ""
@@ -36,9 +40,10 @@ class Meta(Shape, frozen=True, gc=False, rename="camel"):
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     deletion_grace_period_seconds: int | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
-    owner_references: tuple[OwnerShape, ...] | None = None
+    labels: Raw = ABSENT
+    annotations: Raw = ABSENT
+    owner_references: Raw = ABSENT
+    finalizers: tuple[str, ...] | None = None
 
 
 class ConditionShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -57,7 +62,7 @@ class ExpressionShape(Shape, frozen=True, gc=False, rename="camel"):
 
 
 class SelectorShape(Shape, frozen=True, gc=False, rename="camel"):
-    match_labels: dict[str, str] | None = None
+    match_labels: Raw = ABSENT
     match_expressions: tuple[ExpressionShape, ...] | None = None
 
 
@@ -80,33 +85,52 @@ def word(text: str | None) -> str:
     return intern(text) if text else ""
 
 
-def labels_of(pairs: dict[str, str] | None) -> Labels:
-    """Pods of one owner share one dict, in whatever order the server wrote it."""
-    return _shared_labels(tuple(pairs.items())) if pairs else NO_LABELS
+def labels_of(raw: Raw) -> Labels:
+    """Pods of one owner share one dict."""
+    return _labels(bytes(raw)) if raw else NO_LABELS
 
 
 @lru_cache(maxsize=16_384)
-def _shared_labels(pairs: tuple[tuple[str, str], ...]) -> Labels:
-    return {intern(key): intern(value) for key, value in pairs}
+def _labels(text: bytes) -> Labels:
+    return {intern(key): intern(value) for key, value in _pairs(text).items()}
+
+
+def owner_of(raw: Raw) -> OwnerRef | None:
+    return _owner(bytes(raw)) if raw else None
 
 
 @lru_cache(maxsize=16_384)
-def owner_of(owners: tuple[OwnerShape, ...] | None) -> OwnerRef | None:
-    for owner in owners or ():
+def _owner(text: bytes) -> OwnerRef | None:
+    for owner in _OWNERS.decode(text) or ():
         if owner.controller:
             return OwnerRef(kind=intern(owner.kind), name=intern(owner.name), uid=owner.uid)
     return None
 
 
-def kept_annotations(meta: Meta) -> Labels:
-    if not meta.annotations:
-        return NO_LABELS
-    kept = {key: value[:MESSAGE_LENGTH] for key, value in meta.annotations.items() if key.startswith(KEPT_ANNOTATIONS)}
-    return labels_of(kept)
+def kept_annotations(text: bytes) -> Labels:
+    """Of the raw annotations, those that are kept. Most objects have none, which a search of the bytes tells."""
+    for key in _KEPT:
+        if key in text:
+            return _kept(text)
+    return NO_LABELS
+
+
+@lru_cache(maxsize=1024)
+def _kept(text: bytes) -> Labels:
+    return {key: value[:MESSAGE_LENGTH] for key, value in _pairs(text).items() if key.startswith(KEPT_ANNOTATIONS)}
 
 
 def annotation(meta: Meta, key: str) -> str:
-    return (meta.annotations or NO_LABELS).get(key, "")
+    return _pairs(bytes(meta.annotations)).get(key, "")
+
+
+def _pairs(text: bytes) -> dict[str, str]:
+    return (_PAIRS.decode(text) or {}) if text else {}
+
+
+_KEPT = tuple(key.encode() for key in KEPT_ANNOTATIONS)
+_PAIRS = Decoder(dict[str, str] | None)
+_OWNERS = Decoder(tuple[OwnerShape, ...] | None)
 
 
 def head(meta: Meta) -> dict[str, Any]:
@@ -121,7 +145,7 @@ def head(meta: Meta) -> dict[str, Any]:
         "created_at": instant_or_none(meta.creation_timestamp),
         "deleted_at": instant_or_none(meta.deletion_timestamp),
         "labels": labels_of(meta.labels),
-        "annotations": kept_annotations(meta),
+        "annotations": kept_annotations(bytes(meta.annotations)),
         "owner": owner_of(meta.owner_references),
     }
 
@@ -146,5 +170,5 @@ def selector_of(shape: SelectorShape | None) -> Selector:
     if shape is None:
         return Selector(labels=NO_LABELS)
     expressions = tuple((item.key, item.operator, item.values or ()) for item in shape.match_expressions or ())
-    everything = not shape.match_labels and not expressions
-    return Selector(labels=labels_of(shape.match_labels), expressions=expressions, everything=everything)
+    labels = labels_of(shape.match_labels)
+    return Selector(labels=labels, expressions=expressions, everything=not labels and not expressions)

@@ -2,13 +2,17 @@
 
 from functools import lru_cache
 from sys import intern
+from typing import NamedTuple
+
+from msgspec import Raw
+from msgspec.json import Decoder
 
 from common.cluster.decode.meta import (
+    ABSENT,
     NAMELESS,
     ConditionShape,
     Meta,
     Shape,
-    annotation,
     condition_of,
     cut,
     instant_or_none,
@@ -27,7 +31,7 @@ from common.cluster.decode.resources import (
 )
 from common.cluster.rows import Condition, Container, ContainerStatus, PodRow, Resources, Toleration
 
-MIRROR = "kubernetes.io/config.mirror"
+MIRROR = b"kubernetes.io/config.mirror"
 
 
 class Present(Shape, frozen=True, gc=False):
@@ -75,6 +79,7 @@ class EndShape(Shape, frozen=True, gc=False, rename="camel"):
     exit_code: int | None = None
     reason: str | None = None
     message: str | None = None
+    started_at: str | None = None
     finished_at: str | None = None
 
 
@@ -109,18 +114,34 @@ class PodStatusShape(Shape, frozen=True, gc=False, rename="camel"):
 
 
 class PodShape(Shape, frozen=True, gc=False, rename="camel"):
+    """The spec stays raw: it seldom changes, and then what is known of it is taken from the row before."""
+
     metadata: Meta = Meta()
-    spec: PodSpecShape = PodSpecShape()
+    spec: Raw = ABSENT
     status: PodStatusShape = PodStatusShape()
 
 
-def pod_row(pod: PodShape) -> PodRow:
-    meta, spec, status = pod.metadata, pod.spec, pod.status
-    containers, requests, limits = _parts(spec.init_containers, spec.containers, spec.resources, spec.overhead)
-    ready, scheduled, conditions = _conditions(status.conditions or ())
+class SpecPart(NamedTuple):
+    """What a row takes from the spec, named as in the row."""
+
+    node: str
+    containers: tuple[Container, ...]
+    requests: Resources
+    limits: Resources
+    tolerations: tuple[Toleration, ...]
+    claims: tuple[str, ...]
+    priority_class: str
+
+
+def pod_row(pod: PodShape, before: PodRow | None = None) -> PodRow:
+    """`before` is the row of the same name, if there is one."""
+    meta, status = pod.metadata, pod.status
     if not meta.name or not meta.uid:
         raise ValueError(NAMELESS)
-    return PodRow(  # in the order of the fields, without the dict of `head`: this is the hottest line there is
+    spec = before if before is not None and _same_spec(before, meta) else _spec_part(meta.name, pod.spec)
+    ready, scheduled, conditions = _conditions(status.conditions or ())
+    annotations = bytes(meta.annotations)
+    return PodRow(  # in the order of the fields, and without the dict of `head`: this is the hottest line there is
         uid=meta.uid,
         namespace=word(meta.namespace),
         name=meta.name,
@@ -128,9 +149,9 @@ def pod_row(pod: PodShape) -> PodRow:
         created_at=instant_or_none(meta.creation_timestamp),
         deleted_at=instant_or_none(meta.deletion_timestamp),
         labels=labels_of(meta.labels),
-        annotations=kept_annotations(meta),
+        annotations=kept_annotations(annotations),
         owner=owner_of(meta.owner_references),
-        node=word(spec.node_name),
+        node=spec.node,
         phase=word(status.phase),
         reason=word(status.reason),
         message=cut(status.message),
@@ -139,17 +160,48 @@ def pod_row(pod: PodShape) -> PodRow:
         started_at=instant_or_none(status.start_time),
         scheduled_at=instant_or_none(scheduled.last_transition_time) if scheduled else None,
         conditions=conditions,
-        containers=containers,
+        containers=spec.containers,
         statuses=_statuses(status.init_container_statuses, status.container_statuses),
+        requests=spec.requests,
+        limits=spec.limits,
+        tolerations=spec.tolerations,
+        claims=spec.claims,
+        priority_class=spec.priority_class,
+        qos=word(status.qos_class),
+        grace_seconds=meta.deletion_grace_period_seconds,
+        mirror=MIRROR in annotations,
+        finalizers=_shared(meta.finalizers) if meta.finalizers else (),
+        generation=meta.generation or 0,
+    )
+
+
+def _same_spec(before: PodRow, meta: Meta) -> bool:
+    """Binding to a node is not counted as a generation everywhere, but happens once."""
+    return (
+        before.generation != 0 and before.generation == meta.generation and before.node != "" and before.uid == meta.uid
+    )
+
+
+def _spec_part(pod: str, raw: Raw) -> SpecPart:
+    spec = _SPEC.decode(raw) if raw else PodSpecShape()
+    containers, requests, limits = _parts(spec.init_containers, spec.containers, spec.resources, spec.overhead)
+    return SpecPart(
+        node=word(spec.node_name),
+        containers=containers,
         requests=requests,
         limits=limits,
         tolerations=_tolerations(spec.tolerations) if spec.tolerations else (),
-        claims=_claims(meta.name, spec.volumes) if spec.volumes else (),
+        claims=_claims(pod, spec.volumes) if spec.volumes else (),
         priority_class=word(spec.priority_class_name),
-        qos=word(status.qos_class),
-        grace_seconds=meta.deletion_grace_period_seconds,
-        mirror=bool(meta.annotations) and bool(annotation(meta, MIRROR)),
     )
+
+
+_SPEC = Decoder(PodSpecShape)
+
+
+@lru_cache(maxsize=1024)
+def _shared(words: tuple[str, ...]) -> tuple[str, ...]:
+    return words
 
 
 def _conditions(
@@ -242,6 +294,7 @@ def _status(shape: StatusShape, *, init: bool) -> ContainerStatus:
         finished_at=instant_or_none(ended.finished_at) if ended else None,
         last_reason=word(last.reason),
         last_exit_code=last.exit_code,
+        last_started_at=instant_or_none(last.started_at),
         last_finished_at=instant_or_none(last.finished_at),
     )
 

@@ -62,6 +62,7 @@ class PdbStatusShape(Shape, frozen=True, gc=False, rename="camel"):
     current_healthy: int | None = None
     desired_healthy: int | None = None
     expected_pods: int | None = None
+    conditions: tuple[ConditionShape, ...] | None = None
 
 
 class PdbShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -83,4 +84,5 @@ def pdb_row(pdb: PdbShape) -> PodDisruptionBudgetRow:
         expected_pods=status.expected_pods or 0,
         generation=pdb.metadata.generation or 0,
         observed_generation=status.observed_generation or 0,
+        conditions=conditions_of(status.conditions),
     )

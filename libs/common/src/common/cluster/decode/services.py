@@ -1,15 +1,15 @@
 """Services and the EndpointSlices that say what stands behind them."""
 
-from msgspec import field
+from msgspec import Raw, field
 
-from common.cluster.decode.meta import Meta, Shape, head, labels_of, word
+from common.cluster.decode.meta import ABSENT, Meta, Shape, head, labels_of, word
 from common.cluster.rows import EndpointSliceRow, ServiceRow
 
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class ServiceSpecShape(Shape, frozen=True, gc=False, rename="camel"):
-    selector: dict[str, str] | None = None
+    selector: Raw = ABSENT
     cluster_ip: str | None = field(name="clusterIP", default=None)
     type: str | None = None
 
@@ -48,7 +48,7 @@ def endpoint_slice_row(part: EndpointSliceShape) -> EndpointSliceRow:
     not_ready = sum(endpoint.conditions.ready is False for endpoint in endpoints)
     return EndpointSliceRow(
         **head(part.metadata),
-        service=(part.metadata.labels or {}).get(SERVICE_NAME, ""),
+        service=labels_of(part.metadata.labels).get(SERVICE_NAME, ""),
         ready=len(endpoints) - not_ready,
         not_ready=not_ready,
     )

@@ -18,8 +18,13 @@ from common.cluster.rows import DaemonSetRow, DeploymentRow, ReplicaSetRow, Stat
 REVISION = "deployment.kubernetes.io/revision"
 
 
+class RollingUpdateShape(Shape, frozen=True, gc=False, rename="camel"):
+    partition: int | None = None
+
+
 class StrategyShape(Shape, frozen=True, gc=False, rename="camel"):
     type: str | None = None
+    rolling_update: RollingUpdateShape | None = None
 
 
 class TemplateShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -73,6 +78,7 @@ def stateful_set_row(item: WorkloadShape) -> StatefulSetRow:
         **_shared(item),
         **_replicas(item),
         revision=word(item.status.update_revision),
+        partition=_partition(item.spec.update_strategy),
         current_revision=word(item.status.current_revision),
         claim_templates=tuple(template.metadata.name for template in item.spec.volume_claim_templates or ()),
     )
@@ -89,6 +95,10 @@ def daemon_set_row(item: WorkloadShape) -> DaemonSetRow:
         current_replicas=status.current_number_scheduled or 0,
         misscheduled=status.number_misscheduled or 0,
     )
+
+
+def _partition(strategy: StrategyShape | None) -> int:
+    return (strategy.rolling_update.partition or 0) if strategy and strategy.rolling_update else 0
 
 
 def _shared(item: WorkloadShape) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Talking to the API server: connecting, reading, writing, electing a leader, asking who may do what."""

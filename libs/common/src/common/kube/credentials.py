@@ -1,0 +1,109 @@
+"""Whom we are to the API server: read from the kubeconfig or the pod's service account, and kept fresh."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from common.clock import Clock
+from common.kube import client_library
+from common.kube.errors import BadKubeconfig
+from common.kube.settings import KubeSettings
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+RENEW_SECONDS = 60.0
+
+
+class Credentials:
+    """Knows where they came from, and reads them again: every minute where they expire, and when they are refused."""
+
+    def __init__(self, configuration: Any, loader: Any, source: str, clock: Clock) -> None:
+        self.configuration = configuration
+        self._loader = loader  # of a kubeconfig; a service account renews itself
+        self.source = source
+        self._clock = clock
+        self._renewed_at = clock.monotonic()
+        self._lock = asyncio.Lock()
+
+    async def header(self) -> str | None:
+        """Value of the Authorization header, if the credentials are of that kind."""
+        if self._expires and self._clock.monotonic() - self._renewed_at >= RENEW_SECONDS:
+            await self.renew(None)
+        try:
+            token = await self.configuration.get_api_key_with_prefix("BearerToken")
+        except OSError as error:
+            raise BadKubeconfig(f"cannot read the service account's token: {error}") from error
+        return None if token is None else str(token)
+
+    async def renew(self, refused: str | None) -> bool:
+        """Read them again, unless somebody did since the header `refused` was sent. False: they never change."""
+        if self._loader is None:
+            return False
+        async with self._lock:
+            if refused is not None and refused != self.configuration.api_key.get("BearerToken"):
+                return True
+            if refused is not None:
+                vars(self._loader).pop("exec_plugin_expiry", None)  # what it said of its expiry was wrong
+            await _load(self.source, self._loader.load_and_set(self.configuration))
+            self._renewed_at = self._clock.monotonic()
+        return True
+
+    @property
+    def _expires(self) -> bool:
+        loader = self._loader
+        if loader is None:
+            return False
+        user = loader._user or {}
+        return bool(loader.provider) or "tokenFile" in user or hasattr(loader, "exec_plugin_expiry")
+
+
+async def find_credentials(settings: KubeSettings, clock: Clock) -> Credentials:
+    """Raises BadKubeconfig with one line that names the file and what is wrong with it."""
+    library = client_library.load()
+    configuration = library.Configuration()
+    files = _files(settings)
+    if files is None:
+        if "KUBERNETES_SERVICE_HOST" not in os.environ:
+            raise BadKubeconfig(
+                "no kubeconfig: set KUBECONFIG or make ~/.kube/config (and this is no pod with a service account)"
+            )
+        try:
+            library.load_incluster_config(configuration)
+        except (library.ConfigException, OSError) as error:
+            raise BadKubeconfig(f"service account in {SERVICE_ACCOUNT}: {error}") from error
+        return Credentials(configuration, None, str(SERVICE_ACCOUNT), clock)
+    loading = library.load_kube_config(config_file=files, context=settings.context, client_configuration=configuration)
+    loader = await _load(f"kubeconfig {files}", loading)
+    if not configuration.host.startswith(("https://", "http://")):
+        raise BadKubeconfig(f"kubeconfig {files}: server {configuration.host!r} is not an http(s) URL")
+    return Credentials(configuration, loader, f"kubeconfig {files}", clock)
+
+
+def _files(settings: KubeSettings) -> str | None:
+    """Paths of the kubeconfigs, joined as in KUBECONFIG; None when there are none to be expected."""
+    named = str(settings.kubeconfig) if settings.kubeconfig else os.environ.get("KUBECONFIG", "")
+    if not named:
+        home = Path.home() / ".kube" / "config"
+        return str(home) if home.exists() or settings.context else None
+    paths = [Path(path).expanduser() for path in named.split(os.pathsep) if path]
+    if not any(path.is_file() for path in paths):
+        origin = "" if settings.kubeconfig else " (from KUBECONFIG)"
+        raise BadKubeconfig(f"kubeconfig {named}{origin}: no such file")
+    return os.pathsep.join(str(path) for path in paths)
+
+
+async def _load(source: str, loading: Any) -> Any:
+    try:
+        return await loading
+    except FileNotFoundError as error:
+        raise BadKubeconfig(f"{source}: {error.filename or error}: not found; is the exec plugin installed?") from error
+    except Exception as error:  # YAML errors, assertions and attribute errors too: whatever a broken file leads to
+        raise BadKubeconfig(f"{source}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """ConfigExceptions and I/O errors speak for themselves; others only tell that the file has another shape."""
+    text = " ".join(str(error).split())
+    if type(error).__name__ in {"AssertionError", "AttributeError", "TypeError", "KeyError"} or not text:
+        return "it is not a kubeconfig, or a part that is needed is missing"
+    return text[:300]

@@ -1,0 +1,99 @@
+"""What can go wrong between us and the API server. `str(error)` is one line for people that says what to do."""
+
+import msgspec
+
+
+class KubeError(Exception):
+    """Base. `status` is the HTTP status, 0 when there was none; `sent` is False when the request never left."""
+
+    status = 0
+
+    def __init__(self, message: str, *, sent: bool = True, retry_after_seconds: float | None = None) -> None:
+        super().__init__(" ".join(message.split()))
+        self.sent = sent
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BadKubeconfig(KubeError):
+    """The kubeconfig, or what it names, cannot be used."""
+
+
+class Unauthorized(KubeError):
+    status = 401
+
+
+class Forbidden(KubeError):
+    status = 403
+
+
+class NotFound(KubeError):
+    status = 404
+
+
+class Conflict(KubeError):
+    """Somebody else was first: changed since it was read, or there already."""
+
+    status = 409
+
+
+class Gone(KubeError):
+    """The resourceVersion is too old: list again."""
+
+    status = 410
+
+
+class Invalid(KubeError):
+    """The server does not accept the request as it is."""
+
+    status = 422
+
+
+class Throttled(KubeError):
+    status = 429
+
+
+class Unavailable(KubeError):
+    """No answer, or one that says try later."""
+
+
+_BY_STATUS: dict[int, type[KubeError]] = {
+    kind.status: kind for kind in (Unauthorized, Forbidden, NotFound, Conflict, Gone, Invalid, Throttled)
+}
+_HINTS: dict[type[KubeError], str] = {
+    Unauthorized: "; the credentials are wrong or have expired",
+    Forbidden: "; grant it with RBAC",
+    Throttled: "; the API server is overloaded",
+}
+
+
+class _Status(msgspec.Struct):
+    """What a Kubernetes Status says."""
+
+    message: str | None = None
+    code: int | None = None
+
+
+def from_answer(status: int, body: bytes, what: str, retry_after_seconds: float | None = None) -> KubeError:
+    """The error of an answer that is not 2xx. `what` was tried, such as "list pods"."""
+    kind = _BY_STATUS.get(status) or (Unavailable if status >= 500 else Invalid)
+    message = f"{what}: {message_of(body) or f'HTTP {status}'}{_HINTS.get(kind, '')}"
+    error = kind(message, retry_after_seconds=retry_after_seconds)
+    error.status = status
+    return error
+
+
+def from_frame(body: bytes, what: str) -> KubeError:
+    """The error that an ERROR frame of a watch carries."""
+    try:
+        code = msgspec.json.decode(body, type=_Status).code
+    except msgspec.MsgspecError:
+        code = None
+    return from_answer(code or 500, body, what)
+
+
+def message_of(body: bytes) -> str:
+    """The message of a Status, or the start of whatever else was sent."""
+    try:
+        return msgspec.json.decode(body, type=_Status).message or ""
+    except msgspec.MsgspecError:
+        return body[:200].decode(errors="replace").strip()

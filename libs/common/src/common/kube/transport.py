@@ -1,0 +1,116 @@
+"""One exchange with the API server: credentials on the way out, KubeErrors on the way back, statistics of both."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from common.clock import Clock
+from common.kube import client_library
+from common.kube.credentials import Credentials
+from common.kube.errors import BadKubeconfig, KubeError, Unavailable, from_answer
+from common.kube.statistics import ApiStatistics
+from common.kube.target import Target, target_of
+
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8s-health-checker"}
+# Unpacking gzip would cost more than the bytes do: an API server is near, and this client is bound by its CPU.
+
+
+class Transport:
+    """Holds the connections. Must be made where an event loop runs."""
+
+    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+        self.host: str = credentials.configuration.host
+        self.statistics = ApiStatistics(clock)
+        self._credentials = credentials
+        self._clock = clock
+        self._clients: list[Any] = []
+        self._certificate: str | None = None
+        self._session()
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.close()
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        limits: aiohttp.ClientTimeout,
+        body: bytes | None = None,
+        content_type: str = "",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A 2xx answer, to be read inside the block; losing the connection there is a KubeError too."""
+        target = target_of(method, path, params)
+        headers = HEADERS | ({"Content-Type": content_type} if body is not None else {})
+        request = {"method": method, "url": self.host + path, "params": params, "data": body, "timeout": limits}
+        started = self._clock.monotonic()
+        try:
+            async with await self._authorized(request, headers) as response:
+                seconds = self._clock.monotonic() - started
+                self.statistics.answered(*target, status=response.status, seconds=seconds)
+                if response.status >= 300:
+                    raise await _error_of(response, target)
+                yield response
+        except (aiohttp.ClientError, OSError) as error:  # every timeout is an OSError
+            self.statistics.lost(*target, seconds=self._clock.monotonic() - started)
+            sent = not isinstance(error, aiohttp.ClientConnectorError)
+            raise Unavailable(f"{target}: {_loss(error, self.host)}", sent=sent) from error
+
+    async def _authorized(self, request: dict[str, Any], headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """Sends it; when the credential is refused, once more with a new one."""
+        header = await self._credentials.header()
+        response = await self._send(request, headers, header)
+        if response.status == 401 and await self._credentials.renew(header or ""):
+            response.release()
+            response = await self._send(request, headers, await self._credentials.header())
+        return response
+
+    async def _send(
+        self, request: dict[str, Any], headers: dict[str, str], authorization: str | None
+    ) -> aiohttp.ClientResponse:
+        if authorization:
+            headers = headers | {"Authorization": authorization}
+        return await self._session().request(**request, headers=headers, allow_redirects=False, **self._options())
+
+    def _session(self) -> aiohttp.ClientSession:
+        """A new one when a renewal has brought another client certificate: running streams keep the old one."""
+        configuration = self._credentials.configuration
+        if not self._clients or self._certificate != configuration.cert_file:
+            self._certificate = configuration.cert_file
+            try:
+                self._clients.append(client_library.load().RESTClientObject(configuration))
+            except OSError as error:  # every SSLError is one
+                reason = f"{self._credentials.source}: its certificates cannot be used: {error}"
+                raise BadKubeconfig(reason) from error
+        session: aiohttp.ClientSession = self._clients[-1].pool_manager
+        return session
+
+    def _options(self) -> dict[str, Any]:
+        client = self._clients[-1]
+        options = {
+            "proxy": client.proxy,
+            "proxy_headers": client.proxy_headers,
+            "server_hostname": client.server_hostname,
+        }
+        return {name: value for name, value in options.items() if value}
+
+
+async def _error_of(response: aiohttp.ClientResponse, target: Target) -> KubeError:
+    retry_after = response.headers.get("Retry-After", "")
+    seconds = float(retry_after) if retry_after.isdecimal() else None
+    return from_answer(response.status, await response.read(), str(target), seconds)
+
+
+def _loss(error: Exception, host: str) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"{host} has a certificate that is not trusted: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot reach {host}: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, TimeoutError):
+        return f"no answer from {host} in time"
+    return f"lost the connection to {host}: {error or type(error).__name__}"
