@@ -21,7 +21,7 @@ _HARMLESS_NAME = re.compile(r"(count|name|seconds|ref)$", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"""
     (?P<scheme>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}   # Authorization: Bearer ...
-    | (?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]*(?=@)   # scheme://user:password@
+    | (?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)\S*(?=@)       # scheme://user:password@
     | (?P<setting>\b(?:password|passwd|token|secret)\s*=\s*)(?:'[^']*'|"[^"]*"|[^\s&,;'"]+)   # key=value
     | \bwhsec_[A-Za-z0-9+/=]{8,}                              # a webhook's signing secret
     | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*   # a JSON web token, as Kubernetes hands them out
