@@ -1,0 +1,153 @@
+"""`make demo`: a real control plane with simulated kubelets, health_monitor watching it, and a story of faults."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from demo.screen import Screen
+from demo.service import Service, ServiceFailed, running
+from demo.story import CHAPTERS, DARK_NODE, Chapter
+from devcluster import DevCluster, DevClusterError, Settings
+from devcluster.processes import HOME_VARIABLE
+from devcluster.workloads import deploy
+
+NODES, PODS = 20, 300
+HEAL_SECONDS = 60.0
+
+
+class Told:
+    """Remembers the codes of the opened findings, so that the story can wait for them."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._codes: set[str] = set()
+        self._news = asyncio.Event()
+
+    async def listen(self, service: Service) -> None:
+        async for event in service.events():
+            self._screen.event(event)
+            if event["data"]["change"] == "opened":
+                self._codes.add(event["data"]["finding"]["code"])
+                self._news.set()
+
+    async def wait_for(self, chapter: Chapter) -> bool:
+        """False when nothing of the kind was told in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(chapter.wait_seconds):
+                while not self._codes & chapter.codes:
+                    self._news.clear()
+                    await self._news.wait()
+        return bool(self._codes & chapter.codes)
+
+
+async def main(screen: Screen) -> int:
+    screen.step(
+        "a real etcd, API server, scheduler and controllers on this machine; Ctrl-C ends it"
+    )
+    async with _cluster(screen) as cluster:
+        # The guardian of the cluster ends what carries its folder in the environment, should this process be killed.
+        environment = {"KUBECONFIG": str(cluster.kubeconfig), HOME_VARIABLE: str(cluster.home)}
+        async with running(environment) as service:
+            return await _watch(screen, cluster, service)
+
+
+@contextlib.asynccontextmanager
+async def _cluster(screen: Screen) -> AsyncIterator[DevCluster]:
+    cluster = DevCluster(Settings(name=f"demo-{os.getpid()}", nodes=NODES, metrics=True))
+    starting = asyncio.create_task(asyncio.to_thread(cluster.up))
+    try:
+        await asyncio.shield(starting)
+        screen.step(f"control plane is ready: {NODES} nodes in 3 zones; deploying a shop of {PODS} pods")
+        yield cluster
+    finally:
+        with contextlib.suppress(DevClusterError, asyncio.CancelledError):
+            await starting  # an interrupted start must end before it can be taken down
+        await asyncio.to_thread(cluster.down)
+
+
+async def _watch(screen: Screen, cluster: DevCluster, service: Service) -> int:
+    deploying = asyncio.create_task(asyncio.to_thread(deploy, cluster.api, PODS, daemon_pods=NODES))
+    first = await service.until("/api/v1/cluster", lambda body: "score" in body)
+    screen.score(first, f"{first['objects'].get('Pod', 0)} pods seen so far: the first score")
+    screen.step(f"ask it yourself: curl -H 'Authorization: Bearer {service.token}' {service.url}/api/v1/cluster")
+    await deploying
+    steady = await service.until("/api/v1/cluster", lambda body: body["objects"].get("Pod", 0) >= PODS * 0.95)
+    screen.score(steady, f"{steady['objects']['Node']} nodes, {steady['objects']['Pod']} pods")
+    told = Told(screen)
+    listening = asyncio.create_task(told.listen(service))
+    try:
+        missed = await _story(screen, cluster, told)
+        await _heal(screen, cluster, service)
+        if missed:
+            screen.step(f"NOT told in time: {', '.join(missed)}")
+            return 1
+        if sys.stdin.isatty():
+            screen.step("the cluster and the service stay up until Ctrl-C")
+            await listening
+    finally:
+        listening.cancel()
+    return 0
+
+
+async def _story(screen: Screen, cluster: DevCluster, told: Told) -> list[str]:
+    """Runs the chapters; the faults of which nothing was told."""
+    await _inject(screen, cluster, DARK_NODE)
+    missed = []
+    for chapter in CHAPTERS:
+        await _inject(screen, cluster, chapter)
+        if not await told.wait_for(chapter):
+            missed.append(chapter.fault)
+    screen.chapter("The dark node is still to come")
+    if not await told.wait_for(DARK_NODE):
+        missed.append(DARK_NODE.fault)
+    return missed
+
+
+async def _inject(screen: Screen, cluster: DevCluster, chapter: Chapter) -> None:
+    screen.chapter(chapter.title)
+    await asyncio.to_thread(cluster.fault(chapter.fault, chapter.target).on)
+
+
+async def _heal(screen: Screen, cluster: DevCluster, service: Service) -> None:
+    screen.chapter("Everything is put right again")
+    before = await service.get("/api/v1/cluster")
+    for chapter in (*CHAPTERS, DARK_NODE):
+        await asyncio.to_thread(cluster.fault(chapter.fault, chapter.target).off)
+
+    def better(body: dict[str, Any]) -> bool:
+        return bool(body["findings"].get("critical", 0) == 0 and body["score"]["value"] > before["score"]["value"])
+
+    try:
+        after = await service.until("/api/v1/cluster", better, HEAL_SECONDS)
+        screen.score(after, "nothing critical is open any more")
+    except ServiceFailed:
+        after = await service.get("/api/v1/cluster")
+        screen.score(after, "some of it needs longer than this demo")
+
+
+def run(job: Callable[[Screen], Awaitable[int]]) -> int:
+    """Runs it until it ends or Ctrl-C or SIGTERM comes; then what it holds is released in order."""
+
+    async def until_signal() -> int:
+        screen = Screen()
+        task = asyncio.ensure_future(job(screen))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            screen.step("ended; nothing is left running")
+            return 130
+        except (DevClusterError, ServiceFailed) as error:
+            print(f"demo: {error}", file=sys.stderr)
+            return 1
+
+    return asyncio.run(until_signal())
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

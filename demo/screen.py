@@ -1,0 +1,60 @@
+"""What the demo prints: one line for each thing that happens, readable in a terminal and in a log."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+WORDS = {"opened": "OPENED", "changed": "CHANGED", "resolved": "RESOLVED"}
+
+Event = dict[str, Any]
+
+
+class Screen:
+    """Prints with the seconds since the start in front."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def step(self, text: str) -> None:
+        self._print(Text(text))
+
+    def chapter(self, title: str) -> None:
+        self._console.print()
+        self._print(Text(title, style="bold"))
+
+    def score(self, cluster: Event, seen: str) -> None:
+        score = cluster["score"]
+        line = Text("cluster score ")
+        line.append(f"{score['value']:.1f}", style=_grade(score["value"]))
+        line.append(f" of 100, confidence {score['confidence']:.2f}; {seen}")
+        self._print(line)
+
+    def event(self, event: Event) -> None:
+        data = event["data"]
+        finding = data["finding"]
+        resolved = data["change"] == "resolved"
+        line = Text(f"{WORDS[data['change']]:8} ", style="green" if resolved else STYLES[finding["severity"]])
+        line.append(f"{finding['severity']:8} ", style="dim" if resolved else STYLES[finding["severity"]])
+        line.append(f"{finding['code']:26} ")
+        where = "/".join(part for part in (finding["object"]["namespace"], finding["object"]["name"]) if part)
+        line.append(f"{finding['object']['kind']} {where}: ", style="bold")
+        line.append(finding["message"] if not data["storm"] else f"{data['count']} of them; {finding['message']}")
+        if data.get("cluster_score") is not None:
+            line.append(f"  [cluster {data['cluster_score']:.1f}]", style=_grade(data["cluster_score"]))
+        self._print(line, indent="  ")
+
+    def _print(self, text: Text, indent: str = "") -> None:
+        self._console.print(Text(f"{self.seconds:6.1f} s  {indent}", style="dim") + text)
+
+
+def _grade(score: float) -> str:
+    """Green from 90 on, yellow from 70 on, red below."""
+    return "bold green" if score >= 90 else "bold yellow" if score >= 70 else "bold red"

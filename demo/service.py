@@ -1,0 +1,111 @@
+"""Runs health_monitor as a user would, as a process of its own, and talks to it over HTTP."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+HERE = Path(__file__).parent
+START_SECONDS = 120.0
+
+
+class ServiceFailed(Exception):
+    """It ended or never answered; the message has the last lines of its log."""
+
+
+class Service:
+    """The running health_monitor."""
+
+    def __init__(self, url: str, token: str, log: Path, process: asyncio.subprocess.Process) -> None:
+        self.url = url
+        self.token = token
+        self._log = log
+        self._process = process
+        self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+    async def get(self, path: str) -> Any:
+        answer = await self._http.get(path)
+        answer.raise_for_status()
+        return answer.json()
+
+    async def until(self, path: str, condition: Callable[[Any], bool], seconds: float = START_SECONDS) -> Any:
+        """Asks until the condition holds of the answer."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < deadline:
+            if self._process.returncode is not None:
+                raise ServiceFailed(f"health_monitor ended with {self._process.returncode}:\n{self._tail()}")
+            with contextlib.suppress(httpx.HTTPError):
+                body = await self.get(path)
+                if condition(body):
+                    return body
+            await asyncio.sleep(0.1)
+        raise ServiceFailed(f"health_monitor did not get ready within {seconds:.0f} s:\n{self._tail()}")
+
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """Health events as they happen."""
+        async with self._http.stream("GET", "/api/v1/stream", timeout=None) as answer:
+            answer.raise_for_status()
+            kind = ""
+            async for line in answer.aiter_lines():
+                if line.startswith("event:"):
+                    kind = line.removeprefix("event:").strip()
+                elif line.startswith("data:") and kind == "event":
+                    yield json.loads(line.removeprefix("data:"))
+
+    def _tail(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
+
+
+@contextlib.asynccontextmanager
+async def running(environment: Mapping[str, str]) -> AsyncIterator[Service]:
+    """Starts the service with settings of its own on a free port; ends it, and removes its files, with the block."""
+    with tempfile.TemporaryDirectory(prefix="health-monitor-demo-") as folder:
+        port, token, log = _free_port(), os.urandom(16).hex(), Path(folder) / "log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "health_monitor", "serve"),
+                env=os.environ | _settings(port, token, folder) | environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for us to hand on, once
+            )
+        try:
+            yield Service(f"http://127.0.0.1:{port}", token, log, process)
+        finally:
+            await _end(process)
+
+
+def _settings(port: int, token: str, folder: str) -> dict[str, str]:
+    return {
+        "HEALTH_MONITOR_WEB__PORT": str(port),
+        "HEALTH_MONITOR_WEB__TOKENS": f"demo:admin:{hashlib.sha256(token.encode()).hexdigest()}",
+        "HEALTH_MONITOR_DATABASE__FOLDER": f"{folder}/postgres",
+        "HEALTH_MONITOR_POLICY__FILE": str(HERE / "policy.yaml"),
+        "HEALTH_MONITOR_CLUSTER__NAME": "demo",
+    }
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 20)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
