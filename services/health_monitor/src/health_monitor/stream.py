@@ -4,6 +4,7 @@ Keeps nothing: who missed something reads it from the stored events, by cursor.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,8 +16,9 @@ from health_monitor.outcome import ScoreChange
 
 HEARTBEAT = KEEPALIVE_COMMENT
 HEARTBEAT_SECONDS = 15.0  # below the 30 to 60 s after which common proxies close an idle connection
-# At 50 changes a second a client may stall for 20 s; then it is better off reading on from its cursor.
-MAX_WAITING = 1_000
+# A lost zone of a large cluster moves a few thousand scores at once, which must not cut off those who do keep up.
+# Messages are shared by all clients, so this many cost a few megabytes in all.
+MAX_WAITING = 10_000
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -40,27 +42,30 @@ class Client:
     """One connected client's bounded queue."""
 
     def __init__(self, max_waiting: int) -> None:
-        self._waiting: asyncio.Queue[Message] = asyncio.Queue(max_waiting)
+        self._waiting: deque[Message] = deque()
+        self._max_waiting = max_waiting
         self._ended: Exception | None = None
         self._wake = asyncio.Event()
 
-    def offer(self, message: Message) -> None:
+    def offer(self, message: Message) -> bool:
+        """Queue the message; False when that was one too many, and the client is cut off."""
         if self._ended is not None:
-            return
-        try:
-            self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
+            return True
+        if len(self._waiting) == self._max_waiting:
             self.end(SlowConsumer())
+            return False
+        self._waiting.append(message)
         self._wake.set()
+        return True
 
     def end(self, why: Exception) -> None:
         self._ended = why
-        self._waiting = asyncio.Queue(1)  # frees what waits; the client may never take another byte
+        self._waiting.clear()  # the client may never take another byte
         self._wake.set()
 
     async def next(self, within: float) -> Message | None:
         """The next message; None when there was none within so many seconds. Raises what ended the client."""
-        if self._waiting.empty() and self._ended is None:
+        if not self._waiting and self._ended is None:
             self._wake.clear()
             try:
                 await asyncio.wait_for(self._wake.wait(), within)
@@ -68,7 +73,7 @@ class Client:
                 return None
         if self._ended is not None:
             raise self._ended
-        return self._waiting.get_nowait()
+        return self._waiting.popleft()
 
 
 class Hub:
@@ -77,6 +82,7 @@ class Hub:
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         self._clients: set[Client] = set()
         self._max_waiting = max_waiting
+        self._closed = False
         self.dropped = 0
 
     @property
@@ -96,22 +102,23 @@ class Hub:
         """Messages from now on, for as long as the block lasts."""
         client = Client(self._max_waiting)
         self._clients.add(client)
+        if self._closed:
+            client.end(HubClosed())
         try:
             yield client
-        except SlowConsumer:
-            self.dropped += 1
-            raise
         finally:
             self._clients.discard(client)
 
     def close(self) -> None:
-        """End every client, so that the server can shut down."""
+        """End every client, also those to come, so that the server can shut down."""
+        self._closed = True
         for client in self._clients:
             client.end(HubClosed())
 
     def _publish(self, message: Message) -> None:
         for client in self._clients:
-            client.offer(message)
+            if not client.offer(message):
+                self.dropped += 1
 
 
 def event_message(event: HealthEvent) -> Message:

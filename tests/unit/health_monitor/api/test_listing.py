@@ -5,8 +5,9 @@ from itertools import chain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from health_monitor.listing import Orders, Page, Position, after, page
 from tests.support.clock import SteppedClock
+
+from health_monitor.listing import Orders, Page, Position, after, page
 
 
 def everything(order: list[Position], limit: int, scan_limit: int, even_only: bool) -> list[int]:

@@ -40,6 +40,7 @@ class History:
 
 @router.get("/history", response_model=History)
 async def history(
+    *,
     services: AnyServices,
     stored: StoredServices,
     subject: Annotated[

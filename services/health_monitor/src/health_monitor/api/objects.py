@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Response
 from common.contracts import ObjectKey
 from common.contracts.objects import ZONE
 from common.database.errors import DatabaseError
-from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.paging import Cursors, Page
 from common.web.problems import Problem, responses
-from health_monitor.api.answers import answer
-from health_monitor.api.parameters import Filtered, Namespace, SortBy
+from health_monitor.api.answers import answer, answer_page
+from health_monitor.api.parameters import Filtered, Namespace, Paging
 from health_monitor.api.services import MAY_READ, NO_DATABASE, Services, StartedServices
 from health_monitor.api.shapes import ClusterView, Detail, NodeSummary, PodSummary, Summary, Timeline, WorkloadSummary
 from health_monitor.view import Filter
@@ -19,10 +19,11 @@ from health_monitor.walks import Collection, Sort
 
 router = APIRouter(prefix="/api/v1", tags=["objects"], dependencies=[MAY_READ])
 
-ObjectPosition = tuple[float, tuple[str, str, str]]
 Name = Annotated[str, Path(max_length=253)]
 _CURSORS = {
-    (collection, sort): Cursors(f"{collection} by {sort}", ObjectPosition) for collection in Collection for sort in Sort
+    (collection, sort): Cursors(f"{collection} by {sort}", tuple[float, tuple[str, str, str]])
+    for collection in Collection
+    for sort in Sort
 }
 _TIMELINE_EVENTS = 50
 
@@ -34,67 +35,36 @@ async def cluster(services: StartedServices) -> Response:
 
 
 @router.get("/zones", response_model=Page[Summary])
-async def zones(
-    services: StartedServices,
-    wanted: Filtered,
-    sort: SortBy = Sort.SCORE,
-    limit: Limit = 100,
-    cursor: CursorText = None,
-) -> Response:
+async def zones(services: StartedServices, wanted: Filtered, paging: Paging) -> Response:
     """Zones, the worst first."""
-    return _page(services, Collection.ZONES, Summary, wanted, sort=sort, limit=limit, cursor=cursor)
+    return _page(services, Collection.ZONES, Page[Summary], wanted, paging)
 
 
 @router.get("/nodes", response_model=Page[NodeSummary])
-async def nodes(
-    services: StartedServices,
-    wanted: Filtered,
-    sort: SortBy = Sort.SCORE,
-    limit: Limit = 100,
-    cursor: CursorText = None,
-) -> Response:
+async def nodes(services: StartedServices, wanted: Filtered, paging: Paging) -> Response:
     """Nodes, the worst first."""
-    return _page(services, Collection.NODES, NodeSummary, wanted, sort=sort, limit=limit, cursor=cursor)
+    return _page(services, Collection.NODES, Page[NodeSummary], wanted, paging)
 
 
 @router.get("/namespaces", response_model=Page[Summary])
-async def namespaces(
-    services: StartedServices,
-    wanted: Filtered,
-    sort: SortBy = Sort.SCORE,
-    limit: Limit = 100,
-    cursor: CursorText = None,
-) -> Response:
+async def namespaces(services: StartedServices, wanted: Filtered, paging: Paging) -> Response:
     """Namespaces, the worst first."""
-    return _page(services, Collection.NAMESPACES, Summary, wanted, sort=sort, limit=limit, cursor=cursor)
+    return _page(services, Collection.NAMESPACES, Page[Summary], wanted, paging)
 
 
 @router.get("/workloads", response_model=Page[WorkloadSummary])
 async def workloads(
-    services: StartedServices,
-    wanted: Filtered,
-    namespace: Namespace = None,
-    sort: SortBy = Sort.SCORE,
-    limit: Limit = 100,
-    cursor: CursorText = None,
+    services: StartedServices, wanted: Filtered, paging: Paging, namespace: Namespace = None
 ) -> Response:
     """Top controllers, and pods that have none; the worst first."""
     wanted = replace(wanted, namespace=namespace)
-    return _page(services, Collection.WORKLOADS, WorkloadSummary, wanted, sort=sort, limit=limit, cursor=cursor)
+    return _page(services, Collection.WORKLOADS, Page[WorkloadSummary], wanted, paging)
 
 
 @router.get("/pods", response_model=Page[PodSummary])
-async def pods(
-    services: StartedServices,
-    wanted: Filtered,
-    namespace: Namespace = None,
-    sort: SortBy = Sort.SCORE,
-    limit: Limit = 100,
-    cursor: CursorText = None,
-) -> Response:
+async def pods(services: StartedServices, wanted: Filtered, paging: Paging, namespace: Namespace = None) -> Response:
     """Pods, the worst first."""
-    wanted = replace(wanted, namespace=namespace)
-    return _page(services, Collection.PODS, PodSummary, wanted, sort=sort, limit=limit, cursor=cursor)
+    return _page(services, Collection.PODS, Page[PodSummary], replace(wanted, namespace=namespace), paging)
 
 
 @router.get("/zones/{zone}", response_model=Detail, responses=responses(404))
@@ -128,18 +98,12 @@ async def pod(services: StartedServices, namespace: Name, name: Name) -> Respons
 
 
 def _page(
-    services: Services,
-    collection: Collection,
-    shape: Any,
-    wanted: Filter,
-    *,
-    sort: Sort,
-    limit: int,
-    cursor: str | None,
+    services: Services, collection: Collection, shape: type[Page[Any]], wanted: Filter, paging: Paging
 ) -> Response:
-    position = read_cursor(cursor, ObjectPosition)
-    found = services.view.objects(collection, wanted, sort=sort, limit=limit, position=position)
-    return answer(Page[shape], Listed(items=found.items, next=write_cursor(found.next)))
+    cursors = _CURSORS[collection, paging.sort]
+    position = cursors.decode(paging.cursor)
+    found = services.view.objects(collection, wanted, sort=paging.sort, limit=paging.limit, position=position)
+    return answer_page(shape, found, cursors)
 
 
 async def _one(services: Services, key: ObjectKey) -> Response:

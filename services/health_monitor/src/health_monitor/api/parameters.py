@@ -1,11 +1,13 @@
 """Query parameters that several lists share."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query
 
 from common.cluster.rows import Selector
 from common.contracts import Severity
+from common.web.paging import CursorText, Limit
 from common.web.problems import Mistake, Problem
 from health_monitor.api.selectors import SelectorInvalid, parse_selector
 from health_monitor.view import Filter
@@ -14,7 +16,6 @@ from health_monitor.walks import Sort
 Code = Annotated[str | None, Query(description="Only with an open finding of this check", examples=["pod-crash-loop"])]
 AtLeast = Annotated[Severity | None, Query(description="Only with an open finding at least this severe")]
 Namespace = Annotated[str | None, Query(description="Only in this namespace", examples=["shop"])]
-SortBy = Annotated[Sort, Query(description="`score`: the worst first; `name`: by kind, namespace and name")]
 
 
 def _filter(
@@ -45,3 +46,15 @@ def _selector(text: str) -> Selector:
 
 
 Filtered = Annotated[Filter, Depends(_filter)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Paging:
+    sort: Annotated[Sort, Query(description="`score`: the worst first; `name`: by kind, namespace and name")] = (
+        Sort.SCORE
+    )
+    limit: Limit = 100
+    cursor: CursorText = None
+
+
+Paging = Annotated[_Paging, Depends()]

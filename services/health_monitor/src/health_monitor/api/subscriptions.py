@@ -155,13 +155,13 @@ async def rotate_secret(stored: StoredServices, subscription_id: SubscriptionId)
     return answer(SecretRotated, SecretRotated(secret=secret))
 
 
-@router.post(
-    "/{subscription_id}/test", response_model=AttemptResult, dependencies=[MAY_OPERATE], responses=responses(404)
-)
-async def test_subscription(stored: StoredServices, subscription_id: SubscriptionId) -> Response:
+@router.post("/{subscription_id}/test", response_model=AttemptResult, dependencies=[MAY_OPERATE], responses=responses(404))
+async def try_subscription(stored: StoredServices, subscription_id: SubscriptionId) -> Response:
     """Call the webhook once, now, with a made-up event, and say what it answered."""
-    await _existing(stored, subscription_id)
-    return answer(AttemptResult, await stored.deliverer.send_test(subscription_id))
+    attempt = await stored.deliverer.send_test(subscription_id)
+    if attempt is None:
+        raise _none(subscription_id)
+    return answer(AttemptResult, attempt)
 
 
 @router.get(
