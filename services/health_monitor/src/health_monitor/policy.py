@@ -123,24 +123,29 @@ class _Ladder:
 
 
 def _with_values(defaults: T, values: Mapping[str, Any]) -> T:
-    """A copy of a frozen dataclass with some values changed. Mappings are merged by entry; None drops an entry."""
-    changes = {}
-    for name, value in values.items():
-        current = getattr(defaults, name)
-        changes[name] = _merged(current, value, type(defaults), name) if isinstance(current, Mapping) else value
-    return dataclasses.replace(defaults, **changes) if changes else defaults  # type: ignore[type-var]
+    """A copy of a frozen dataclass with some values changed."""
+    if not values:
+        return defaults
+    hints = get_type_hints(type(defaults))
+    changes = {name: _changed(getattr(defaults, name), value, hints[name]) for name, value in values.items()}
+    return dataclasses.replace(defaults, **changes)  # type: ignore[type-var]
 
 
-def _merged(current: Mapping[str, Any], changes: Mapping[str, Any], owner: type, name: str) -> Mapping[str, Any]:
-    entry_type = get_args(get_type_hints(owner)[name])[1]
+def _changed(current: Any, value: Any, annotation: Any) -> Any:
+    """Mappings are merged by entry, where None drops one; everything else is replaced."""
+    if isinstance(current, tuple):
+        return tuple(value)
+    if not isinstance(current, Mapping):
+        return value
+    entry_type = get_args(annotation)[1]
     merged = dict(current)
-    for key, change in changes.items():
-        if change is None:
+    for key, entry in value.items():
+        if entry is None:
             merged.pop(key, None)
-        elif isinstance(change, Mapping):
-            merged[key] = _with_values(merged.get(key) or entry_type(), change)
+        elif isinstance(entry, Mapping):
+            merged[key] = _with_values(merged.get(key) or entry_type(), entry)
         else:
-            merged[key] = change
+            merged[key] = entry
     return merged
 
 

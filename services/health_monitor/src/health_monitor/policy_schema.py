@@ -147,7 +147,7 @@ def _type(annotation: Any) -> Any:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return Annotated[annotation, BeforeValidator(_as_word)]
-    if origin in {tuple, frozenset}:
+    if origin is tuple:
         return list[_type(arguments[0])]  # type: ignore[misc]
     if origin is Mapping:
         return dict[str, _type(arguments[1]) | None]  # type: ignore[misc]

@@ -1,0 +1,158 @@
+"""What no single test can see: that list, files, catalogue, runbooks, tests, documents and metrics agree."""
+
+import ast
+import dataclasses
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from health_monitor.catalogue import plain
+from health_monitor.checks import CHECKS, CHECKS_BY_CODE
+from health_monitor.checks.check import Check
+from health_monitor.docs import DOCUMENTS, FAMILIES
+from health_monitor.policy_parse import parse_policy
+
+ROOT = Path(__file__).parents[1]
+CHECK_FILES = ROOT / "services/health_monitor/src/health_monitor/checks"
+CHECK_TESTS = ROOT / "tests/unit/health_monitor/checks"
+RUNBOOKS = ROOT / "docs/runbooks"
+PACKAGES = (ROOT / "libs/common/src", ROOT / "services/health_monitor/src")
+
+SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+every_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+
+
+def check_modules() -> Iterator[tuple[str, str]]:
+    """Family and module of every file that defines a check."""
+    for path in sorted(CHECK_FILES.glob("*/*.py")):
+        if re.search(r"^CHECK(:| =)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            yield path.parent.name, path.stem
+
+
+def module_of(check: Check[Any, Any]) -> str:
+    return check.code.replace("-", "_")
+
+
+# --- checks
+
+
+def test_every_file_of_a_check_is_in_the_list_and_named_by_its_code() -> None:
+    modules = {name: family for family, name in check_modules()}
+    assert {module_of(check) for check in CHECKS} == set(modules)
+    for check in CHECKS:
+        name = module_of(check)
+        module = importlib.import_module(f"health_monitor.checks.{modules[name]}.{name}")
+        assert module.CHECK is check
+
+
+def test_codes_are_unique() -> None:
+    assert len(CHECKS_BY_CODE) == len(CHECKS)
+
+
+@every_check
+def test_a_check_explains_itself(check: Check[Any, Any]) -> None:
+    assert check.title
+    assert check.summary.endswith(".")
+    assert dataclasses.is_dataclass(check.thresholds)
+    assert type(check.thresholds).__dataclass_params__.frozen
+    for field in dataclasses.fields(check.thresholds):
+        assert len(field.metadata.get("description", "")) > 20, f"{field.name} needs a reason"
+
+
+@every_check
+def test_a_policy_can_set_each_threshold_to_what_it_is(check: Check[Any, Any]) -> None:
+    values = {
+        field.name: plain(getattr(check.thresholds, field.name)) for field in dataclasses.fields(check.thresholds)
+    }
+    entry = {"thresholds": values} if values else {"enabled": True}
+    policy = parse_policy(yaml.safe_dump({"version": 1, "checks": {check.code: entry}}))
+    assert policy.effective(check).thresholds == check.thresholds
+
+
+def test_every_check_has_a_test() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in CHECK_TESTS.rglob("test_*.py"))
+    untested = [check.code for check in CHECKS if not re.search(rf"\b{module_of(check)}\b|\b{check.code}\b", text)]
+    assert not untested
+
+
+def test_every_kind_has_its_place_in_the_catalogue() -> None:
+    listed = [kind for kinds in FAMILIES.values() for kind in kinds]
+    assert len(listed) == len(set(listed))
+    assert {check.kind for check in CHECKS} <= set(listed)
+
+
+# --- runbooks
+
+
+@every_check
+def test_a_check_has_a_runbook(check: Check[Any, Any]) -> None:
+    path = RUNBOOKS / f"{check.code}.md"
+    assert path.exists(), f"write {path.relative_to(ROOT)}"
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith(f"# {check.code}")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    assert "kubectl " in text
+
+
+def test_every_runbook_belongs_to_a_check() -> None:
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} <= set(CHECKS_BY_CODE)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    local = [target for target in targets if "://" not in target and not target.startswith("mailto:")]
+    assert [target for target in local if not (path.parent / target).exists()] == []
+
+
+# --- generated documents
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_generated_document_is_up_to_date(name: str) -> None:
+    current = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert current == DOCUMENTS[name](), "run `make docs`"
+
+
+# --- metrics
+
+
+def metric_names() -> tuple[set[str], list[re.Pattern[str]]]:
+    """Words in the code that can name a metric, with or without the service's prefix; f-strings as patterns."""
+    words: set[str] = set()
+    patterns: list[re.Pattern[str]] = []
+    for package in PACKAGES:
+        for path in package.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    words.add(node.value.removeprefix("health_monitor_"))
+                elif isinstance(node, ast.JoinedStr) and (pattern := as_pattern(node)):
+                    patterns.append(pattern)
+    return words, patterns
+
+
+def as_pattern(text: ast.JoinedStr) -> re.Pattern[str] | None:
+    """Of `f"{sort}_score"`; None where nothing fixed that looks like a name is in it."""
+    parts = [part.value if isinstance(part, ast.Constant) else None for part in text.values]
+    fixed = "".join(str(part) for part in parts if part is not None)
+    if not re.fullmatch(r"_[a-z_]{3,}", fixed):
+        return None
+    return re.compile("".join("[a-z]+" if part is None else str(part) for part in parts))
+
+
+def test_metrics_that_are_told_to_users_exist() -> None:
+    words, patterns = metric_names()
+    told = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.*"), ROOT / "README.md"]
+    unknown = set()
+    for path in told:
+        if not path.is_file() or path.suffix not in {".md", ".json", ".yaml", ".yml", ".tpl"}:
+            continue
+        for name in re.findall(r"\bhealth_monitor_([a-z_]+[a-z])\b", path.read_text(encoding="utf-8")):
+            base = re.sub(r"_(total|bucket|sum|count)$", "", name)
+            if not {name, base} & words and not any(pattern.fullmatch(base) for pattern in patterns):
+                unknown.add((str(path.relative_to(ROOT)), f"health_monitor_{name}"))
+    assert not unknown
