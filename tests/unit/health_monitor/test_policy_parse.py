@@ -139,6 +139,11 @@ checks:
             "rules[0].checks.node-cpu-high: is about kind Node, which has no namespace: use a rule without namespaces",
             id="a node in a namespace",
         ),
+        pytest.param(
+            "{version: 1, rules: [{labels: {a: b}, checks: {cluster-api-slow: {}}}]}",
+            "rules[0].checks.cluster-api-slow: is about kind Cluster, which has no labels: use a rule without labels",
+            id="labels of the cluster",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_a_way_out(text: str, mistake: str) -> None:

@@ -13,6 +13,7 @@ from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.policy import Override, Policy, Rule
 from health_monitor.policy_schema import policy_model
 
+NO_LABELS = frozenset({"Cluster", "Zone"})
 NO_NAMESPACE = frozenset({"Cluster", "Zone", "Node", "Namespace", "PersistentVolume"})
 
 
@@ -81,6 +82,8 @@ def _unreachable(data: Mapping[str, Any]) -> Iterator[Mistake]:
                 yield Mistake(path, f"is about kind {kind}, which is not among the kinds of this rule")
             elif rule.get("namespaces") and kind in NO_NAMESPACE:
                 yield Mistake(path, f"is about kind {kind}, which has no namespace: use a rule without namespaces")
+            elif rule.get("labels") and kind in NO_LABELS:
+                yield Mistake(path, f"is about kind {kind}, which has no labels: use a rule without labels")
 
 
 class _Loader(yaml.CSafeLoader):

@@ -7,7 +7,7 @@ import pytest
 from tests.support.clock import NOON
 from tests.support.rows import a_condition, a_lease, a_node, a_snapshot
 
-from common.cluster.rows import NodeRow
+from common.cluster.rows import NodeRow, Taint
 from common.cluster.snapshot import Source, SourceState
 from common.cluster.store import Store
 from common.contracts import Severity
@@ -79,6 +79,25 @@ def test_a_node_whose_kubelet_never_came_is_told_after_its_start_up_time() -> No
     (symptom,) = run(node_unknown, node)
     assert "never reported" in symptom.message
     assert (symptom.since, symptom.after) == (NOON - MINUTE, 10 * MINUTE)
+
+
+TO_BE_DELETED = Taint(key="ToBeDeletedByClusterAutoscaler", effect="NoSchedule")
+
+
+@pytest.mark.parametrize(
+    "going",
+    [
+        pytest.param({"deleted_at": NOON}, id="being deleted"),
+        pytest.param({"taints": (TO_BE_DELETED,)}, id="removed by the cluster autoscaler"),
+        pytest.param({"taints": (Taint(key="karpenter.sh/disrupted", effect="NoSchedule"),)}, id="by Karpenter"),
+    ],
+)
+def test_a_node_on_its_way_out_is_given_time_to_go(going: dict[str, Any]) -> None:
+    for module, status in ((node_not_ready, "False"), (node_unknown, "Unknown")):
+        (symptom,) = run(module, a_node(conditions=(a_condition("Ready", status),), **going))
+        assert symptom.after == 15 * MINUTE
+    node = a_node(**going)
+    assert run(node_lease_stale, node, a_snapshot(node, a_lease())) == []
 
 
 # --- the heartbeat

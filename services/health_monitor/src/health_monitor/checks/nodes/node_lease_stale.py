@@ -8,6 +8,7 @@ from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot, SourceState
 from common.contracts import Severity
 from health_monitor.checks.check import NO_TIME, Check, Symptom, threshold
+from health_monitor.checks.nodes.leaving import leaving
 
 # Held ready: every renewal of every node comes by here, and makes a symptom that is due unless the next one comes.
 MESSAGE = (
@@ -28,7 +29,9 @@ class Thresholds:
 
 def run(node: NodeRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
     lease = snapshot.lease(node.name)
-    if lease is None or lease.renewed_at is None or not node.ready or not _watching(snapshot):
+    if lease is None or lease.renewed_at is None or not node.ready or leaving(node):
+        return ()
+    if not _watching(snapshot):
         return ()
     return (
         Symptom(

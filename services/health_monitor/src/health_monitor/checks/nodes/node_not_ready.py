@@ -8,6 +8,7 @@ from common.cluster.rows import Condition, NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
+from health_monitor.checks.nodes.leaving import leaving
 
 REGISTRATION = timedelta(seconds=5)  # Ready=False that is no older than this after creation: it was never True
 
@@ -25,6 +26,11 @@ class Thresholds:
         "How long a new node may take to become ready for the first time. 10 min is the default nodeStartupTimeout of "
         "Cluster API (https://cluster-api.sigs.k8s.io/tasks/automated-machine-management/healthchecking).",
     )
+    removal: timedelta = threshold(
+        timedelta(minutes=15),
+        "How long a node that is being deleted, or removed by an autoscaler, may be so. A judgement: the machine ends "
+        "first, and its Node object goes some minutes later.",
+    )
 
 
 def run(node: NodeRow, _snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
@@ -37,10 +43,16 @@ def run(node: NodeRow, _snapshot: ClusterSnapshot, thresholds: Thresholds, _now:
         Symptom(
             message=f"The kubelet reports the node as not ready ({reason}){details}",
             since=ready.changed_at,
-            after=thresholds.startup if _starting(node, ready) else thresholds.after,
+            after=_patience(node, ready, thresholds),
             evidence={"reason": ready.reason, "kubelet_version": node.kubelet_version},
         ),
     )
+
+
+def _patience(node: NodeRow, ready: Condition, thresholds: Thresholds) -> timedelta:
+    if leaving(node):
+        return thresholds.removal
+    return thresholds.startup if _starting(node, ready) else thresholds.after
 
 
 def _starting(node: NodeRow, ready: Condition) -> bool:

@@ -8,6 +8,7 @@ from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
+from health_monitor.checks.nodes.leaving import leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class Thresholds:
         timedelta(minutes=10),
         "How long a new node may be without any Ready condition. 10 min is the default nodeStartupTimeout of Cluster "
         "API (https://cluster-api.sigs.k8s.io/tasks/automated-machine-management/healthchecking).",
+    )
+    removal: timedelta = threshold(
+        timedelta(minutes=15),
+        "How long a node that is being deleted, or removed by an autoscaler, may be so. A judgement: the machine ends "
+        "first, and its Node object goes some minutes later.",
     )
 
 
@@ -43,7 +49,7 @@ def run(node: NodeRow, _snapshot: ClusterSnapshot, thresholds: Thresholds, _now:
             message=f"The kubelet has stopped reporting ({ready.reason or 'no reason given'}): the node is down, cut "
             "off from the API server, or its kubelet is dead",
             since=ready.changed_at,
-            after=thresholds.after,
+            after=thresholds.removal if leaving(node) else thresholds.after,
             evidence={"reason": ready.reason},
         ),
     )
