@@ -1,26 +1,39 @@
 """What is watched: every kind, where the API serves it, and how it becomes a row. Secrets are not among them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.cluster import rows
 from common.cluster.decode import batch, events, nodes, pods, policies, services, storage, workloads
 
+CLUSTER_SCOPED = {"/api/v1/namespaces", "/api/v1/nodes", "/api/v1/persistentvolumes"}
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`shape` is what the JSON of one object is decoded to, `to_row` makes its row, or raises ValueError."""
+    """`shape` is what the JSON of one object is decoded to, `to_row` makes its row, or raises ValueError.
+
+    With `reuses`, `to_row` is also given the row that the object had, or None, and takes from it what did not change.
+    """
 
     row: type[rows.Row]
     path: str
     shape: type[Any]
-    to_row: Callable[[Any], rows.Row]
+    to_row: Callable[..., rows.Row]
     params: Mapping[str, str] = field(default_factory=dict)
+    reuses: bool = False
 
     @property
     def name(self) -> str:
-        return self.row.__name__.removesuffix("Row")
+        return rows.kind_name(self.row)
+
+    def within(self, namespace: str) -> "Kind":
+        """This kind in one namespace only. Kinds that are in no namespace, or in one alone, stay as they are."""
+        if not namespace or self.path in CLUSTER_SCOPED or "/namespaces/" in self.path:
+            return self
+        place, resource = self.path.rsplit("/", 1)
+        return replace(self, path=f"{place}/namespaces/{namespace}/{resource}")
 
     @property
     def resource(self) -> str:
@@ -64,6 +77,6 @@ KINDS: tuple[Kind, ...] = (
         services.EndpointSliceShape,
         services.endpoint_slice_row,
     ),
-    Kind(rows.PodRow, "/api/v1/pods", pods.PodShape, pods.pod_row),
+    Kind(rows.PodRow, "/api/v1/pods", pods.PodShape, pods.pod_row, reuses=True),
     Kind(rows.EventRow, "/api/v1/events", events.EventShape, events.event_row, {"fieldSelector": "type=Warning"}),
 )

@@ -3,7 +3,7 @@
 One event loop owns it. It is changed only between awaits, so what it hands out holds still until the next await.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar, cast
@@ -56,7 +56,7 @@ class Store:
         }
         self._tables: dict[type[Row], dict[ObjectKey, Any]] = {kind: {} for kind in ROW_KINDS}
         self._tables_by_name = {kind_name(kind): rows for kind, rows in self._tables.items()}
-        self._usage: dict[str, Mapping[ObjectKey, Usage]] = {"Node": {}, "Pod": {}}
+        self._usage: dict[str, dict[ObjectKey, Usage]] = {"Node": {}, "Pod": {}}
         self._make_indexes(now or SystemClock().now)
 
     def _make_indexes(self, now: Callable[[], datetime]) -> None:
@@ -158,11 +158,22 @@ class Store:
 
     def set_usage(self, kind: str, usage: Mapping[ObjectKey, Usage], received_at: float = 0.0) -> list[RowChange]:
         """Take what metrics.k8s.io says of all objects of `kind`, "Node" or "Pod"."""
-        before = self._usage[kind]
-        self._usage[kind] = usage
-        changed = [key for key, value in usage.items() if _differs(before.get(key), value)]
-        changed += [key for key in before if key not in usage]
+        return self.put_usage(kind, usage, received_at) + self.prune_usage(kind, usage, received_at)
+
+    def put_usage(self, kind: str, usage: Mapping[ObjectKey, Usage], received_at: float = 0.0) -> list[RowChange]:
+        """Take figures of some objects. Told are those that differ by enough to matter."""
+        known = self._usage[kind]
+        changed = [key for key, value in usage.items() if _differs(known.get(key), value)]
+        known.update(usage)
         return [RowChange(kind=f"{kind}Usage", key=key, received_at=received_at) for key in changed]
+
+    def prune_usage(self, kind: str, seen: Container[ObjectKey], received_at: float = 0.0) -> list[RowChange]:
+        """Forget the figures of all objects that are not among those."""
+        known = self._usage[kind]
+        gone = [key for key in known if key not in seen]
+        for key in gone:
+            del known[key]
+        return [RowChange(kind=f"{kind}Usage", key=key, received_at=received_at) for key in gone]
 
     def set_source(self, source: Source) -> None:
         self._sources[source.kind] = source
@@ -302,9 +313,16 @@ def _same_place(before: PodRow, after: PodRow) -> bool:
 
 
 def _differs(before: Usage | None, after: Usage) -> bool:
-    return (
-        before is None
-        or before.cpu_millicores != after.cpu_millicores
-        or before.memory_bytes != after.memory_bytes
-        or before.containers != after.containers
-    )
+    """By a step: figures tremble all the time, and a tenth more or less changes no answer."""
+    return before is None or _steps(before) != _steps(after)
+
+
+def _steps(usage: Usage) -> list[tuple[int, int]]:
+    amounts = ((usage.cpu_millicores, usage.memory_bytes), *usage.containers.values())
+    return [(_step(cpu // 10), _step(memory >> 20)) for cpu, memory in amounts]
+
+
+def _step(number: int) -> int:
+    """The number with all but its first four binary digits cleared."""
+    places = max(0, number.bit_length() - 4)
+    return number >> places << places
