@@ -29,11 +29,11 @@ class Thresholds:
 
 def run(cron_job: CronJobRow, _snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
     last = cron_job.last_scheduled_at
-    if last is None or cron_job.suspended or cron_job.deleted_at is not None or not fits(cron_job, last):
+    if last is None or cron_job.suspended or cron_job.deleted_at is not None:
         return ()
     skipped = thresholds.overrun if cron_job.active else 1
     due = next(islice(runs_after(cron_job, last), skipped - 1, None), None)
-    if due is None:
+    if due is None or not fits(cron_job, last):
         return ()
     if cron_job.active:
         why = f"{thresholds.overrun} runs were left out, since the one of {last:%Y-%m-%d %H:%M} UTC is still at work"
