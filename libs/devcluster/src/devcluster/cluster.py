@@ -13,6 +13,7 @@ from types import TracebackType
 from . import binaries, kwokctl, processes
 from .api import Api, Object, collection, wait_for
 from .errors import DevClusterError
+from .faults import Injection, fault_named
 from .nodes import scale_nodes
 from .settings import Pool, Settings, clusters_folder
 
@@ -181,6 +182,10 @@ class DevCluster:
         """Starts the components that do not run, and returns when the API server is ready."""
         self._kwokctl("start", "cluster")
         self.wait_ready()
+
+    def fault(self, name: str, target: str | None = None) -> Injection:
+        """A fault by name, to be switched ``.on()`` and ``.off()``. Raises DevClusterError for an unknown name."""
+        return Injection(self, fault_named(name), target)
 
     def save_snapshot(self, file: Path) -> None:
         """Writes etcd's content to a file."""

@@ -68,6 +68,26 @@ def guard(home: Path, owner: int) -> None:
     subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, check=True)
 
 
+def slow_down(home: Path, pid: int, pid_file: Path) -> None:
+    """Starts a process that stops another one four fifths of the time, until it is killed."""
+    command = [sys.executable, "-m", "devcluster.processes", "--slow", str(pid), str(pid_file)]
+    subprocess.run(command, env=os.environ | {HOME_VARIABLE: str(home)}, start_new_session=True, check=True)
+
+
+def resume(pid: int) -> None:
+    """Lets a stopped process go on."""
+    os.kill(pid, signal.SIGCONT)
+
+
+def _slow(pid: int, pid_file: Path) -> None:
+    pid_file.write_text(str(os.getpid()))
+    while alive(pid):
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.4)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.1)
+
+
 def _watch(owner: int, home: Path) -> None:
     while alive(owner) and home.exists():
         time.sleep(0.2)
@@ -85,5 +105,8 @@ def alive(pid: int) -> bool:
         return True
 
 
-if __name__ == "__main__" and os.fork() == 0:
-    _watch(int(sys.argv[1]), Path(sys.argv[2]))
+if __name__ == "__main__" and os.fork() == 0:  # the parent ends at once, so that nobody has to collect the child
+    if sys.argv[1] == "--slow":
+        _slow(int(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        _watch(int(sys.argv[1]), Path(sys.argv[2]))
