@@ -50,6 +50,11 @@ class Api:
         return self._transport.host
 
     @property
+    def context(self) -> str:
+        """Name of the kubeconfig's context, or "in-cluster"."""
+        return self._transport.context
+
+    @property
     def statistics(self) -> ApiStatistics:
         return self._transport.statistics
 

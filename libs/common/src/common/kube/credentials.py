@@ -25,6 +25,11 @@ class Credentials:
         self._renewed_at = clock.monotonic()
         self._lock = asyncio.Lock()
 
+    @property
+    def context(self) -> str:
+        current = self._loader.current_context if self._loader else None
+        return str(current["name"]) if current else "in-cluster"
+
     async def header(self) -> str | None:
         """Value of the Authorization header, if the credentials are of that kind."""
         if self._expires and self._clock.monotonic() - self._renewed_at >= RENEW_SECONDS:

@@ -22,6 +22,7 @@ class Transport:
 
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self.host: str = credentials.configuration.host
+        self.context = credentials.context
         self.statistics = ApiStatistics(clock)
         self._credentials = credentials
         self._clock = clock
