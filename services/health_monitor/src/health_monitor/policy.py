@@ -132,7 +132,7 @@ def _with_values(defaults: T, values: Mapping[str, Any]) -> T:
 
 
 def _changed(current: Any, value: Any, annotation: Any) -> Any:
-    """Mappings are merged by entry, where None drops one; everything else is replaced."""
+    """Mappings, whose values are dataclasses, are merged by entry, and None drops one. Everything else is replaced."""
     if isinstance(current, tuple):
         return tuple(value)
     if not isinstance(current, Mapping):
@@ -142,10 +142,8 @@ def _changed(current: Any, value: Any, annotation: Any) -> Any:
     for key, entry in value.items():
         if entry is None:
             merged.pop(key, None)
-        elif isinstance(entry, Mapping):
-            merged[key] = _with_values(merged.get(key) or entry_type(), entry)
         else:
-            merged[key] = entry
+            merged[key] = _with_values(merged.get(key) or entry_type(), entry)
     return merged
 
 

@@ -20,8 +20,6 @@ _LONGEST = timedelta(days=3650)
 
 def parse_duration(value: object) -> timedelta:
     """Such as "90s", "5m", "1h30m" or "2d". ValueError tells how to write one."""
-    if isinstance(value, timedelta):
-        return value
     found = re.fullmatch(_DURATION, value) if isinstance(value, str) else None
     if found is None:
         hint = ", with its unit" if isinstance(value, int | float) else ""

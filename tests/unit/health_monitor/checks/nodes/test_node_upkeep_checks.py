@@ -149,6 +149,10 @@ def test_taints_that_nobody_tolerates(taint: Taint, pod: Any, found: bool) -> No
     assert len(run(node_taint_not_tolerated, node, a_snapshot(node, pod))) == found
 
 
+def test_a_node_without_taints_is_open_to_all() -> None:
+    assert run(node_taint_not_tolerated, a_node()) == []
+
+
 def test_a_taint_is_told_as_it_is_written() -> None:
     (symptom,) = run(node_taint_not_tolerated, a_node(taints=(GPU,)))
     assert "the taint example.com/gpu=a100:NoSchedule" in symptom.message
