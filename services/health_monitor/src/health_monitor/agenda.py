@@ -2,6 +2,7 @@
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime
 
 from common.contracts import ObjectKey
@@ -26,6 +27,12 @@ class Queue:
             return
         before = self._kinds[key]
         self._kinds[key] = None if before is None or kinds is None else before | kinds
+
+    def add_all(self, keys: Iterable[ObjectKey]) -> None:
+        """Everything of the given objects; for many of them at once."""
+        kinds: dict[ObjectKey, Kinds] = dict.fromkeys(keys)
+        self._order.extend(kinds if not self._kinds else [key for key in kinds if key not in self._kinds])
+        self._kinds.update(kinds)
 
     def take(self) -> tuple[ObjectKey, Kinds]:
         key = self._order.popleft()

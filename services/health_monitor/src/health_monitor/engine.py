@@ -6,6 +6,7 @@ Nothing is told before every object was looked at once.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from common.cluster.changes import RowChange
@@ -33,6 +34,10 @@ from health_monitor.tellings import Tellings
 __all__ = ["Engine", "OpenFinding", "Outcome", "ScoreChange"]
 
 WIDE = frozenset({CLUSTER, ZONE})  # their checks look at much
+PLACED_KINDS = frozenset(  # that count in scores, whether or not there are checks of them
+    {"Namespace", "Node", "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "CronJob", "Job", "Service"}
+    | {"HorizontalPodAutoscaler", "PodDisruptionBudget", "PersistentVolume", "PersistentVolumeClaim"}
+)
 USAGE = {"Node": NODE_USAGE, "Pod": POD_USAGE}
 
 
@@ -54,6 +59,7 @@ class Engine:
     ) -> None:
         self.started = False  # every object was looked at once
         self._begun = False
+        self._placing = False  # objects are looked at for the first time
         self._snapshot = snapshot
         self._settings = settings
         self._checks = checks
@@ -90,12 +96,10 @@ class Engine:
         return min((date for date in dates if date is not None), default=None)
 
     def start(self) -> None:
-        """Give every object its place and queue it."""
+        """Queue every object. Each gets its place among the scores when it is looked at."""
         self._begun = True
-        for kind in ROW_KINDS:
-            for key, row in self._snapshot.rows(kind).items():
-                self._membership.place(key, row)
-        self._queue_all()
+        self._placing = True
+        self._queue_all(self._looker.rulebook.kinds | PLACED_KINDS)
 
     def mark(self, changes: Iterable[RowChange], now: datetime) -> None:
         """Queue what the changes touch. Before the start there is nothing to do: the view has them already."""
@@ -118,10 +122,11 @@ class Engine:
             self._queue.add(key)
         for _ in range(len(self._queue) if limit is None else min(limit, len(self._queue))):
             self._look(*self._queue.take(), now)
-        if self.started:
+        if self._queue:
+            return self._tellings.tell(now) if self.started else self._tellings.settle()
+        self._placing = False
+        if self.started or not self._begun:
             return self._tellings.tell(now)
-        if self._queue or not self._begun:
-            return Outcome()
         self.started = True
         self._looker.settings = self._settings
         return self._tellings.tell(now, resuming=True)
@@ -143,15 +148,21 @@ class Engine:
                 self._queue.add(key, frozenset({SOURCES}))
 
     def restart_timers(self, now: datetime, kind: str | None = None) -> None:
-        """An outage of our view of one kind, or of all, ended: what is not told yet must hold anew for its time."""
+        """An outage of our view of one kind, or of all, ended: what is not told yet must hold anew for its time.
+
+        For all also after the clock was set.
+        """
         for restarted in self._snapshot.sources if kind is None else (kind,):
             self._looker.restart_timers(restarted, now)
+        if kind is None:  # perhaps the clock was set: dates that were reckoned before are worth nothing
+            self._looked_at.clear()
+            self._queue.add_all(self._findings.keys())
 
     def set_policy(self, policy: Policy) -> None:
         """Take another policy, and queue everything."""
         self._looker.rulebook = Rulebook(self._checks, policy)
         if self._begun:
-            self._queue_all()
+            self._queue_all(self._looker.rulebook.kinds)
 
     def resume(
         self, published: Iterable[OpenFinding], now: datetime, scores: Mapping[ObjectKey, float] | None = None
@@ -178,9 +189,8 @@ class Engine:
         group = self._scores.group(key)
         if group is None and self._looker.subject(key) is None:
             return None
-        tracks = self._findings.of(key).values()
         return score(
-            tracks,
+            self._findings.of(key).values(),
             group,
             confidence=confidence(self._looker.rulebook.within(key), self.unseen(key)),
             scoring=self._settings.scoring,
@@ -223,18 +233,16 @@ class Engine:
         return self._looker.rules(key)
 
     def peek(self, key: ObjectKey, now: datetime) -> tuple[list[Sighting], set[str]]:
-        """What the object's checks see right now, due or not yet, and the codes of those that failed. Changes nothing."""
+        """What the object's checks see right now, due or not yet, and the codes of those that failed."""
         return self._looker.peek(key, now)
 
     # --- inside
 
-    def _queue_all(self) -> None:
-        kinds = self._looker.rulebook.kinds
+    def _queue_all(self, kinds: frozenset[str]) -> None:
+        """Zones last: they are where their nodes are."""
         rows = (self._snapshot.rows(kind) for kind in ROW_KINDS if kind.__name__.removesuffix("Row") in kinds)
         zones = map(zone_key, self._snapshot.zones())
-        for keys in ((CLUSTER_KEY,), zones, *rows, self._findings.keys()):
-            for key in keys:
-                self._queue.add(key)
+        self._queue.add_all(chain((CLUSTER_KEY,), *rows, zones, self._findings.keys()))
 
     def _mark_itself(self, change: RowChange) -> None:
         before, after = change.before, change.after
@@ -249,7 +257,7 @@ class Engine:
     def _mark(self, key: ObjectKey, kinds: Kinds, now: datetime) -> None:
         """The cluster and zones are looked at once for many changes."""
         looked_at = self._looked_at.get(key) if key.kind in WIDE else None
-        if looked_at is not None and now < looked_at + self._settings.wide_interval:
+        if looked_at is not None and looked_at <= now < looked_at + self._settings.wide_interval:
             self._agenda.hasten(key, looked_at + self._settings.wide_interval)
         else:
             self._queue.add(key, kinds)
@@ -259,5 +267,7 @@ class Engine:
             self._looked_at[key] = now
         elif key.kind == "Node":
             self._tellings.rescored(key)
+        if self._placing and key.kind not in WIDE:
+            self._membership.place(key, self._snapshot.find(key))
         at = self._looker.look(key, kinds, now)
         self._agenda.set(key, at)

@@ -5,9 +5,12 @@ else from when it was first seen, and never from before an outage of our own vie
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from common.cluster.rows import Labels
 from common.cluster.snapshot import ClusterSnapshot
@@ -40,8 +43,7 @@ class Rule:
 Seen = tuple[Rule, Symptom]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Struct, frozen=True, gc=False, kw_only=True):
     """A symptom that is there now, rated."""
 
     finding: Finding
@@ -54,8 +56,7 @@ class Sighting:
     object_changed_at: datetime | None = None  # where the object itself says when it began, and nothing was waited for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timers:
+class Timers(Struct, frozen=True, gc=False, kw_only=True):
     """From when symptoms count."""
 
     first_seen: Mapping[Part, datetime]  # of what was there at the last look
@@ -92,7 +93,7 @@ def rate(
 ) -> Sighting:
     """When the symptom counts, how severe it is and how many points it takes."""
     severity = rule.severity or symptom.severity or rule.check.severity
-    first_seen_at = timers.first_seen.get((rule.code, symptom.part), now)
+    first_seen_at = min(now, timers.first_seen.get((rule.code, symptom.part), now))  # the clock may have been set
     since = symptom.since or first_seen_at
     earliest = first_seen_at + timers.open_after if timers.open_after else since
     held_at = max(since + symptom.after, earliest)

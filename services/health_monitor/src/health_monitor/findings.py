@@ -1,9 +1,11 @@
 """All findings that are open, waiting or remembered, by object. An object without any costs nothing here."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from common.contracts import Change, ObjectKey, Severity
 from health_monitor.engine_settings import EngineSettings
@@ -87,7 +89,8 @@ class Findings:
         drafts: list[Draft] = []
         for part, track in list(self.of(key).items()):
             if track.told is not None:
-                finding = replace(track.told, message=f"{key} was deleted; before that: {track.told.message}")
+                message = f"{key} was deleted; before that: {track.told.message}"
+                finding = dataclasses.replace(track.told, message=message)
                 drafts.append(Draft(change=Change.RESOLVED, finding=finding))
             self._put(key, part, track, None)
         return drafts

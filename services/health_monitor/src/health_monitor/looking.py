@@ -76,7 +76,7 @@ class Looker:
         return self._take(key, subject, seen, judged=judged - frozen - failed, now=now)
 
     def peek(self, key: ObjectKey, now: datetime) -> tuple[list[Sighting], set[str]]:
-        """What the object's checks see right now, due or not yet, and the codes of those that failed. Changes nothing."""
+        """What the object's checks see now, due or not yet, and the codes of those that failed. Changes nothing."""
         subject = self.subject(key)
         if subject is None:
             return [], set()

@@ -4,7 +4,7 @@ from common.cluster.changes import RowChange
 from common.cluster.rows import CronJobRow, JobRow, PodRow, Row, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey
-from health_monitor.placement import NOWHERE, is_group, placement
+from health_monitor.placement import NOWHERE, placement
 from health_monitor.scores import Scores
 
 
@@ -25,14 +25,12 @@ class Membership:
         return moved
 
     def place(self, key: ObjectKey, row: Row | None) -> bool:
-        if row is None:
-            self._scores.set_present(key, False)
-            return self._scores.place(key, NOWHERE)
-        if is_group(row, self._snapshot):
+        where = NOWHERE if row is None else placement(row, self._snapshot)
+        if where is None:
             moved = self._scores.place(key, NOWHERE)
             return self._scores.set_present(key, True) or moved
         moved = self._scores.set_present(key, False)
-        return self._scores.place(key, placement(row, self._snapshot)) or moved
+        return self._scores.place(key, where) or moved
 
 
 def _stays(before: Row | None, after: Row | None) -> bool:

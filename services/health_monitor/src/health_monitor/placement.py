@@ -10,6 +10,7 @@ from common.cluster.rows import (
     PersistentVolumeRow,
     PodDisruptionBudgetRow,
     PodRow,
+    ReplicaSetRow,
     Row,
     ServiceRow,
     WorkloadRow,
@@ -38,40 +39,42 @@ def workload_of(row: Row, snapshot: ClusterSnapshot) -> ObjectKey:
     An owner of a kind that is not watched (an operator's resource) counts only where nothing below it is a workload:
     of a Deployment that an operator made, the Deployment. A static pod's Node does not count at all.
     """
+    top = key = row.key
     if row.owner is None:
-        return row.key
-    chain = [row.key, *(key for key in snapshot.owners(row) if key.kind != "Node")]
-    top = chain[-1]
-    if len(chain) > 1 and top.kind not in TOP_KINDS and chain[-2].kind in TOP_KINDS:
-        return chain[-2]
-    return top
+        return key
+    below = key
+    for owner in snapshot.owners(row):
+        if owner.kind == "Node":
+            break
+        below, top = top, owner
+    return below if top.kind not in TOP_KINDS and below.kind in TOP_KINDS else top
 
 
-def is_group(row: Row, snapshot: ClusterSnapshot) -> bool:
-    """Whether the row is itself a workload or a namespace, with a score that sums up members."""
-    if isinstance(row, PodRow):
-        return _counts(row) and workload_of(row, snapshot) == row.key
-    if isinstance(row, WorkloadRow | JobRow | CronJobRow):
-        return workload_of(row, snapshot) == row.key
-    return isinstance(row, NamespaceRow)
-
-
-def placement(row: Row, snapshot: ClusterSnapshot) -> Placement:
-    """Where a row that is no group counts."""
+def placement(row: Row, snapshot: ClusterSnapshot) -> Placement | None:
+    """Where a row counts. None: it is itself a group, that is a namespace or a workload."""
+    where: Placement | None = NOWHERE
     match row:
         case PodRow():
-            return ((workload_of(row, snapshot), "pods"),) if _counts(row) else NOWHERE
+            where = _within(row, "pods", snapshot) if _counts(row) else NOWHERE
         case NodeRow():
             cluster = (CLUSTER_KEY, "nodes")
-            return ((zone_key(row.zone), "nodes"), cluster) if row.zone else (cluster,)
+            where = ((zone_key(row.zone), "nodes"), cluster) if row.zone else (cluster,)
         case ServiceRow() | PersistentVolumeClaimRow() | HorizontalPodAutoscalerRow() | PodDisruptionBudgetRow():
-            return ((namespace_key(row.namespace), "resources"), (CLUSTER_KEY, "resources"))
+            where = ((namespace_key(row.namespace), "resources"), (CLUSTER_KEY, "resources"))
         case PersistentVolumeRow():
-            return ((CLUSTER_KEY, "resources"),)
-        case WorkloadRow() | JobRow() | CronJobRow() if row.kind != "ReplicaSet":  # old ones would thin out the mean
-            return ((workload_of(row, snapshot), f"{row.kind.lower()}s"),)
-        case _:
-            return NOWHERE
+            where = ((CLUSTER_KEY, "resources"),)
+        case ReplicaSetRow() if workload_of(row, snapshot) != row.key:
+            where = NOWHERE  # a Deployment's old ones would thin out the mean
+        case WorkloadRow() | JobRow() | CronJobRow():
+            where = _within(row, f"{row.kind.lower()}s", snapshot)
+        case NamespaceRow():
+            where = None
+    return where
+
+
+def _within(row: Row, family: str, snapshot: ClusterSnapshot) -> Placement | None:
+    workload = workload_of(row, snapshot)
+    return None if workload == row.key else ((workload, family),)
 
 
 def homes_of_group(key: ObjectKey) -> Placement:

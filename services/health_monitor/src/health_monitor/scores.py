@@ -153,6 +153,8 @@ class Scores:
     def place(self, key: ObjectKey, where: Placement) -> bool:
         """Put a member into its families, or take it out with `()`. Its loss goes along. True when that changed."""
         before = self._homes.get(key, ())
+        if not where and not before:
+            return False
         homes = self._families(where)
         if homes == before:
             return False

@@ -7,9 +7,11 @@ is left. Openings after the storm has calmed down are told one by one again.
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+
+from msgspec.structs import replace
 
 from common.contracts import Change, Finding, ObjectKey, Severity
 from health_monitor.engine_settings import EngineSettings
@@ -102,14 +104,13 @@ class Storms:
         if storm is None:
             return False
         key = draft.finding.key
-        if draft.change is Change.RESOLVED:
-            return storm.withheld.pop(key, None) is not None
-        if draft.change is Change.OPENED:
-            if draft.finding.code not in stormy:
-                return False
+        if draft.change is Change.OPENED and draft.finding.code in stormy:
             storm.withheld[key] = None
         if key not in storm.withheld:
             return False
+        if draft.change is Change.RESOLVED:
+            del storm.withheld[key]
+            return True
         if draft.finding.severity.rank > storm.severity.rank:
             storm.severity = draft.finding.severity
         storm.since = min(storm.since or draft.finding.since, draft.finding.since)

@@ -52,6 +52,11 @@ class Tellings:
         self._drafts.clear()
         return [found for found in published if not _is_storm(found)]
 
+    def settle(self) -> Outcome:
+        """Bring scores up to date and tell nothing yet: while everything is looked at for the first time."""
+        self._rescored.update(self._scores.settle())
+        return Outcome()
+
     def tell(self, now: datetime, *, resuming: bool = False) -> Outcome:
         """Everything that is to be told now."""
         settled = self._scores.settle()

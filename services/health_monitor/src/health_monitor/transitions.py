@@ -9,20 +9,23 @@
 What is told rests on what was told last, so whoever folds the events has the open findings, whatever was in between.
 """
 
+import dataclasses
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from common.contracts import Change, Finding, Severity
 from health_monitor.engine_settings import EngineSettings
 from health_monitor.evaluate import Sighting
 from health_monitor.outcome import OpenFinding
+from health_monitor.policy_mutes import FOREVER
 
 _DIGITS = re.compile(r"\d+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class Track(Struct, frozen=True, gc=False, kw_only=True):
     """What is remembered of one finding of one object, also before it opens and, for flap detection, afterwards."""
 
     finding: Finding
@@ -58,8 +61,7 @@ class Track:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, gc=False, kw_only=True):
     """What is to be told of one finding, before storms are summed up and scores are known."""
 
     change: Change
@@ -91,11 +93,9 @@ def follow(track: Track | None, seen: Sighting | None, now: datetime, settings: 
             return None
         track = _without(track, now, settings)
         return track if track.opened_at is not None else replace(track, first_seen_at=None)
-    if track is None:
-        track = Track(finding=seen.finding)
-    track = replace(track, first_seen_at=seen.first_seen_at)
-    if track.opened_at is None:
+    if track is None or track.opened_at is None:
         return _open(track, seen, now, settings) if seen.due_at <= now else _wait(track, seen, now, settings)
+    track = replace(track, first_seen_at=seen.first_seen_at)
     if seen.held_at <= now:
         return _stay(track, seen, now, settings)
     return _sooner(_without(track, now, settings), seen.due_at)
@@ -108,7 +108,8 @@ def tell(track: Track, now: datetime, settings: EngineSettings) -> tuple[Track, 
             return track, None
         finding = track.told
         if track.muted_until is not None:
-            finding = replace(finding, message=f"Muted until {track.muted_until:%Y-%m-%d %H:%M} UTC: {finding.message}")
+            until = "" if track.muted_until == FOREVER else f" until {track.muted_until:%Y-%m-%d %H:%M} UTC"
+            finding = dataclasses.replace(finding, message=f"Muted{until}: {finding.message}")
         return _told(track, None, now), Draft(change=Change.RESOLVED, finding=finding, flapping=False)
     if track.told is None:
         return _told(track, track.finding, now), Draft(
@@ -125,7 +126,7 @@ def _tell_change(track: Track, told: Finding, now: datetime, settings: EngineSet
     if not severe and track.flapping == track.told_flapping:
         if words(track.finding) == words(told):
             return track, None
-        again_at = (track.told_at or now) + settings.change_interval
+        again_at = min(now, track.told_at or now) + settings.change_interval
         if now < again_at:
             return _sooner(track, again_at), None
     draft = Draft(
@@ -149,15 +150,23 @@ def _told(track: Track, finding: Finding | None, now: datetime) -> Track:
     return replace(track, told=finding, told_at=now, told_flapping=track.flapping)
 
 
-def _wait(track: Track, seen: Sighting, now: datetime, settings: EngineSettings) -> Track:
-    turns = _recent(track.turns, now, settings)
-    return replace(track, finding=seen.finding, points=0, turns=turns, look_at=seen.due_at)
+def _wait(track: Track | None, seen: Sighting, now: datetime, settings: EngineSettings) -> Track:
+    return Track(
+        finding=seen.finding,
+        first_seen_at=seen.first_seen_at,
+        turns=_recent(track.turns, now, settings) if track else (),
+        told=track.told if track else None,
+        told_at=track.told_at if track else None,
+        told_flapping=track is not None and track.told_flapping,
+        look_at=seen.due_at,
+    )
 
 
-def _open(track: Track, seen: Sighting, now: datetime, settings: EngineSettings) -> Track:
-    turns = (*_recent(track.turns, now, settings), now)
+def _open(track: Track | None, seen: Sighting, now: datetime, settings: EngineSettings) -> Track:
+    turns = (*(_recent(track.turns, now, settings) if track else ()), now)
     opened = replace(
-        track,
+        track or Track(finding=seen.finding),
+        first_seen_at=seen.first_seen_at,
         opened_at=now,
         changed_at=now,
         gone_at=None,
@@ -197,7 +206,7 @@ def _without(track: Track, now: datetime, settings: EngineSettings) -> Track:
     if track.opened_at is None:
         turns = _recent(track.turns, now, settings)
         return replace(track, points=0, turns=turns, look_at=turns[-1] + settings.flap_window if turns else None)
-    gone_at = track.gone_at or now
+    gone_at = min(now, track.gone_at or now)  # the clock may have been set
     moved_at = gone_at if track.gone_at is None else track.moved_at
     track = replace(track, gone_at=gone_at, moved_at=moved_at)
     ends_at = gone_at + (settings.flap_window if track.flapping else settings.resolve_after)
