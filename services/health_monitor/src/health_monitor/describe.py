@@ -7,7 +7,7 @@ from typing import Any
 
 from common.cluster.rows import NodeRow, PodRow, Row, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
-from common.contracts import Finding, ObjectKey, Severity
+from common.contracts import Finding, ObjectKey, ObjectRef, Severity
 from common.contracts.objects import CLUSTER
 from health_monitor.api.shapes import (
     ClusterView,
@@ -43,7 +43,7 @@ class Describe:
         row = self._snapshot.find(key)
         findings = [opened.finding for opened in self._engine.findings(key)]
         common: dict[str, Any] = {
-            "object": key.ref(row.uid if row is not None else ""),
+            "object": self.ref(key),
             "score": score.value,
             "confidence": score.confidence,
             "severity": max((each.severity for each in findings), key=lambda each: each.rank, default=None),
@@ -77,13 +77,17 @@ class Describe:
             return None
         row = self._snapshot.find(key)
         return Detail(
-            object=key.ref(row.uid if row is not None else ""),
+            object=self.ref(key),
             created_at=row.created_at if row is not None else None,
             labels=row.labels if row is not None else {},
             score=score,
             findings=tuple(map(self.finding, self._engine.findings(key))),
             owners=tuple(owner.ref() for owner in self._snapshot.owners(row)) if row is not None else (),
         )
+
+    def ref(self, key: ObjectKey) -> ObjectRef:
+        row = self._snapshot.find(key)
+        return key.ref("" if row is None else row.uid)
 
     def finding(self, opened: OpenFinding) -> FindingView:
         finding = opened.finding

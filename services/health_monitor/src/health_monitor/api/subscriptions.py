@@ -155,7 +155,9 @@ async def rotate_secret(stored: StoredServices, subscription_id: SubscriptionId)
     return answer(SecretRotated, SecretRotated(secret=secret))
 
 
-@router.post("/{subscription_id}/test", response_model=AttemptResult, dependencies=[MAY_OPERATE], responses=responses(404))
+@router.post(
+    "/{subscription_id}/test", response_model=AttemptResult, dependencies=[MAY_OPERATE], responses=responses(404)
+)
 async def try_subscription(stored: StoredServices, subscription_id: SubscriptionId) -> Response:
     """Call the webhook once, now, with a made-up event, and say what it answered."""
     attempt = await stored.deliverer.send_test(subscription_id)

@@ -22,11 +22,13 @@ def run(args: argparse.Namespace) -> int:
     from health_monitor.cli.policy import read_policy
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold dim")
-    for column in ("Check", "Kind", "Severity", "What", "Thresholds"):
-        table.add_column(column)
+    for column in ("Check", "Kind", "Severity"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("What")
+    table.add_column("Thresholds", style="dim")
     for entry in catalogue(read_policy(args.policy), runbook=RUNBOOK, namespace=args.namespace):
         severity = entry.severity.value if entry.enabled else "off"
         numbers = "\n".join(f"{each.name} {each.value}" for each in entry.thresholds)
-        table.add_row(entry.code, entry.kind, severity, Text(entry.title), Text(numbers, style="dim"))
+        table.add_row(entry.code, entry.kind, severity, Text(entry.title), Text(numbers))
     Console().print(table)
     return OK

@@ -70,9 +70,9 @@ async def _scan(args: argparse.Namespace, policy: "Policy") -> "Report":
     )
     try:
         async with await connect(settings, clock) as api:
-            store = await scan_cluster(api, clock=clock)
+            store = await scan_cluster(api, clock=clock, namespace=args.namespace)
             options = Options(
-                cluster=api.context or api.host,
+                cluster=args.context or api.host,
                 namespace=args.namespace,
                 severity=Severity(args.severity),
                 fail_under=args.fail_under,
