@@ -1,4 +1,4 @@
-"""A database with the schema of health_monitor, copied from a template that is migrated once in a run; and its events."""
+"""A database with the schema of health_monitor, and builders of what is stored in it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

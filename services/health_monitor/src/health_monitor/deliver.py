@@ -42,18 +42,16 @@ _AT_ONCE = 64
 _LOOK_AGAIN_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AttemptResult:
     """One attempt to deliver: for metrics, and for who asked for a test."""
 
-    verdict: Verdict
-    status: int | None
-    error: str | None
+    answer: Answer
     seconds: float
 
-    @classmethod
-    def of(cls, answer: Answer, seconds: float) -> "AttemptResult":
-        return cls(verdict=answer.verdict, status=answer.status, error=answer.reason, seconds=seconds)
+    @property
+    def verdict(self) -> Verdict:
+        return self.answer.verdict
 
 
 @dataclass(slots=True)
@@ -167,7 +165,7 @@ class Deliverer:
         async with Poster.opened(allow_private=self._allow_private) as poster:
             started = self._clock.monotonic()
             answer = await poster.post(target.receiver, a_test_event(self._source, head, now), now)
-        return AttemptResult.of(answer, self._clock.monotonic() - started)
+        return AttemptResult(answer, self._clock.monotonic() - started)
 
     async def _send(self, batch: _Round, poster: Poster) -> None:
         workers = 1 if batch.target.endpoint.tripped else min(_WINDOW, len(batch.waiting))
@@ -185,7 +183,7 @@ class Deliverer:
             due = batch.waiting.popleft()
             started = self._clock.monotonic()
             answer = await poster.post(batch.target.receiver, due.event, self._clock.now())
-            self._on_attempt(AttemptResult.of(answer, self._clock.monotonic() - started))
+            self._on_attempt(AttemptResult(answer, self._clock.monotonic() - started))
             self._note(batch, due, answer)
 
     def _note(self, batch: _Round, due: Due, answer: Answer) -> None:

@@ -3,13 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
 from uuid import UUID
 
 from common.contracts import EventData, HealthEvent, ObjectKey
-from common.contracts.health import EVENT_TYPE_PREFIX
-
-T = TypeVar("T")
+from common.contracts.health import EVENT_TYPE_PREFIX, Scalar
 
 # PostgreSQL holds no NUL character, and half a surrogate pair is not Unicode.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -44,9 +41,9 @@ def storable(data: EventData) -> EventData:
     return data if clean == finding else data.model_copy(update={"finding": clean})
 
 
-def _clean_evidence(evidence: Mapping[str, T]) -> dict[str, T]:
-    return {_clean(name): _clean(value) for name, value in evidence.items()}
+def _clean_evidence(evidence: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return {_clean(name): _clean(value) if isinstance(value, str) else value for name, value in evidence.items()}
 
 
-def _clean(value: T) -> T:
-    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
+def _clean(value: str) -> str:
+    return _UNSTORABLE.sub("\ufffd", value)

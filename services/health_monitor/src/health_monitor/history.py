@@ -1,6 +1,6 @@
 """Scores over time. They are stored when they change, so a value holds until the next one; read back at any step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

@@ -126,10 +126,13 @@ class Leadership:
 class DatabaseLock:
     """A lock in the database itself, for replicas that run outside of a cluster. It expires by the database's clock."""
 
-    def __init__(self, database: Database, *, identity: str, ttl_seconds: float = 8.0) -> None:
+    def __init__(
+        self, database: Database, *, identity: str, ttl_seconds: float = 8.0, renew_seconds: float = 2.0
+    ) -> None:
         self._database = database
         self._identity = identity
         self._ttl_seconds = ttl_seconds
+        self._renew_seconds = renew_seconds
 
     async def run(self, on_held: Callable[[], None], on_lost: Callable[[], None]) -> None:
         """Take and renew the lock until cancelled; then let the next one have it at once."""
@@ -140,7 +143,7 @@ class DatabaseLock:
                         on_held()
                     else:
                         on_lost()
-                await asyncio.sleep(self._ttl_seconds / 4)
+                await asyncio.sleep(self._renew_seconds)
         finally:
             with suppress(DatabaseError):
                 await self._release()

@@ -87,8 +87,8 @@ class Outbox:
     @property
     def depth(self) -> int:
         """Events that wait to be stored, those being written included."""
-        written = [self._batch, *self._later] if self._batch else self._later
-        return self._buffer.events + sum(len(batch.entries) for batch in written if batch)
+        written = [self._batch, *self._later] if self._batch is not None else self._later
+        return self._buffer.events + sum(len(batch.entries) for batch in written)
 
     @property
     def capacity(self) -> int:

@@ -202,7 +202,7 @@ class Subscriptions:
     async def _requeue(self, subscription_id: UUID, which: ColumnElement[bool]) -> int:
         now = self._clock.now()
         fresh = {
-            "state": DeliveryState.QUEUED,
+            "state": DeliveryState.QUEUED.value,
             "attempts": 0,
             "queued_at": now,
             "not_before": now,
@@ -210,9 +210,7 @@ class Subscriptions:
         }
         async with self._database.begin() as connection:
             changed = await connection.execute(
-                update(delivery)
-                .where(delivery.c.subscription_id == subscription_id, which)
-                .values(**fresh, delivered_at=None)
+                update(delivery).where(delivery.c.subscription_id == subscription_id, which).values(fresh)
             )
         self._wake(subscription_id)
         return changed.rowcount

@@ -11,7 +11,11 @@ from urllib.parse import urlsplit
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 _LONGEST_URL = 2048
+# By which hosts that have IPv6 alone reach IPv4 (RFC 6052).
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # Reachable like link-local addresses but outside of their block: the metadata services of AWS (IPv6) and Alibaba Cloud.
 _METADATA = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200")})
 
@@ -54,15 +58,22 @@ def _address(host: str) -> str | None:
 
 def check_address(address: str, *, allow_private: bool) -> None:
     """Raises UrlRefused for an address that no webhook may be sent to."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    ip = _meant(ipaddress.ip_address(address.partition("%")[0]))
     if ip.is_link_local or ip in _METADATA:
         raise UrlRefused(f"{ip} is a link-local or metadata address")
-    if ip.is_multicast or ip.is_unspecified or ip.is_reserved:
+    if ip.is_multicast or ip.is_unspecified or (ip.is_reserved and not ip.is_loopback):
         raise UrlRefused(f"{ip} is no address of a server")
     if ip.is_private and not allow_private:
         raise UrlRefused(f"{ip} is a private address, which the settings do not allow")
+
+
+def _meant(ip: _Address) -> _Address:
+    """The IPv4 address inside of one of IPv6."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.ipv4_mapped or ip
 
 
 class GuardedResolver(AbstractResolver):

@@ -7,8 +7,8 @@ from typing import Any, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, func, literal_column, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts import Change, EventData, Finding, HealthEvent, ObjectKey
@@ -57,12 +57,13 @@ async def store(connection: AsyncConnection, batch: Batch, source: str) -> Store
 
 async def _advance(connection: AsyncConnection, batch: Batch) -> int | None:
     """Lock the stream and move its cursor; None when it stays, because we were deposed or were here before."""
-    return await connection.scalar(
+    moved = await connection.execute(
         update(stream)
         .where(stream.c.epoch == batch.epoch, stream.c.batch.is_distinct_from(batch.id))
         .values(cursor=stream.c.cursor + len(batch.entries), batch=batch.id)
         .returning(stream.c.cursor)
     )
+    return cast("int | None", moved.scalar())
 
 
 async def _cursor_of(connection: AsyncConnection, batch: Batch) -> int:
@@ -97,7 +98,7 @@ def _event_row(entry: Entry, published: HealthEvent, batch: Batch) -> dict[str, 
 
 
 def _rank(data: EventData) -> int:
-    """The higher one of the severities before and after: who hears of critical ones hears that it is not so any more."""
+    """The higher of the severities before and after: who hears of critical ones hears that one is not so any more."""
     severities = [data.finding.severity, data.previous_severity or data.finding.severity]
     return max(severity.rank for severity in severities)
 
@@ -123,17 +124,18 @@ async def _queue_deliveries(connection: AsyncConnection, batch: Batch, first: in
     return frozenset(await connection.scalars(select(added.c.subscription_id).distinct()))
 
 
-def _wants() -> Any:
+def _wants() -> ColumnElement[bool]:
     """The condition that a subscription wants an event; an empty list lets everything through."""
-    enabled = subscription.c.disabled_reason.is_(None)
-    severe_enough = event.c.severity_rank >= subscription.c.min_severity_rank
     lists = (
         (subscription.c.codes, event.c.code),
         (subscription.c.kinds, event.c.kind),
         (subscription.c.namespaces, event.c.namespace),
     )
-    listed = [or_(func.cardinality(allowed) == 0, value == func.any(allowed)) for allowed, value in lists]
-    return enabled & severe_enough & listed[0] & listed[1] & listed[2]
+    return and_(
+        subscription.c.disabled_reason.is_(None),
+        event.c.severity_rank >= subscription.c.min_severity_rank,
+        *(or_(func.cardinality(allowed) == 0, value == func.any(allowed)) for allowed, value in lists),
+    )
 
 
 async def _publish_findings(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
@@ -141,7 +143,7 @@ async def _publish_findings(connection: AsyncConnection, entries: Iterable[Entry
     state: dict[tuple[str, ObjectKey, str], _Told | None] = {}
     for entry in entries:
         data, before = entry.data, state.get(entry.data.finding.key)
-        opened_at = data.detected_at if data.change is Change.OPENED else before and before.opened_at
+        opened_at = data.detected_at if data.change is Change.OPENED else before.opened_at if before else None
         state[data.finding.key] = None if data.change is Change.RESOLVED else _Told(data, opened_at)
     gone = [(code, *key, part) for (code, key, part), told in state.items() if told is None]
     if gone:
@@ -173,7 +175,7 @@ class _Told:
         }
 
 
-def _upsert_findings(reopened: bool) -> Any:
+def _upsert_findings(reopened: bool) -> Insert:
     statement = insert(finding)
     new = statement.excluded
     changed = {"changed_at": new.changed_at, "flapping": new.flapping, "data": new.data}
