@@ -122,6 +122,9 @@ def is_evicted(pod: dict[str, Any]) -> bool:
     return pod["status"].get("reason") == "Evicted"
 
 
+PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure")
+
+
 def healthy(cluster: DevCluster) -> bool:
     """Two ready pods and nothing else in the shop, all nodes fine, all components there."""
     pods = cluster.api.items(collection("v1/pods"))
@@ -129,7 +132,9 @@ def healthy(cluster: DevCluster) -> bool:
     return (
         len(pods) == len(ready_pods(cluster)) == 2
         and all(condition(node, "Ready") == "True" and not node["spec"].get("taints") for node in nodes)
-        and not any(condition(node, f"{kind}Pressure") == "True" for node in nodes for kind in ("Disk", "Memory", "PID"))
+        and not any(
+            condition(node, f"{kind}Pressure") == "True" for node in nodes for kind in ("Disk", "Memory", "PID")
+        )
         and len(cluster.processes()) == 6
     )
 

@@ -104,7 +104,7 @@ class DevCluster:
             raise DevClusterError(str(error)) from error
 
     def _create(self, programs: dict[str, Path]) -> None:
-        (self.home / "settings.json").write_text(json.dumps(asdict(self.settings)))
+        self.remember()
         config = self.home / "config.yaml"
         config.write_text(kwokctl.configuration(self.settings, programs, self.home))
         kwokctl.run(
@@ -120,6 +120,10 @@ class DevCluster:
         self.wait_ready()
         if self.settings.controllers:
             scale_nodes(self.api, self.settings)
+
+    def remember(self) -> None:
+        """Stores the settings beside the cluster, for ``open``."""
+        (self.home / "settings.json").write_text(json.dumps(asdict(self.settings)))
 
     def wait_ready(self) -> None:
         """Returns when the API server is ready and the controllers make service accounts, so that pods can be made."""

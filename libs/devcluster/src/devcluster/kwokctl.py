@@ -75,7 +75,7 @@ def _last_line(text: str) -> str:
 
 
 def configuration(settings: Settings, binaries: dict[str, Path], home: Path) -> str:
-    """The multi-document YAML for ``kwokctl create cluster --config``. Puts metrics-server's manifest where it looks."""
+    """The YAML for ``kwokctl create cluster --config``. Puts metrics-server's manifest where kwokctl looks."""
     cache = home / "kwok" / "cache"
     ports = free_ports(7)
     grace_milliseconds = settings.node_grace_seconds * 1000

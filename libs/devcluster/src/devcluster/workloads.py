@@ -51,7 +51,7 @@ BATCH = (("payments", "settlement"), ("catalog", "reindex"), ("accounts", "clean
 
 
 def replicas(pods: int, nodes: int) -> dict[str, int]:
-    """How many of each workload ("namespace/name") make about ``pods`` pods; daemons and stateful sets keep their size."""
+    """How many of each workload ("namespace/name") make about ``pods`` pods: Deployments grow, the rest does not."""
     sizes = {f"{w.namespace}/{w.name}": nodes if w.kind == "DaemonSet" else w.replicas for w in WORKLOADS}
     scalable = {f"{w.namespace}/{w.name}" for w in WORKLOADS if w.kind == "Deployment"}
     fixed = sum(size for name, size in sizes.items() if name not in scalable)
