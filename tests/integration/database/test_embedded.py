@@ -15,7 +15,7 @@ import pytest
 from tests.support.postgres import DURABLE, folder_for_postgres, remove
 from tests.support.waiting import eventually
 
-from common.database import embedded
+from common.database import embedded, embedded_server
 from common.database.embedded import EmbeddedFailed, default_folder
 
 pytestmark = pytest.mark.database
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.database
 USE = """
 import sys
 from pathlib import Path
-from common.database import embedded
+from common.database import embedded, embedded_server
 server = embedded.start(Path(sys.argv[1]))
 print(server.url, flush=True)
 sys.stdin.read()
@@ -109,6 +109,17 @@ def test_a_server_that_was_killed_is_started_again(folder: Path) -> None:
 
         with embedded.start(folder) as server, psycopg.connect(server.url) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_server_that_hangs_is_replaced_and_keeps_its_data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_server, "_ANSWER_SECONDS", 2)
+    with embedded.start(folder, DURABLE) as server:
+        with psycopg.connect(server.url) as connection:
+            connection.execute("CREATE TABLE kept (id int)")
+        postmaster(folder).suspend()
+
+        with embedded.start(folder, DURABLE), psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
 def test_a_number_of_a_process_that_is_not_a_server_is_not_believed(folder: Path) -> None:

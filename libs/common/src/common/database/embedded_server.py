@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,6 +26,8 @@ _REASON = re.compile(r"FATAL|PANIC|error:")
 # When the server's first process is killed, the others end a moment later; until then no other server can start.
 _ORPHANS_ALIVE = "pre-existing shared memory block"
 _ORPHANS_SECONDS = 30
+# A server that is merely slow must not be taken for one that hangs.
+_ANSWER_SECONDS = 20
 _INSTEAD = "; set a database URL to use a PostgreSQL server of your own instead"
 
 
@@ -90,7 +93,7 @@ class Server:
     def answers(self) -> bool:
         """Whether the server does its work, which a process id alone does not tell."""
         try:
-            with psycopg.connect(self.url, connect_timeout=5, autocommit=True) as connection:
+            with psycopg.connect(self.url, connect_timeout=_ANSWER_SECONDS, autocommit=True) as connection:
                 connection.execute("SELECT 1")
         except psycopg.Error:
             return False
@@ -149,18 +152,15 @@ class Server:
         fresh.rename(self.data)
 
     def _clear_leftovers(self) -> None:
-        """After a crash: end a server that does not answer, and forget one that is dead.
+        """After a crash: end a server that hangs, which its data survive, and forget one that is dead.
 
         A dead one whose parent never collected it still looks alive to PostgreSQL, which would refuse to start.
         """
         file = self.data / "postmaster.pid"
-        try:
+        with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
             process = psutil.Process(int(file.read_text().split("\n", 1)[0]))
-            alive = process.status() != psutil.STATUS_ZOMBIE and str(self.data) in process.cmdline()
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
-            alive = False
-        if alive:
-            self.pg_ctl("stop", "-m", "immediate", "-w", "-s")
+            if str(self.data) in process.cmdline():  # the number may belong to somebody else by now; the dead have none
+                process.kill()
         file.unlink(missing_ok=True)
         (self.folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 

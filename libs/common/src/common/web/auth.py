@@ -1,5 +1,6 @@
 """Who is asking, and what they may do. How a token is checked is left to an authenticator."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from common.web.problems import Problem
 
+logger = logging.getLogger(__name__)
 REALM = "k8s-health-checker"
 
 
@@ -100,7 +102,9 @@ async def identify(request: Request, credentials: HTTPAuthorizationCredentials |
     try:
         identity = await authenticator.authenticate(credentials.credentials)
     except AuthenticationUnavailable as error:
-        raise Problem(503, f"tokens cannot be checked: {error}", headers={"Retry-After": "5"}) from error
+        logger.warning("tokens cannot be checked: %s", error)
+        detail = "tokens cannot be checked at the moment; the log says why"
+        raise Problem(503, detail, headers={"Retry-After": "5"}) from error
     if identity is None:
         raise _unauthorized("the token is not known", f'Bearer realm="{REALM}", error="invalid_token"')
     request.state.identity = identity

@@ -8,7 +8,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-_PROBE_SECONDS = 2.0
 # Anybody may ask for readiness; the dependencies are asked no more often than this.
 _FRESH_SECONDS = 1.0
 
@@ -28,6 +27,7 @@ class Probe:
     name: str
     check: Callable[[], Awaitable[str | None]]
     required: bool = True
+    timeout_seconds: float = 2.0
 
 
 class DependencyState(BaseModel):
@@ -46,7 +46,7 @@ class Readiness(BaseModel):
 
 
 class Probes:
-    """Asks all dependencies at once, each for two seconds at most, and remembers the answers for one."""
+    """Asks all dependencies at once, and remembers the answers for a second."""
 
     def __init__(self, probes: Sequence[Probe]) -> None:
         self._probes = probes
@@ -65,10 +65,10 @@ class Probes:
 
 async def _ask(probe: Probe) -> DependencyState:
     try:
-        async with asyncio.timeout(_PROBE_SECONDS):
+        async with asyncio.timeout(probe.timeout_seconds):
             reason = await probe.check()
     except TimeoutError:
-        reason = f"no answer within {_PROBE_SECONDS:.0f} s"
+        reason = f"no answer within {probe.timeout_seconds:g} s"
     except Exception as error:  # a probe that breaks tells that its dependency is not ready, whatever the error
         reason = f"the probe failed with {type(error).__name__}"
     if reason is None:

@@ -1,6 +1,7 @@
 """Errors over HTTP as RFC 9457 problem details, the same for every route and every cause."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from common.database.errors import ConstraintViolated, DatabaseError, ValueRejected
 
+logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _BLANK = "about:blank"
 _SCHEMA = {"$ref": "#/components/schemas/ProblemDetails"}
@@ -116,7 +118,8 @@ def _database_problem(error: DatabaseError) -> Problem:
         return Problem(422, str(error))
     if isinstance(error, ConstraintViolated):
         return Problem(409, str(error))
-    return Problem(503, f"the database did not answer: {error}", headers={"Retry-After": "5"})
+    logger.warning("the database did not answer: %s", error)
+    return Problem(503, "the database does not answer at the moment; the log says why", headers={"Retry-After": "5"})
 
 
 def _mistake(error: Mapping[str, Any]) -> Mistake:
