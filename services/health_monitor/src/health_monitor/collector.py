@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from common.cluster.intake import IntakeStatistics
 from common.cluster.rows import ROW_KINDS, NodeRow
 from common.cluster.snapshot import ClusterSnapshot, Source, SourceState
 from common.contracts import ObjectKey
@@ -26,6 +27,14 @@ Labels = tuple[str, ...]
 
 CLUSTER_KEY = ObjectKey(CLUSTER, "", "")
 _SLICE = 2_000
+_INTAKE = {
+    "relists": ("lists", "Full lists of the kind, the first one included"),
+    "watch_starts": ("watches", "Watches of the kind that were begun"),
+    "watch_errors": ("errors", "Lists and watches of the kind that failed"),
+    "object_changes": ("changes", "Changes of objects that arrived"),
+    "objects_malformed": ("malformed", "Objects that could not be read and are left out"),
+    "objects_oversized": ("oversized", "Objects that were too large to be read"),
+}
 _PATIENCE_SECONDS = 10.0  # a loop that does not answer for so long fails the scrape, as it should
 
 
@@ -36,6 +45,7 @@ class Vitals:
     leader: bool
     policy_valid: bool
     stream_clients: int
+    stream_dropped: int = 0
     outbox_events: int = 0
     outbox_capacity: int = 0
     outbox_dropped: Mapping[str, int] = field(default_factory=dict)
@@ -84,12 +94,14 @@ class HealthCollector(Collector):
         *,
         now: Callable[[], datetime],
         pods_below: float,
+        intake: Callable[[], Mapping[str, IntakeStatistics]] = dict,
     ) -> None:
         self._engine = engine
         self._snapshot = snapshot
         self._on_loop = on_loop
         self._now = now
         self._pods_below = pods_below
+        self._intake = intake
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: asking for names when registering would read the state."""
@@ -104,6 +116,7 @@ class HealthCollector(Collector):
         yield self._pod_scores()
         yield self._findings()
         yield from self._watch()
+        yield from self._intakes()
 
     def _cluster(self) -> Iterator[Metric]:
         score = self._on_loop.read(lambda: self._engine.score(CLUSTER_KEY))
@@ -158,6 +171,14 @@ class HealthCollector(Collector):
             kept.add_metric((kind,), count)
         yield from (synced, silence, kept)
 
+    def _intakes(self) -> Iterator[Metric]:
+        statistics = self._on_loop.read(lambda: {kind: replace(each) for kind, each in self._intake().items()})
+        for name, (field_name, text) in _INTAKE.items():
+            family = CounterMetricFamily(f"health_monitor_{name}", text, labels=("kind",))
+            for kind, each in statistics.items():
+                family.add_metric((kind,), getattr(each, field_name))
+            yield family
+
     def _watch_state(self) -> tuple[list[Source], dict[str, int]]:
         counts = {kind.__name__.removesuffix("Row"): len(self._snapshot.rows(kind)) for kind in ROW_KINDS}
         return list(self._snapshot.sources.values()), counts
@@ -178,6 +199,11 @@ class VitalsCollector(Collector):
         yield _single("leader", "1 when this replica stores and delivers events, else 0", vitals.leader)
         yield _single("policy_valid", "1 when the policy file was read without a mistake, else 0", vitals.policy_valid)
         yield _single("stream_clients", "Clients connected to the event stream", vitals.stream_clients)
+        yield CounterMetricFamily(
+            "health_monitor_stream_dropped",
+            "Stream clients that were cut off because they did not keep up",
+            value=vitals.stream_dropped,
+        )
         yield _single("outbox_events", "Events that wait to be stored", vitals.outbox_events)
         yield _single(
             "outbox_capacity_events", "Events that may wait before the oldest are given up", vitals.outbox_capacity

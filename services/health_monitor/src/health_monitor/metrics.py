@@ -30,7 +30,7 @@ class Metrics:
         )
         self.detection = service.histogram(
             "detection_delay_seconds",
-            "From the change of an object, as the API server tells it, until its event was stored.",
+            "From when a change was seen, or a condition had held for long enough, until its event was stored.",
             buckets=_DETECTION_BUCKETS,
         )
         self.deliveries = service.histogram(
@@ -39,7 +39,6 @@ class Metrics:
             ("verdict",),
             buckets=_REQUEST_BUCKETS,
         )
-        self.relists = service.counter("relists", "Full lists of a kind, the first one included.", ("kind",))
         self.check_failures = service.counter("check_failures", "Checks that raised an error.", ("code",))
         self.policy_reloads = service.counter("policy_reloads", "Changes of the policy file, by outcome.", ("outcome",))
         self.task_crashes = service.counter(

@@ -23,7 +23,7 @@ class Supervisor:
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` under the name. One that returns is done and not started again."""
-        self._tasks[name] = asyncio.create_task(self._keep_running(name, work), name=name)
+        self._tasks[name] = asyncio.create_task(self.keep(name, work), name=name)
 
     async def stop(self, name: str) -> None:
         """Cancel one task and wait for its end; nothing when there is none."""
@@ -41,7 +41,8 @@ class Supervisor:
         """Which tasks do not run, and why; None when all do. For a probe."""
         return "; ".join(f"{name} {reason}" for name, reason in self._crashed.items()) or None
 
-    async def _keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` until it returns, and anew whenever it crashes."""
         pause = self._first_pause
         clock = asyncio.get_running_loop().time
         while True:

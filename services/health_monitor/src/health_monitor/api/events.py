@@ -1,5 +1,7 @@
 """Stored events: read on from a cursor, or one by its id."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -10,8 +12,8 @@ from pydantic import Field
 from common.contracts import Change, HealthEvent, Severity
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer
-from health_monitor.api.services import MAY_READ, StoredServices
-from health_monitor.events import EventFilter, Expired
+from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
+from health_monitor.events import EventFilter, EventPage, Expired
 
 router = APIRouter(prefix="/api/v1", tags=["events"], dependencies=[MAY_READ])
 
@@ -54,6 +56,8 @@ Where = Annotated[EventFilter, Depends(_filter)]
 
 @router.get("/events", response_model=Events, responses=responses(410))
 async def events(
+    *,
+    services: AnyServices,
     stored: StoredServices,
     where: Where,
     after: After = None,
@@ -64,7 +68,8 @@ async def events(
 ) -> Response:
     """Events after a cursor, oldest first. 410 when events after it are no longer kept, so that some were missed."""
     try:
-        page = await stored.events.read(after, where=where, limit=limit, wait_seconds=wait)
+        waiting = stored.events.read(after, where=where, limit=limit, wait_seconds=wait)
+        page = await _unless(services.stopping, waiting) or await stored.events.read(after, where=where, limit=limit)
     except Expired as error:
         raise expired(error) from None
     return answer(Events, Events(events=page.events, next_cursor=page.next_cursor, head=page.head, more=page.more))
@@ -77,6 +82,18 @@ async def event(stored: StoredServices, event_id: UUID) -> Response:
     if found is None:
         raise Problem(404, "there is no event with this id, or it is no longer kept")
     return answer(HealthEvent, found)
+
+
+async def _unless(stopping: asyncio.Event, waiting: Coroutine[None, None, EventPage]) -> EventPage | None:
+    """What was waited for; None when the service is going down, which has no time for that."""
+    page = asyncio.create_task(waiting)
+    stop = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait((page, stop), return_when=asyncio.FIRST_COMPLETED)
+        return page.result() if page.done() else None
+    finally:
+        page.cancel()
+        stop.cancel()
 
 
 def expired(error: Expired) -> Problem:

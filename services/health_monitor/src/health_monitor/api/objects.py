@@ -12,7 +12,7 @@ from common.web.paging import Cursors, Page
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer, answer_page
 from health_monitor.api.parameters import Filtered, Namespace, Paging
-from health_monitor.api.services import MAY_READ, NO_DATABASE, Services, StartedServices
+from health_monitor.api.services import MAY_READ, Services, StartedServices
 from health_monitor.api.shapes import ClusterView, Detail, NodeSummary, PodSummary, Summary, Timeline, WorkloadSummary
 from health_monitor.view import Filter
 from health_monitor.walks import Collection, Sort
@@ -115,10 +115,11 @@ async def _one(services: Services, key: ObjectKey) -> Response:
 
 async def _timeline(services: Services, key: ObjectKey) -> Timeline:
     """What happened to it. The rest of the answer does not depend on the database, so it is given without, too."""
-    if services.stored is None:
-        return Timeline(note=NO_DATABASE)
+    stored = services.storage.stored
+    if stored is None:
+        return Timeline(note=services.storage.reason)
     try:
-        events = await services.stored.events.timeline(key, limit=_TIMELINE_EVENTS)
+        events = await stored.events.timeline(key, limit=_TIMELINE_EVENTS)
     except DatabaseError as error:
         return Timeline(note=f"the database did not answer: {error}")
     return Timeline(events=tuple(events))

@@ -1,9 +1,10 @@
 """What routes work with, and what they say when it is not there."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -19,7 +20,7 @@ from health_monitor.stream import Hub
 from health_monitor.subscriptions import Subscriptions
 from health_monitor.view import View
 
-NO_DATABASE = "this service runs without a database, so it stores no events, history or subscriptions"
+NO_DATABASE = "this service runs without a database, so there are no events, history and subscriptions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,20 @@ class Stored:
     deliverer: Deliverer
 
 
+class StorageState(Protocol):
+    """The database as the API sees it: it may come later than the first request, or never."""
+
+    @property
+    def stored(self) -> Stored | None: ...
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing stored, when there is not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything the API answers from. `stored` is None when the service runs without a database."""
+    """Everything the API answers from."""
 
     cluster_name: str
     engine: Engine
@@ -43,7 +55,8 @@ class Services:
     runbook: str
     policy_file: PolicyFile | None
     now: Callable[[], datetime]
-    stored: Stored | None
+    storage: StorageState
+    stopping: asyncio.Event
 
     def current_policy(self) -> Policy:
         return DEFAULT_POLICY if self.policy_file is None else self.policy_file.policy
@@ -64,9 +77,10 @@ def _started(services: Annotated[Services, Depends(_services)]) -> Services:
 
 
 def _stored(services: Annotated[Services, Depends(_services)]) -> Stored:
-    if services.stored is None:
-        raise Problem(503, NO_DATABASE)
-    return services.stored
+    stored = services.storage.stored
+    if stored is None:
+        raise Problem(503, services.storage.reason, headers={"Retry-After": "5"})
+    return stored
 
 
 AnyServices = Annotated[Services, Depends(_services)]

@@ -14,7 +14,7 @@ from common.contracts import Severity
 from common.database.errors import DatabaseError
 from common.web.problems import Problem, responses
 from health_monitor.api.events import LAST_CURSOR, After, expired
-from health_monitor.api.services import MAY_READ, NO_DATABASE, StartedServices
+from health_monitor.api.services import MAY_READ, StartedServices
 from health_monitor.events import EventFilter, EventLog, EventPage, Expired
 from health_monitor.stream import (
     HEARTBEAT,
@@ -95,11 +95,12 @@ async def stream(
     start = after if last_event_id is None else last_event_id
     if What.EVENTS not in wanted.what:
         return _streamed(_live(services.hub, wanted))
-    if services.stored is None:
-        raise Problem(503, f"{NO_DATABASE}; scores can be streamed all the same: ?what=scores")
+    stored = services.storage.stored
+    if stored is None:
+        raise Problem(503, f"{services.storage.reason}; scores can be streamed all the same: ?what=scores")
     if start is None:
         return _streamed(_live(services.hub, wanted))
-    log = services.stored.events
+    log = stored.events
     try:
         (await log.bounds()).start(start)
     except Expired as error:

@@ -3,6 +3,6 @@
 What a command needs is imported when it runs: a scan must not wait for the web framework and the database.
 """
 
-from health_monitor.cli import checks, policy, scan, token
+from health_monitor.cli import checks, policy, scan, serve, token
 
-COMMANDS = (scan, policy, checks, token)
+COMMANDS = (scan, serve, policy, checks, token)

@@ -54,9 +54,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _scan(args: argparse.Namespace, policy: "Policy") -> "Report":
-    from common.cluster.scan import scan_cluster
-
     from common.clock import SystemClock
+    from common.cluster.scan import scan_cluster
     from common.contracts import Severity
     from common.kube.connect import connect
     from common.kube.errors import KubeError

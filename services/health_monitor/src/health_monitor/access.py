@@ -1,0 +1,50 @@
+"""Who may use the API: static tokens, Kubernetes tokens, or on one's own machine a token for this run."""
+
+import ipaddress
+from dataclasses import dataclass
+
+from common.kube.access import KubeAccessReviews
+from common.kube.api import Api
+from common.web.auth import AnyOf, Authenticator, Scope
+from common.web.kubernetes_tokens import KubernetesTokens
+from common.web.settings import WebSettings
+from common.web.static_tokens import StaticTokens, new_token
+
+RESOURCE = "health-monitor"
+
+
+class AccessMissing(Exception):
+    """Nobody could use the API, or everybody; the message says what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`token` is the one made for this run, to be shown once; None when the settings let somebody in."""
+
+    authenticator: Authenticator
+    token: str | None = None
+
+
+def access(settings: WebSettings, api: Api) -> Access:
+    """Raises AccessMissing and TokensInvalid."""
+    text = settings.tokens.get_secret_value()
+    given: list[Authenticator] = [StaticTokens.parse(text)] if text.strip() else []
+    if settings.kubernetes_auth:
+        given.append(KubernetesTokens(KubeAccessReviews(api), RESOURCE))
+    if given:
+        return Access(AnyOf(*given))
+    if not is_loopback(settings.host):
+        raise AccessMissing(
+            f"nobody could use the API on {settings.host}: set HEALTH_MONITOR_WEB__TOKENS (health-monitor token new "
+            "NAME makes one) or HEALTH_MONITOR_WEB__KUBERNETES_AUTH=true, or listen on 127.0.0.1"
+        )
+    token, entry = new_token("local", Scope.ADMIN)
+    return Access(StaticTokens.parse(entry), token)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,203 @@
+"""The composition root: makes the parts of the service, starts them in their order, and ends them in reverse."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+from socket import socket
+
+from fastapi import FastAPI
+
+from common.clock import Clock, SystemClock
+from common.cluster.watch import ClusterWatch
+from common.kube.api import Api
+from common.kube.connect import connect
+from common.metrics import ServiceMetrics, watch_loop_lag
+from common.web.app import create_app
+from common.web.auth import Authenticator
+from common.web.serve import listen, serve, url_of
+from health_monitor.access import access
+from health_monitor.api.routes import ROUTERS
+from health_monitor.api.services import Services
+from health_monitor.collector import HealthCollector, OnLoop, Vitals, VitalsCollector
+from health_monitor.engine import Engine
+from health_monitor.leader import Leadership
+from health_monitor.leading import leadership
+from health_monitor.metrics import SERVICE, Metrics
+from health_monitor.monitor import CheckErrors, Monitor
+from health_monitor.policy import DEFAULT_POLICY
+from health_monitor.policy_file import PolicyFile
+from health_monitor.readiness import probes
+from health_monitor.settings import MonitorSettings
+from health_monitor.storage import Storage, target_of
+from health_monitor.stream import Hub
+from health_monitor.supervisor import Supervisor
+from health_monitor.view import View
+
+logger = logging.getLogger(__name__)
+
+VERSION = version("k8s-health-checker-health-monitor")
+_FLUSH_SECONDS = 3.0
+
+Announce = Callable[[str, str | None], None]  # where it listens, and the token that was made for this run
+
+
+async def run(settings: MonitorSettings, stop: asyncio.Event, announce: Announce) -> None:
+    """Serve until `stop` is set. Before anything is started it raises what is wrong with the settings:
+
+    CannotListen, BadKubeconfig, PolicyError, TokensInvalid, AccessMissing, DatabaseUrlInvalid.
+    """
+    if settings.database.enabled and settings.database.url is not None:
+        target_of(settings.database.url.get_secret_value())
+    clock = SystemClock()
+    listening = listen(settings.web.host, settings.web.port)
+    try:
+        async with await connect(settings.cluster, clock) as api:
+            who = access(settings.web, api)
+            app = App(settings, api, clock)
+            announce(url_of(listening), who.token)
+            await app.run(listening, who.authenticator, stop)
+    finally:
+        listening.close()
+
+
+class App:
+    """One running service over one cluster."""
+
+    def __init__(self, settings: MonitorSettings, api: Api, clock: Clock) -> None:
+        self._settings = settings
+        self._api = api
+        self._clock = clock
+        self._name = settings.cluster.name or settings.cluster.context or "cluster"
+        self._metrics = Metrics(ServiceMetrics(SERVICE, VERSION))
+        self._supervisor = Supervisor(lambda task: self._metrics.task_crashes.labels(task).inc())
+        self._policy = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
+        self._hub = Hub()
+        self._storage = Storage(settings, clock, self._hub, self._metrics, source=f"/clusters/{self._name}")
+        self._watch = ClusterWatch(api, clock=clock)
+        self._engine = Engine(
+            self._watch.store,
+            DEFAULT_POLICY if self._policy is None else self._policy.policy,
+            settings.engine,
+            on_check_error=CheckErrors(lambda code: self._metrics.check_failures.labels(code).inc()),
+        )
+        self._monitor = Monitor(
+            self._watch,
+            self._engine,
+            self._storage,
+            clock,
+            policy=self._policy,
+            policy_poll_seconds=settings.policy.poll_seconds,
+            on_evaluated=self._metrics.evaluation.observe,
+            on_policy=lambda outcome: self._metrics.policy_reloads.labels(outcome).inc(),
+        )
+        self._leadership: Leadership | None = None
+
+    async def run(self, listening: socket, authenticator: Authenticator, stop: asyncio.Event) -> None:
+        """The API answers at once, and says what is missing; the rest comes up behind it."""
+        self._observe()
+        web = self._web(authenticator, stop)
+        start = self._supervisor.start
+        start("loop lag", lambda: watch_loop_lag(self._metrics.service))
+        start("watch", self._watch.run)
+        start("monitor", self._monitor.run)
+        if self._settings.database.enabled:
+            start("storage", self._store_and_lead)
+        hanging_up = asyncio.create_task(self._hang_up(stop))
+        try:
+            await serve(web, listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
+        finally:
+            hanging_up.cancel()
+            await self._end()
+
+    async def _store_and_lead(self) -> None:
+        """Nobody leads before every object was looked at: what is told first would be what is missing."""
+        opened = await self._storage.open()
+        self._supervisor.start("outbox", opened.outbox.run)
+        self._supervisor.start("tail", opened.tail.run)
+        await self._monitor.synced.wait()
+        self._leadership = leadership(
+            self._storage,
+            opened,
+            self._engine,
+            settings=self._settings.leader,
+            api=self._api,
+            clock=self._clock,
+            keep=self._supervisor.keep,
+        )
+        self._supervisor.start("leadership", self._leadership.run)
+
+    async def _hang_up(self, stop: asyncio.Event) -> None:
+        """Streams would else hold up the end of the server for as long as it is patient."""
+        await stop.wait()
+        self._hub.close()
+
+    async def _end(self) -> None:
+        """What was seen is stored, then the lock is given back, then everything is closed."""
+        for task in ("monitor", "watch"):
+            await self._supervisor.stop(task)
+        await self._storage.flush(_FLUSH_SECONDS)
+        await self._supervisor.stop_all()
+        await self._storage.close()
+
+    def _web(self, authenticator: Authenticator, stop: asyncio.Event) -> FastAPI:
+        enabled = self._settings.database.enabled
+        asked = probes(
+            self._monitor,
+            self._watch.store.sources,
+            self._supervisor,
+            storage=self._storage if enabled else None,
+            policy=self._policy,
+        )
+        web = create_app(
+            SERVICE,
+            VERSION,
+            routers=ROUTERS,
+            authenticator=authenticator,
+            probes=asked,
+            metrics=self._metrics.service,
+            settings=self._settings.web,
+        )
+        runbook = self._settings.policy.runbook
+        web.state.services = Services(
+            cluster_name=self._name,
+            engine=self._engine,
+            view=View(self._engine, self._watch.store, runbook=runbook),
+            hub=self._hub,
+            runbook=runbook,
+            policy_file=self._policy,
+            now=self._clock.now,
+            storage=self._storage,
+            stopping=stop,
+        )
+        return web
+
+    def _observe(self) -> None:
+        """Let the metrics see what happens."""
+        on_loop = OnLoop(asyncio.get_running_loop())
+        registry = self._metrics.registry
+        registry.register(VitalsCollector(self._vitals, on_loop))
+        registry.register(
+            HealthCollector(
+                self._engine,
+                self._watch.store,
+                on_loop,
+                now=self._clock.now,
+                pods_below=self._settings.metrics.pods_below,
+                intake=lambda: self._watch.statistics,
+            )
+        )
+        requests = self._metrics.api_requests
+        self._api.statistics.observer = lambda verb, _, status, seconds: requests.labels(verb, status).observe(seconds)
+
+    def _vitals(self) -> Vitals:
+        opened = self._storage.opened
+        return Vitals(
+            leader=self._leadership is not None and self._leadership.is_leader,
+            policy_valid=self._policy is None or not self._policy.mistakes,
+            stream_clients=self._hub.clients,
+            stream_dropped=self._hub.dropped,
+            outbox_events=0 if opened is None else opened.outbox.depth,
+            outbox_capacity=self._settings.events.buffer,
+            outbox_dropped={} if opened is None else {reason.value: count for reason, count in opened.outbox.dropped.items()},
+        )

@@ -1,0 +1,66 @@
+"""What /readyz asks, each dependency by its name, and what is wrong with it in words for operators."""
+
+from collections.abc import Mapping
+
+from common.cluster.snapshot import Source, SourceState
+from common.web.probes import Probe
+from health_monitor.monitor import Monitor
+from health_monitor.policy_file import PolicyFile
+from health_monitor.storage import Storage
+from health_monitor.supervisor import Supervisor
+
+
+def probes(
+    monitor: Monitor,
+    sources: Mapping[str, Source],
+    supervisor: Supervisor,
+    *,
+    storage: Storage | None,
+    policy: PolicyFile | None,
+) -> list[Probe]:
+    """Required is what scores cannot do without. `storage` is None without a database, `policy` without a file.
+
+    The database is not: monitoring and metrics go on without it, and taking every replica out of service would help
+    nobody.
+    """
+
+    async def first_look() -> str | None:
+        return None if monitor.synced.is_set() else _waiting(sources)
+
+    async def sight() -> str | None:
+        return _not_seen(sources) if monitor.synced.is_set() else None
+
+    asked = [
+        Probe("cluster", first_look),
+        Probe("tasks", supervisor.trouble),
+        Probe("watch", sight, required=False),
+    ]
+    if storage is not None:
+        asked.append(Probe("database", storage.trouble, required=False))
+    if policy is not None:
+        asked.append(Probe("policy", lambda: _mistakes(policy), required=False))
+    return asked
+
+
+def _waiting(sources: Mapping[str, Source]) -> str:
+    missing = [each for each in sources.values() if each.state is SourceState.STARTING]
+    if not missing:
+        return "everything is read, and is being scored"
+    why = next((f": {each.reason}" for each in missing if each.reason), "")
+    return f"not read yet: {', '.join(each.kind for each in missing)}{why}"
+
+
+def _not_seen(sources: Mapping[str, Source]) -> str | None:
+    """Kinds that are forbidden or not served, and those whose watch is broken."""
+    return (
+        "; ".join(
+            f"{each.kind} is {each.state}{f': {each.reason}' if each.reason else ''}"
+            for each in sources.values()
+            if each.state is not SourceState.SYNCED
+        )
+        or None
+    )
+
+
+async def _mistakes(policy: PolicyFile) -> str | None:
+    return "; ".join(map(str, policy.mistakes)) or None
