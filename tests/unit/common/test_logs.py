@@ -143,7 +143,13 @@ def test_a_person_at_a_terminal_reads_text(monkeypatch: pytest.MonkeyPatch, logg
     logs.configure("debug")
 
     structlog.get_logger("ours").debug("hello", token="abc")
+    try:
+        local = "abc"
+        raise ValueError(f"token={local}")
+    except ValueError:
+        structlog.get_logger("ours").exception("failed")
 
     assert "hello" in terminal.getvalue()
+    assert "ValueError" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
     assert "abc" not in terminal.getvalue()

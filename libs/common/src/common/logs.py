@@ -45,13 +45,18 @@ def configure(level: str = "info", *, json: bool | None = None) -> None:
     """
     if json is None:
         json = not sys.stderr.isatty()
-    render: Processor = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer()
+    # Plain tracebacks: the pretty ones print local variables, secrets among them.
+    render: Processor = (
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([structlog.processors.format_exc_info] if json else []),
+        structlog.processors.format_exc_info,
         redact,
     ]
     structlog.configure(

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from tests.support.web import ADMIN_TOKEN, client_of, sample_app
 
 from common.web.problems import MEDIA_TYPE
@@ -12,8 +13,9 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def answer(method: str, path: str, **request: Any) -> httpx.Response:
-    async with client_of(sample_app(body_limit_bytes=2048), ADMIN_TOKEN) as client:
-        return await client.request(method, path, **request)
+    with capture_logs():
+        async with client_of(sample_app(body_limit_bytes=2048), ADMIN_TOKEN) as client:
+            return await client.request(method, path, **request)
 
 
 @pytest.mark.parametrize(
