@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -19,15 +20,26 @@ from common.kube.api import Api
 from common.kube.errors import Forbidden, Gone, Invalid, KubeError, NotFound, Unavailable
 from common.kube.retry import Backoff
 
-PAGE = 500
-WATCH_SECONDS = (300, 600)  # as client-go asks for: spread, so that not all watches end together
-SILENCE_SECONDS = 150.0  # a bookmark comes about every minute, so two were missed
-LIST_SILENCE_SECONDS = 60.0
-UNSEEN_SECONDS = (120.0, 240.0)  # until a kind that is forbidden or not served is tried again
+BACKOFF = Backoff(first_seconds=0.5, longest_seconds=10.0)
 SHORTEST_WATCH_SECONDS = 1.0
 SLICE_SECONDS = 0.005  # of work between two turns of the event loop
+SLICE_ITEMS = 50
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How patient a reflector is. The defaults are for real clusters."""
+
+    page: int = 500  # as kubectl and client-go page
+    watch_seconds: tuple[int, int] = (300, 600)  # as client-go asks for: spread, so that not all watches end together
+    silence_seconds: float = 150.0  # a bookmark comes about every minute, so two were missed
+    unseen_seconds: tuple[float, float] = (120.0, 240.0)  # until what is forbidden or not served is tried again
+    backoff: Backoff = BACKOFF
+
+
+DEFAULT_PACE = Pace()
 
 
 class Reflector:
@@ -43,6 +55,7 @@ class Reflector:
         sink: Callable[[list[RowChange]], None],
         outage_ended: Callable[[str], None] = lambda _kind: None,
         streaming: bool = True,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self.kind = kind
         self.settled = asyncio.Event()  # seen, or known to be unseen
@@ -56,7 +69,7 @@ class Reflector:
         self._slice_ends = 0.0
         self._failures = 0
         self._random = Random()  # noqa: S311 - it spreads requests and guards no secret
-        self._backoff = Backoff(first_seconds=0.5, longest_seconds=10.0)
+        self._pace = pace
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -104,7 +117,7 @@ class Reflector:
         self._intake.begin_list()
         token = ""
         while True:
-            paging = {"limit": str(PAGE)} | ({"continue": token} if token else {})
+            paging = {"limit": str(self._pace.page)} | ({"continue": token} if token else {})
             body = await self._api.request("GET", self.kind.path, {**self.kind.params, **paging})
             self._begin_slice()
             try:
@@ -118,21 +131,21 @@ class Reflector:
         self._listed()
 
     async def _take(self, items: list[Any]) -> None:
-        for start in range(0, len(items), 50):
-            self._intake.take(items[start : start + 50])
+        for start in range(0, len(items), SLICE_ITEMS):
+            self._intake.take(items[start : start + SLICE_ITEMS])
             await self._turn()
         self._flush()
 
     async def _watch(self, listing: dict[str, str] | None = None) -> None:
         """Returns when the server ends the watch in good order."""
         params = {"watch": "1", "allowWatchBookmarks": "true", **self.kind.params, **(listing or {})}
-        params["timeoutSeconds"] = str(self._random.randint(*WATCH_SECONDS))
+        params["timeoutSeconds"] = str(self._random.randint(*self._pace.watch_seconds))
         if self._intake.version:
             params["resourceVersion"] = self._intake.version
         started = self._clock.monotonic()
         heard = False
         self.statistics.watches += 1
-        async with self._api.stream(self.kind.path, params, silence_seconds=SILENCE_SECONDS) as content:
+        async with self._api.stream(self.kind.path, params, silence_seconds=self._pace.silence_seconds) as content:
             if not self._intake.listing:
                 self._sight.synced()
             splitter = LineSplitter()
@@ -183,8 +196,9 @@ class Reflector:
     async def _failed(self, error: KubeError) -> None:
         self.statistics.errors += 1
         self._sight.broken(str(error), silent=isinstance(error.__cause__, TimeoutError))
-        log.warning("out of sight", kind=self.kind.name, reason=str(error), failures=self._failures + 1)
-        delay = self._backoff.delay(self._failures, self._random, error.retry_after_seconds)
+        tell = log.warning if self._failures else log.info  # one broken connection is no news
+        tell("out of sight", kind=self.kind.name, reason=str(error), failures=self._failures + 1)
+        delay = self._pace.backoff.delay(self._failures, self._random, error.retry_after_seconds)
         self._failures += 1
         await asyncio.sleep(delay)
 
@@ -195,4 +209,4 @@ class Reflector:
         self._intake.version = ""
         self._sight.unseen(str(error))
         self.settled.set()
-        await asyncio.sleep(self._random.uniform(*UNSEEN_SECONDS))
+        await asyncio.sleep(self._random.uniform(*self._pace.unseen_seconds))

@@ -11,7 +11,7 @@ from common.clock import Clock, SystemClock
 from common.cluster.changes import Batch, ChangeQueue, RowChange
 from common.cluster.intake import IntakeStatistics
 from common.cluster.kinds import KINDS, Kind
-from common.cluster.reflector import Reflector
+from common.cluster.reflector import DEFAULT_PACE, Pace, Reflector
 from common.cluster.snapshot import Source, SourceState
 from common.cluster.store import Store
 from common.cluster.usage import UsagePoller
@@ -47,10 +47,13 @@ async def ask_version(api: Api) -> Version:
 class ClusterWatch:
     """Decide nothing before `synced`: then every kind is listed, or known to be unseen."""
 
-    def __init__(self, api: Api, *, clock: Clock | None = None, kinds: Sequence[Kind] = KINDS) -> None:
+    def __init__(
+        self, api: Api, *, clock: Clock | None = None, kinds: Sequence[Kind] = KINDS, pace: Pace = DEFAULT_PACE
+    ) -> None:
         self._api = api
         self._clock = clock or SystemClock()
         self._kinds = kinds
+        self._pace = pace
         self._queue = ChangeQueue()
         self._reflectors: dict[str, Reflector] = {}
         self.store = Store(now=self._clock.now)
@@ -73,6 +76,7 @@ class ClusterWatch:
                 sink=self._took,
                 outage_ended=self._queue.outage_ended,
                 streaming=version.streams_lists,
+                pace=self._pace,
             )
         async with asyncio.TaskGroup() as tasks:
             for reflector in self._reflectors.values():
