@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
 import pytest
 from tests.support.clock import NOON, SteppedClock
+from tests.support.commit_cutter import a_commit_cutter
 from tests.support.health_database import an_event, claim, health_target, rows, run_until_done, scalar, told
 from tests.support.waiting import eventually
 
@@ -206,6 +208,27 @@ async def test_a_batch_whose_commit_got_no_answer_is_not_stored_twice(database: 
     await claim(database)
     with pytest.raises(Deposed):
         await _store(database, batch)
+
+
+async def test_commits_whose_answers_are_lost_are_noticed_and_not_repeated(health_url: str) -> None:
+    heard: list[HealthEvent] = []
+    with TemporaryDirectory(prefix="khc-") as folder:
+        async with a_commit_cutter(health_url, Path(folder)) as (cutter, url):
+            database = Database(health_target(url), DatabaseSettings())
+            async with an_outbox(database, on_stored=heard.extend) as outbox:
+                outbox.put([an_event("first")])
+                assert await outbox.flush(60)
+                for number in range(5):
+                    cutter.cuts = 2
+                    outbox.put([an_event(f"pod-{number}-{part}") for part in range(3)])
+                    assert await outbox.flush(60)
+                    assert cutter.cuts == 0
+            stored = await stored_names(database)
+            await database.close()
+
+    assert [cursor for cursor, _, _ in stored] == list(range(1, 17))
+    assert len({name for _, name, _ in stored}) == 16
+    assert [event.cursor for event in heard] == list(range(1, 17))
 
 
 async def test_readers_see_no_gap_while_two_would_be_leaders_write(database: Database) -> None:

@@ -7,17 +7,14 @@ from typing import Any, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.contracts import Change, EventData, Finding, HealthEvent, ObjectKey
+from health_monitor import statements as sql
 from health_monitor.buffer import Batch, Entry, ScorePoint
 from health_monitor.envelope import enveloped, storable
-from health_monitor.models import delivery, event, finding, score, score_latest, stream, subscription
 
 FINDING = TypeAdapter(Finding)
-QUEUED = "queued"
 
 
 class Deposed(Exception):
@@ -45,10 +42,10 @@ async def store(connection: AsyncConnection, batch: Batch, source: str) -> Store
     events = _published(entries, last, source)
     subscriptions: frozenset[UUID] = frozenset()
     if entries:
-        await connection.execute(
-            insert(event), [_event_row(*pair, batch) for pair in zip(entries, events, strict=True)]
-        )
-        subscriptions = await _queue_deliveries(connection, batch, events[0].cursor, last)
+        rows = [_event_row(*pair, batch) for pair in zip(entries, events, strict=True)]
+        await connection.execute(sql.INSERT_EVENTS, rows)
+        stored = {"at": batch.recorded_at, "first": events[0].cursor, "last": last}
+        subscriptions = frozenset(await connection.scalars(sql.QUEUE_DELIVERIES, stored))
         await _publish_findings(connection, entries)
     if batch.scores:
         await _store_scores(connection, batch.scores)
@@ -57,17 +54,12 @@ async def store(connection: AsyncConnection, batch: Batch, source: str) -> Store
 
 async def _advance(connection: AsyncConnection, batch: Batch) -> int | None:
     """Lock the stream and move its cursor; None when it stays, because we were deposed or were here before."""
-    moved = await connection.execute(
-        update(stream)
-        .where(stream.c.epoch == batch.epoch, stream.c.batch.is_distinct_from(batch.id))
-        .values(cursor=stream.c.cursor + len(batch.entries), batch=batch.id)
-        .returning(stream.c.cursor)
-    )
-    return cast("int | None", moved.scalar())
+    values = {"of_epoch": batch.epoch, "of_batch": batch.id, "count": len(batch.entries)}
+    return cast("int | None", (await connection.execute(sql.ADVANCE, values)).scalar())
 
 
 async def _cursor_of(connection: AsyncConnection, batch: Batch) -> int:
-    row = (await connection.execute(select(stream.c.epoch, stream.c.batch, stream.c.cursor))).one()
+    row = (await connection.execute(sql.WHERE_IT_IS)).one()
     if row.epoch != batch.epoch:
         raise Deposed(f"epoch {batch.epoch} is over, the stream is in epoch {row.epoch}")
     return cast("int", row.cursor)
@@ -103,41 +95,6 @@ def _rank(data: EventData) -> int:
     return max(severity.rank for severity in severities)
 
 
-async def _queue_deliveries(connection: AsyncConnection, batch: Batch, first: int, last: int) -> frozenset[UUID]:
-    """One delivery for each event and subscription that wants it; returns those subscriptions."""
-    wanted = (
-        select(
-            subscription.c.id,
-            event.c.cursor,
-            event.c.recorded_at,
-            event.c.id,
-            literal_column(f"'{QUEUED}'"),
-            literal_column("0"),
-            event.c.recorded_at,
-            event.c.recorded_at,
-        )
-        .join_from(event, subscription, _wants())
-        .where(event.c.recorded_at == batch.recorded_at, event.c.cursor.between(first, last))
-    )
-    columns = ["subscription_id", "cursor", "recorded_at", "event_id", "state", "attempts", "queued_at", "not_before"]
-    added = insert(delivery).from_select(columns, wanted).returning(delivery.c.subscription_id).cte("added")
-    return frozenset(await connection.scalars(select(added.c.subscription_id).distinct()))
-
-
-def _wants() -> ColumnElement[bool]:
-    """The condition that a subscription wants an event; an empty list lets everything through."""
-    lists = (
-        (subscription.c.codes, event.c.code),
-        (subscription.c.kinds, event.c.kind),
-        (subscription.c.namespaces, event.c.namespace),
-    )
-    return and_(
-        subscription.c.disabled_reason.is_(None),
-        event.c.severity_rank >= subscription.c.min_severity_rank,
-        *(or_(func.cardinality(allowed) == 0, value == func.any(allowed)) for allowed, value in lists),
-    )
-
-
 async def _publish_findings(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
     """Fold the events into the table of what was told as open."""
     state: dict[tuple[str, ObjectKey, str], _Told | None] = {}
@@ -145,14 +102,14 @@ async def _publish_findings(connection: AsyncConnection, entries: Iterable[Entry
         data, before = entry.data, state.get(entry.data.finding.key)
         opened_at = data.detected_at if data.change is Change.OPENED else before.opened_at if before else None
         state[data.finding.key] = None if data.change is Change.RESOLVED else _Told(data, opened_at)
-    gone = [(code, *key, part) for (code, key, part), told in state.items() if told is None]
+    gone = [(code, *key, part) for (code, key, part), each in state.items() if each is None]
     if gone:
-        columns = tuple_(*(finding.c[name] for name in ("code", "kind", "namespace", "name", "part")))
-        await connection.execute(delete(finding).where(columns.in_(gone)))
-    for reopened in (True, False):
-        rows = [told.row() for told in state.values() if told is not None and (told.opened_at is not None) is reopened]
-        if rows:
-            await connection.execute(_upsert_findings(reopened), rows)
+        await connection.execute(sql.DELETE_FINDINGS, {"keys": gone})
+    told = [each for each in state.values() if each is not None]
+    if opened := [each.row() for each in told if each.opened_at is not None]:
+        await connection.execute(sql.OPEN_FINDINGS, opened)
+    if changed := [each.row() for each in told if each.opened_at is None]:
+        await connection.execute(sql.CHANGE_FINDINGS, changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,35 +132,11 @@ class _Told:
         }
 
 
-def _upsert_findings(reopened: bool) -> Insert:
-    statement = insert(finding)
-    new = statement.excluded
-    changed = {"changed_at": new.changed_at, "flapping": new.flapping, "data": new.data}
-    if reopened:
-        changed["opened_at"] = new.opened_at
-    return statement.on_conflict_do_update(constraint=finding.primary_key, set_=changed)
-
-
 async def _store_scores(connection: AsyncConnection, points: tuple[ScorePoint, ...]) -> None:
-    statement = insert(score)
-    new = statement.excluded
-    # The same instant again: a batch that was cut in two, or a clock set back.
-    again = {"value": new.value, "low": func.least(score.c.low, new.low)}
     rows = [{**point.key._asdict(), "at": point.at, "value": point.value, "low": point.low} for point in points]
-    await connection.execute(statement.on_conflict_do_update(constraint=score.primary_key, set_=again), rows)
+    await connection.execute(sql.INSERT_SCORES, rows)
     latest = {point.key: point.value for point in points}
-    await _store_latest(connection, latest)
-
-
-async def _store_latest(connection: AsyncConnection, latest: dict[ObjectKey, float | None]) -> None:
-    gone = [tuple(key) for key, value in latest.items() if value is None]
-    if gone:
-        columns = tuple_(score_latest.c.kind, score_latest.c.namespace, score_latest.c.name)
-        await connection.execute(delete(score_latest).where(columns.in_(gone)))
-    rows = [{**key._asdict(), "value": value} for key, value in latest.items() if value is not None]
-    if rows:
-        statement = insert(score_latest)
-        change = statement.on_conflict_do_update(
-            constraint=score_latest.primary_key, set_={"value": statement.excluded.value}
-        )
-        await connection.execute(change, rows)
+    if gone := [tuple(key) for key, value in latest.items() if value is None]:
+        await connection.execute(sql.DELETE_LATEST, {"keys": gone})
+    if there := [{**key._asdict(), "value": value} for key, value in latest.items() if value is not None]:
+        await connection.execute(sql.UPSERT_LATEST, there)
