@@ -209,8 +209,8 @@ def test_a_deployments_rollout(deployment: DeploymentRow, told_of: bool) -> None
     [
         pytest.param(
             "ProgressDeadlineExceeded",
-            "The rollout of revision 7 is stuck (ProgressDeadlineExceeded): 1 of 3 replicas are updated, 2 are available"
-            ", and nothing moved for 300 s",
+            "The rollout of revision 7 is stuck (ProgressDeadlineExceeded): 1 of 3 replicas are updated, 2 are "
+            "available, and nothing moved for 300 s",
             id="waited in vain",
         ),
         pytest.param(
