@@ -172,12 +172,14 @@ def pod_with(*statuses: Any, **fields: Any) -> PodRow:
             id="a pod of which one container has done its work and another goes on",
         ),
         pytest.param(
-            a_pod(containers=(a_container(requests=Resources(), limits=Resources()),)),
+            a_pod(containers=(a_container(requests=Resources(), limits=Resources()),), qos="BestEffort"),
             ["pod-no-requests"],
             id="a pod that asks for nothing",
         ),
         pytest.param(
-            a_pod(containers=(a_container(requests=Resources()),), mirror=True), [], id="a static pod needs no requests"
+            a_pod(containers=(a_container(requests=Resources()),), qos="BestEffort", mirror=True),
+            [],
+            id="a static pod needs no requests",
         ),
     ],
 )

@@ -4,30 +4,32 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from common.cluster.rows import PodRow
+from common.cluster.rows import Container, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, NoThresholds, Symptom
 
+_RESERVED = frozenset({"Burstable", "Guaranteed"})
+
 
 def run(pod: PodRow, _snapshot: ClusterSnapshot, _thresholds: NoThresholds, _now: datetime) -> Iterable[Symptom]:
     for container in pod.containers:
-        requests = container.requests
-        if not requests.cpu_millicores and not requests.memory_bytes and (container.sidecar or not container.init):
+        if _asks_nothing(container):
             break
     else:
         return ()
     if pod.finished or pod.mirror or pod.deleted_at is not None:
         return ()
-    return _symptoms(
-        tuple(
-            container.name
-            for container in pod.containers
-            if not container.requests.cpu_millicores
-            and not container.requests.memory_bytes
-            and (container.sidecar or not container.init)
-        )
-    )
+    staying = [container for container in pod.containers if container.sidecar or not container.init]
+    silent = tuple(container.name for container in staying if _asks_nothing(container))
+    if len(silent) == len(staying) and pod.qos in _RESERVED:
+        return ()  # the pod as a whole asks, or an init container does, whose place they inherit
+    return _symptoms(silent)
+
+
+def _asks_nothing(container: Container) -> bool:
+    requests = container.requests
+    return not requests.cpu_millicores and not requests.memory_bytes and (container.sidecar or not container.init)
 
 
 @lru_cache(maxsize=4096)  # thousands of pods say the same: they share one answer
