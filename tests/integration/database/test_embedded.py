@@ -68,7 +68,7 @@ def postmaster(folder: Path) -> psutil.Process:
 
 async def stops(folder: Path) -> None:
     async def stopped() -> bool:
-        return not answers(folder)
+        return not (folder / "data" / "postmaster.pid").exists() and not answers(folder)
 
     await eventually(stopped)
 
@@ -77,20 +77,19 @@ def test_data_outlives_the_server_in_a_folder_that_nobody_else_can_enter(folder:
     with embedded.start(folder, DURABLE) as server, psycopg.connect(server.url) as connection:
         connection.execute("CREATE TABLE kept (id int)")
 
-    assert not answers(folder)
     assert folder.stat().st_mode & 0o077 == 0
     with embedded.start(folder) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
-def test_the_server_lives_as_long_as_anyone_uses_it(folder: Path) -> None:
+async def test_the_server_lives_as_long_as_anyone_uses_it(folder: Path) -> None:
     first = use(folder)
     second = use(folder)
 
     finish(second)
     assert answers(folder)
     finish(first)
-    assert not answers(folder)
+    await stops(folder)
 
 
 async def test_the_server_ends_when_its_only_user_is_killed(folder: Path) -> None:
@@ -122,9 +121,10 @@ def test_a_server_that_hangs_is_replaced_and_keeps_its_data(folder: Path, monkey
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
-def test_a_number_of_a_process_that_is_not_a_server_is_not_believed(folder: Path) -> None:
+async def test_a_number_of_a_process_that_is_not_a_server_is_not_believed(folder: Path) -> None:
     with embedded.start(folder, DURABLE):
         pass
+    await stops(folder)
     (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n0\n5432\n{folder}\n\n\nready\n")
 
     with embedded.start(folder):

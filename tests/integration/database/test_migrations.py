@@ -1,6 +1,7 @@
 """A service's schema comes up to date by itself, once, whoever starts it and however many."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,18 @@ async def test_eight_replicas_that_start_at_once_upgrade_a_new_database_together
     await database.close()
     assert {"note", "procrastinate_jobs"} <= tables
     assert revisions == ["0001"]
+
+
+async def test_scripts_are_found_inside_an_installed_package(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "installed_sample" / "migrations")
+    (tmp_path / "installed_sample" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    await upgrade(target, "installed_sample:migrations")
+
+    assert differences(target, sample_tables()) == []
 
 
 async def test_an_upgraded_schema_equals_the_models(target: Target) -> None:

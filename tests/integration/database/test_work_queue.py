@@ -42,7 +42,7 @@ class Notebook:
 
     async def jobs(self, status: str) -> int:
         async with self.database.begin() as connection:
-            query = text("SELECT count(*) FROM procrastinate_jobs WHERE status::text = :status")
+            query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'write' AND status::text = :status")
             return int(await connection.scalar(query, {"status": status}) or 0)
 
 

@@ -5,6 +5,7 @@ left to do. A service keeps its Alembic scripts in a package of its own whose `e
 """
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,8 @@ VERSION_TABLE = "alembic_version"
 _TURN_SECONDS = 600
 # A migration that waits for a lock makes every later query on that table wait behind it.
 _LOCK_SECONDS = 30
+# Alembic hands its context to `env.py` through a module's global.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class MigrationFailed(Exception):
@@ -45,7 +48,8 @@ def upgrade_blocking(target: Target, scripts: str) -> None:
         _ensure_schema(connection, target.schema)
         upgrade_queue(connection)
         try:
-            command.upgrade(_config(connection, target, scripts), "head")
+            with _ONE_AT_A_TIME:
+                command.upgrade(_config(connection, target, scripts), "head")
         except CommandError as error:
             raise MigrationFailed(
                 f"schema {target.schema}: {error}. A database that a newer version has upgraded needs that version."
