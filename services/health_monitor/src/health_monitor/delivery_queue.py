@@ -13,7 +13,7 @@ from common.contracts import HealthEvent
 from health_monitor.events import health_event
 from health_monitor.models import delivery, event, stream, subscription
 from health_monitor.post import Receiver
-from health_monitor.subscriptions import DeliveryState
+from health_monitor.subscription import DeliveryState
 from health_monitor.verdict import GIVE_UP_AFTER, Answer, Endpoint, Verdict
 
 

@@ -1,9 +1,7 @@
 """Who wants which events: subscriptions, their secrets, and the deliveries made for them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,89 +13,31 @@ from common.contracts import Severity
 from common.database.connections import Database
 from common.web.signatures import new_secret
 from health_monitor.models import delivery, stream, subscription
+from health_monitor.subscription import (
+    Created,
+    Delivery,
+    DeliveryState,
+    NewSubscription,
+    Subscription,
+    SubscriptionFilter,
+    SubscriptionState,
+)
 from health_monitor.webhook_url import checked_url
+
+__all__ = [
+    "Created",
+    "Delivery",
+    "DeliveryState",
+    "NewSubscription",
+    "Subscription",
+    "SubscriptionFilter",
+    "SubscriptionState",
+    "Subscriptions",
+]
 
 # Time for the receiver to take over the new secret.
 ROTATION = timedelta(hours=24)
 _SEVERITIES = sorted(Severity, key=lambda severity: severity.rank)
-
-
-class SubscriptionState(StrEnum):
-    """How a subscription fares."""
-
-    ACTIVE = "active"
-    FAILING = "failing"  # the last attempts failed; events wait and are tried again
-    DISABLED = "disabled"  # the receiver answered 410 Gone; nothing is queued until it is enabled again
-
-
-class DeliveryState(StrEnum):
-    """Where one event is on its way to one subscription."""
-
-    QUEUED = "queued"
-    DELIVERED = "delivered"
-    DEAD = "dead"  # given up; it can be sent again by hand
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionFilter:
-    """Which events are delivered; an empty set lets everything through."""
-
-    codes: frozenset[str] = frozenset()
-    min_severity: Severity = Severity.INFO
-    kinds: frozenset[str] = frozenset()
-    namespaces: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSubscription:
-    """What it takes to subscribe."""
-
-    url: str
-    description: str = ""
-    filter: SubscriptionFilter = SubscriptionFilter()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
-    """A subscription without its secret, which is shown once, when it is made."""
-
-    id: UUID
-    url: str
-    description: str
-    filter: SubscriptionFilter
-    state: SubscriptionState
-    created_at: datetime
-    start_cursor: int  # every later event that passes the filter is delivered
-    failing_since: datetime | None
-    retry_at: datetime | None
-    last_error: str | None
-    last_delivered_at: datetime | None
-    disabled_reason: str | None
-    queued: int
-    dead: int
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A new subscription and its secret."""
-
-    subscription: Subscription
-    secret: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One event's way to one subscription."""
-
-    cursor: int
-    event_id: UUID
-    state: DeliveryState
-    attempts: int
-    queued_at: datetime
-    next_attempt_at: datetime | None
-    last_status: int | None
-    last_error: str | None
-    delivered_at: datetime | None
 
 
 class Subscriptions:
