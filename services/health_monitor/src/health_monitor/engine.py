@@ -113,13 +113,11 @@ class Engine:
 
     def mark_due(self, now: datetime) -> None:
         """Queue what is due by time."""
-        for key in self._agenda.due(now):
-            self._queue.add(key)
+        self._queue.add_all(self._agenda.due(now))
 
     def work(self, now: datetime, limit: int | None = None) -> Outcome:
         """Look at up to `limit` queued objects, and say what is to be told."""
-        for key in self._looker.thaw():
-            self._queue.add(key)
+        self._queue.add_all(self._looker.thaw(now))
         for _ in range(len(self._queue) if limit is None else min(limit, len(self._queue))):
             self._look(*self._queue.take(), now)
         if self._queue:
@@ -249,6 +247,8 @@ class Engine:
         if before is not None and (after is None or after.uid != before.uid):
             self._looker.forget(change.key)
             self._agenda.set(change.key, None)
+            if change.key.kind == "Node":
+                self._tellings.rescored(change.key)
         for key in self._membership.update(change):
             self._scores.set_own(key, self._findings.loss(key))
         if after is not None and change.key.kind in self._looker.rulebook.kinds:
@@ -270,4 +270,7 @@ class Engine:
         if self._placing and key.kind not in WIDE:
             self._membership.place(key, self._snapshot.find(key))
         at = self._looker.look(key, kinds, now)
-        self._agenda.set(key, at)
+        if key.kind not in WIDE or kinds is None:
+            self._agenda.set(key, at)
+        elif at is not None:  # a full look that was put off must not be struck off by a partial one
+            self._agenda.hasten(key, at)

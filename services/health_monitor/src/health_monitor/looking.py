@@ -99,12 +99,17 @@ class Looker:
     def restart_timers(self, kind: str, now: datetime) -> None:
         self._restarted[kind] = now
 
-    def thaw(self) -> set[ObjectKey]:
-        """Take note of which sources are seen. Returns what is to be looked at again because that changed."""
+    def thaw(self, now: datetime) -> set[ObjectKey]:
+        """Take note of which sources are seen. Returns what is to be looked at again because that changed.
+
+        Timers of a source that is seen again start anew here too, lest a look comes before anybody says so.
+        """
         sources = self._snapshot.sources
         stale = frozenset(kind for kind, source in sources.items() if source.state in UNTRUSTED)
         if stale == self._stale:
             return set()
+        for kind in self._stale - stale:
+            self.restart_timers(kind, now)
         frozen, self._frozen, self._stale = self._frozen, set(), stale
         return frozen
 
