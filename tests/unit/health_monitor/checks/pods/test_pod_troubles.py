@@ -196,6 +196,15 @@ def test_one_trouble_is_told_once(pod: PodRow, codes: list[str]) -> None:
             id="not ready, since its node is down",
         ),
         pytest.param(a_pod(), ["pod-on-not-ready-node"], id="ready still, or so it is said"),
+        pytest.param(pod_with(**PENDING), ["pod-on-not-ready-node"], id="not started, since its node is down"),
+        pytest.param(
+            pod_with(a_status("init", init=True, ready=False), **PENDING),
+            ["pod-on-not-ready-node"],
+            id="initializing when its node went down",
+        ),
+        pytest.param(
+            a_pod(phase="Unknown", **UNREADY), ["pod-on-not-ready-node"], id="unknown, since its node is down"
+        ),
         pytest.param(a_pod(owner=OF_DAEMON_SET, **UNREADY), [], id="of a DaemonSet: the node's own finding is enough"),
         pytest.param(a_pod(mirror=True, **UNREADY), [], id="a static pod: the node's own finding is enough"),
         pytest.param(a_pod(phase="Succeeded"), [], id="finished before"),

@@ -7,10 +7,11 @@ One trouble is told once, by the check that says most about it:
   Job are told by the Job's own check.
 - Of a container that keeps ending `pod-oom-killed` tells where memory is the reason, else `pod-crash-loop`, else
   `pod-restarts`. A container in a loop is not told by `pod-config-error` or `pod-liveness-failing` as well.
+- A pod on a node that is not ready is told as that; what is reported of its containers may be old, but is told as well.
 - A pod that has not started is told by what stops it: `pod-unschedulable`, a container's image, configuration or crash
   loop, `pod-init-stuck`; and by `pod-pending` only where none of these does.
-- A pod that runs but is not ready is told by a container's image, configuration or crash loop, by
-  `pod-on-not-ready-node`, by `pod-readiness-failing`; and by `pod-not-ready` only where none of these does.
+- A pod that runs but is not ready is told by a container's image, configuration or crash loop, or by
+  `pod-readiness-failing`; and by `pod-not-ready` only where none of these does.
 """
 
 from typing import Any

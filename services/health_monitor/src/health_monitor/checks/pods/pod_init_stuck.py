@@ -9,6 +9,7 @@ from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
 from health_monitor.checks.pods.containers import told_by_container
+from health_monitor.checks.pods.nodes import on_unready_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,11 @@ class Thresholds:
     )
 
 
-def run(pod: PodRow, _snapshot: ClusterSnapshot, thresholds: Thresholds, now: datetime) -> Iterable[Symptom]:
+def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: Thresholds, now: datetime) -> Iterable[Symptom]:
     if pod.phase != "Pending" or not pod.node or pod.deleted_at is not None:
         return ()
     at_work = next((s for s in pod.statuses if s.init and s.state != "waiting" and not s.ready), None)
-    if at_work is None or told_by_container(pod, now):
+    if at_work is None or told_by_container(pod, now) or on_unready_node(pod, snapshot):
         return ()
     initialized = pod.condition("Initialized")
     doing = "still runs" if at_work.state == "running" else f"ended with exit code {at_work.exit_code}"
@@ -49,4 +50,5 @@ CHECK = Check(
     "one of them has been at it for long.",
     run=run,
     thresholds=Thresholds(),
+    reads=frozenset({"Node"}),
 )

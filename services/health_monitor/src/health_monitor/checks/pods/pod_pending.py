@@ -9,6 +9,7 @@ from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
 from health_monitor.checks.pods.containers import told_by_container
+from health_monitor.checks.pods.nodes import on_unready_node
 from health_monitor.checks.pods.warnings import about, oldest
 
 _MEANINGS = {
@@ -41,7 +42,7 @@ def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: Thresholds, now: dat
         return ()
     if not pod.node:
         return () if pod.condition("PodScheduled") else (_unseen(pod, thresholds),)
-    if _initializing(pod) or told_by_container(pod, now):
+    if _initializing(pod) or told_by_container(pod, now) or on_unready_node(pod, snapshot):
         return ()
     warning = oldest(about(pod, snapshot), _MEANINGS, now)
     reason = warning.reason if warning else ""
@@ -84,6 +85,6 @@ CHECK = Check(
     "that cannot be set up. Pods without a node, failing pulls and init containers have codes of their own.",
     run=run,
     thresholds=Thresholds(),
-    reads=frozenset({"Event"}),
+    reads=frozenset({"Event", "Node"}),
     look_again=timedelta(minutes=1),
 )

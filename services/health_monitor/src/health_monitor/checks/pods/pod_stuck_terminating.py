@@ -8,6 +8,7 @@ from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
+from health_monitor.checks.pods.nodes import on_unready_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,7 @@ def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: da
 
 
 def _cause(pod: PodRow, snapshot: ClusterSnapshot) -> tuple[str, str]:
-    node = snapshot.node(pod.node) if pod.node else None
-    if node is not None and not node.ready:
+    if on_unready_node(pod, snapshot):
         return "node", f"its node {pod.node} is not ready, so nobody can confirm that it has stopped"
     if pod.finalizers:
         return "finalizers", f"its finalizers {', '.join(pod.finalizers)} were not removed by their controller"

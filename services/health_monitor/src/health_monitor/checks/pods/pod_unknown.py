@@ -8,6 +8,7 @@ from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
+from health_monitor.checks.pods.nodes import on_unready_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class Thresholds:
     )
 
 
-def run(pod: PodRow, _snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
-    if pod.phase != "Unknown" or pod.deleted_at is not None:
+def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
+    if pod.phase != "Unknown" or pod.deleted_at is not None or on_unready_node(pod, snapshot):
         return ()
     return (
         Symptom(
@@ -42,4 +43,5 @@ CHECK = Check(
     "assumed about it, least of all that it is gone.",
     run=run,
     thresholds=Thresholds(),
+    reads=frozenset({"Node"}),
 )

@@ -7,6 +7,7 @@ from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from health_monitor.checks.check import threshold
 from health_monitor.checks.pods.containers import told_by_container
+from health_monitor.checks.pods.nodes import on_unready_node
 
 _AT_START = timedelta(seconds=5)  # Ready=False that is no older than this after the start: it was never True
 
@@ -35,7 +36,6 @@ def allowed(pod: PodRow, thresholds: ReadinessThresholds) -> timedelta:
 
 def out_of_service(pod: PodRow, snapshot: ClusterSnapshot, now: datetime) -> bool:
     """Whether the pod should serve but is not ready, and neither a container's own trouble nor its node says why."""
-    if pod.phase != "Running" or pod.deleted_at is not None or told_by_container(pod, now):
+    if pod.phase != "Running" or pod.deleted_at is not None:
         return False
-    node = snapshot.node(pod.node)
-    return node is None or node.ready
+    return not told_by_container(pod, now) and not on_unready_node(pod, snapshot)
