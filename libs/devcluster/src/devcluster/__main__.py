@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,38 +39,42 @@ def up(options: argparse.Namespace) -> None:
     settings = Settings(
         name=options.name, nodes=options.nodes, metrics=options.metrics, node_grace_seconds=options.node_grace
     )
-    cluster = DevCluster(settings).up(detached=True)
-    if options.pods:
-        deploy(cluster.api, pods=options.pods, nodes=settings.nodes)
+    with closing(DevCluster(settings)) as cluster:
+        cluster.up(detached=True)
+        if options.pods:
+            deploy(cluster.api, pods=options.pods, nodes=settings.nodes)
     say(f"{settings.name} is up with {settings.nodes} nodes; end it: devcluster down {settings.name}")
     print(f"export KUBECONFIG={cluster.kubeconfig}")
 
 
 def down(options: argparse.Namespace) -> None:
     for name in names() if options.all else [options.name]:
-        DevCluster.open(name).down()
+        cluster = DevCluster(Settings(name=name))
+        if not cluster.home.is_dir():
+            DevCluster.open(name)  # says which ones are up
+        cluster.down()
         say(f"{name} is gone")
 
 
 def status(_: argparse.Namespace) -> None:
-    found = [DevCluster.open(name).status() for name in names()]
-    for state in found:
-        print(f"{state.name}: {'ready' if state.ready else 'not ready'}, {state.nodes} nodes, {state.pods} pods")
-        print(f"  {', '.join(f'{name} {pid}' for name, pid in state.processes.items())}")
+    for name in names():
+        with closing(DevCluster.open(name)) as cluster:
+            state = cluster.status()
+        print(f"{name}: {'ready' if state.ready else 'not ready'}, {state.nodes} nodes, {state.pods} pods")
+        print(f"  {', '.join(f'{component} {pid}' for component, pid in state.processes.items())}")
         print(f"  KUBECONFIG={state.kubeconfig}")
-    if not found:
+    if not names():
         say("no cluster is up; start one: devcluster up")
 
 
 def scale(options: argparse.Namespace) -> None:
-    cluster = DevCluster.open(options.name)
-    nodes = cluster.settings.nodes if options.nodes is None else options.nodes
-    if options.nodes is not None:
-        cluster.settings = replace(cluster.settings, nodes=nodes)
-        scale_nodes(cluster.api, cluster.settings)
-        cluster.remember()
-    if options.pods is not None:
-        deploy(cluster.api, pods=options.pods, nodes=nodes)
+    with closing(DevCluster.open(options.name)) as cluster:
+        if options.nodes is not None:
+            cluster.settings = replace(cluster.settings, nodes=options.nodes)
+            scale_nodes(cluster.api, cluster.settings)
+            cluster.remember()
+        if options.pods is not None:
+            deploy(cluster.api, pods=options.pods, nodes=cluster.settings.nodes)
 
 
 def fault(options: argparse.Namespace) -> None:
@@ -79,17 +84,15 @@ def fault(options: argparse.Namespace) -> None:
         return
     if not options.fault:
         raise DevClusterError("which fault? say its name, as devcluster fault list shows it")
-    injection = DevCluster.open(options.name).fault(options.fault, options.target)
-    injection.on() if options.switch == "on" else injection.off()
+    with closing(DevCluster.open(options.name)) as cluster:
+        injection = cluster.fault(options.fault, options.target)
+        injection.on() if options.switch == "on" else injection.off()
     say(f"{options.fault} is {options.switch}")
 
 
 def snapshot(options: argparse.Namespace) -> None:
-    cluster = DevCluster.open(options.name)
-    if options.action == "save":
-        cluster.save_snapshot(options.file)
-    else:
-        cluster.restore_snapshot(options.file)
+    with closing(DevCluster.open(options.name)) as cluster:
+        cluster.save_snapshot(options.file) if options.action == "save" else cluster.restore_snapshot(options.file)
 
 
 def show_binaries(options: argparse.Namespace) -> None:

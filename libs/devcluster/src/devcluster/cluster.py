@@ -85,9 +85,10 @@ class DevCluster:
                 f"cluster {self.settings.name!r} is up already; end it first: devcluster down {self.settings.name}"
             ) from None
         try:
-            if not detached:
-                processes.guard(self.home, owner or os.getpid())
+            processes.guard(self.home, owner or os.getpid())
             self._create(programs)
+            if detached:
+                processes.detach(self.home)
         except BaseException as error:
             problem = self._last_words() if isinstance(error, DevClusterError) else ""
             self.down()
@@ -96,7 +97,7 @@ class DevCluster:
             raise
         return self
 
-    @property
+    @cached_property
     def _programs(self) -> dict[str, Path]:
         try:
             return binaries.ensure("control-plane")

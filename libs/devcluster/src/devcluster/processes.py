@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 HOME_VARIABLE = "DEVCLUSTER_HOME"
+DETACHED = "detached"
 END_TIMEOUT_SECONDS = 20.0
 
 
@@ -61,11 +62,17 @@ def remove(home: Path) -> None:
 def guard(home: Path, owner: int) -> None:
     """Starts the guardian, which outlives the owner, even a killed one, and then removes the cluster.
 
-    It ends by itself when the cluster's folder is gone. It is no child of this process, so nobody has to collect it.
+    It ends by itself when the cluster's folder is gone, and spares a cluster that ``detach`` has released. It is no
+    child of this process, so nobody has to collect it.
     """
     command = [sys.executable, "-m", "devcluster.processes", str(owner), str(home)]
     quiet = subprocess.DEVNULL
     subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, check=True)
+
+
+def detach(home: Path) -> None:
+    """Lets the cluster outlive its owner."""
+    (home / DETACHED).touch()
 
 
 def slow_down(home: Path, pid: int, pid_file: Path) -> None:
@@ -89,9 +96,10 @@ def _slow(pid: int, pid_file: Path) -> None:
 
 
 def _watch(owner: int, home: Path) -> None:
-    while alive(owner) and home.exists():
+    while home.exists() and not (home / DETACHED).exists():
+        if not alive(owner):
+            remove(home)
         time.sleep(0.2)
-    remove(home)
 
 
 def alive(pid: int) -> bool:

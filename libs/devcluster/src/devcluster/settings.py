@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from .errors import DevClusterError
 
 ZONES = ("zone-a", "zone-b", "zone-c")
 
@@ -37,6 +40,10 @@ class Settings:
     controllers: bool = True
     metrics: bool = False
     node_grace_seconds: int = 40
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", self.name):  # it names files and certificates
+            raise DevClusterError(f"{self.name!r} is no cluster name: small letters, digits and dashes, at most 40")
 
 
 def clusters_folder() -> Path:

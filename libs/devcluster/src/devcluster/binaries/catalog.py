@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-GO_MODULES = Path(__file__).parent.parent / "go"
+GO_MODULES = Path(__file__).parents[1] / "go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,22 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Programs of one ``go.mod``, made together and only when something asks for one of them."""
+    """Programs of one ``go.mod``, made together and only when something asks for one of them.
+
+    ``variables`` are Go's string variables that the linker sets, ``tags`` its build tags.
+    """
 
     name: str
     version: str
     tools: tuple[Tool, ...]
     variables: dict[str, str] = field(default_factory=dict)
     tags: str = ""
+    modules: Path = GO_MODULES
 
     @property
     def module(self) -> Path:
-        return GO_MODULES / self.name
+        """The folder of the group's go.mod and go.sum."""
+        return self.modules / self.name
 
 
 @dataclass(frozen=True, slots=True)
