@@ -14,7 +14,8 @@ import pytest
 from health_monitor.catalogue import plain
 from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.checks.check import Check
-from health_monitor.docs import DOCUMENTS, FAMILIES
+from health_monitor.docs import DOCUMENTS
+from health_monitor.docs.checks import FAMILIES
 from health_monitor.policy_parse import parse_policy
 
 ROOT = Path(__file__).parents[1]

@@ -1,12 +1,16 @@
 """Making the generated documents, and telling when they are old."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from health_monitor.checks import CHECKS, CHECKS_BY_CODE
-from health_monitor.docs import DOCUMENTS, INTRODUCTION, checks_document, main
+from health_monitor.docs import DOCUMENTS
+from health_monitor.docs.__main__ import main
+from health_monitor.docs.api import api_document, openapi_document
+from health_monitor.docs.checks import INTRODUCTION, checks_document
 from health_monitor.policy_parse import parse_policy
 
 
@@ -39,3 +43,13 @@ def test_the_example_of_a_policy_is_one() -> None:
     policy = parse_policy(example)
     assert not policy.effective(CHECKS_BY_CODE["pod-no-requests"], "shop").enabled
     assert policy.effective(CHECKS_BY_CODE["pod-restarts"], "shop", {"tier": "batch"}).weight == 5
+
+
+def test_every_route_is_in_the_document_with_what_it_needs() -> None:
+    document = api_document()
+    for path, methods in json.loads(openapi_document())["paths"].items():
+        for method in methods:
+            heading = re.escape(f"### {method.upper()} {path}")
+            (section,) = re.findall(rf"^{heading}\n(.*?)(?=^#|\Z)", document, re.DOTALL | re.MULTILINE)
+            assert "Answers 2" in section
+            assert path.startswith("/api/") == ("Scope `" in section), "every route below /api needs a scope"

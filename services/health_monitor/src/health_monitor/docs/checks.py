@@ -1,23 +1,13 @@
-"""Makes the generated documents: `python -m health_monitor.docs`, at the root of the repository.
+"""docs/checks.md: the catalogue, and how to change it."""
 
-With `--check` nothing is written; it fails when a document is not what the code says.
-"""
-
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import JsonValue
 
-from common.settings import markdown
 from health_monitor.catalogue import ThresholdEntry, thresholds
 from health_monitor.checks import CHECKS
 from health_monitor.checks.check import Check
-from health_monitor.policy_schema import policy_json_schema
-from health_monitor.settings import MonitorSettings
-
-GENERATED = "<!-- Made by `make docs`. Do not edit. -->"
+from health_monitor.docs.notice import GENERATED
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "Cluster and zones": frozenset({"Cluster", "Zone"}),
@@ -76,15 +66,6 @@ kubectl annotate pod checkout-0 k8s-health-checker/mute='pod-restarts=2026-12-31
 ```
 """
 
-CONFIGURATION = """\
-# Configuration
-
-Everything is set by environment variables. What is looked for, how strictly and how much it counts is another matter
-and stands in the policy file: see [What is looked for](checks.md#change-it).
-
-A service with wrong settings does not start; it names every mistake at once. `__` separates a group from its settings.
-"""
-
 
 def checks_document() -> str:
     parts = [GENERATED, "", INTRODUCTION]
@@ -132,39 +113,3 @@ def _cell(value: JsonValue) -> str:
 
 def _words(value: JsonValue) -> str:
     return ", ".join(f"{name} {item}" for name, item in value.items()) if isinstance(value, dict) else str(value)
-
-
-def policy_schema_document() -> str:
-    return json.dumps(policy_json_schema(), indent=1, ensure_ascii=False) + "\n"
-
-
-def configuration_document() -> str:
-    return f"{GENERATED}\n\n{CONFIGURATION}\n{markdown(MonitorSettings)}"
-
-
-DOCUMENTS: Mapping[str, Callable[[], str]] = {
-    "checks.md": checks_document,
-    "configuration.md": configuration_document,
-    "policy.schema.json": policy_schema_document,
-}
-
-
-def main(arguments: list[str], folder: Path = Path("docs")) -> int:
-    if not folder.is_dir():
-        print(f"docs: there is no folder {folder.absolute()}; run this at the root of the repository", file=sys.stderr)
-        return 2
-    outdated = []
-    for name, make in DOCUMENTS.items():
-        path, content = folder / name, make()
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            outdated.append(str(path))
-            if "--check" not in arguments:
-                path.write_text(content, encoding="utf-8")
-    if "--check" in arguments and outdated:
-        print(f"docs: not up to date: {', '.join(outdated)}; run `make docs`", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
