@@ -11,7 +11,7 @@ import pytest
 from devcluster import DevCluster, DevClusterError, Settings, testing
 from devcluster.api import collection, wait_for
 from devcluster.faults import FAULTS
-from devcluster.workloads import Workload, pods_of, workload_objects
+from devcluster.workloads import Workload, pods_of, set_usage, workload_objects
 
 pytestmark = pytest.mark.cluster
 
@@ -155,3 +155,12 @@ def test_a_fault_is_seen_while_it_is_on_and_gone_when_it_is_off(cluster: DevClus
 def test_an_unknown_fault_is_refused_with_the_names_there_are(cluster: DevCluster) -> None:
     with pytest.raises(DevClusterError, match=r"no fault 'meteor'; there are node-dark, .*metrics-gone"):
         cluster.fault("meteor")
+
+
+def test_an_autoscaler_follows_the_usage_that_pods_report(cluster: DevCluster) -> None:
+    for body in workload_objects(Workload("payments", "gateway", 1, autoscaled=True), replicas=1):
+        cluster.api.create(body)
+    path = collection("apps/v1/deployments", "payments") + "/gateway"
+    wait_for("the gateway", lambda: cluster.api.get(path)["status"].get("readyReplicas") == 1)
+    set_usage(cluster.api, "payments/gateway", cpu="400m")  # of 100m requested, where 70 % is the aim
+    wait_for("the second pod", lambda: cluster.api.get(path)["spec"]["replicas"] == 2, 180)

@@ -38,7 +38,9 @@ LAYOUT = 1
 
 def filled(settings: Settings, *, pods: int, owner: int | None = None) -> DevCluster:
     """A running cluster with ``settings.nodes`` nodes and so many pods: from a snapshot where there is one, else filled
-    in and kept as a snapshot for the next time."""
+    in and kept as a snapshot for the next time. Raises DevClusterError and leaves nothing behind."""
+    if pods and not settings.nodes:
+        raise DevClusterError("there is no node to put pods on; ask for one at least")
     snapshot = snapshot_file(settings, pods)
     cluster = DevCluster(replace(settings, nodes=0)).up(owner=owner)
     try:
@@ -82,7 +84,8 @@ async def _write(kubeconfig: Path, settings: Settings, pods: int, progress: Prog
     fleet = nodes(settings)
     names = [node["metadata"]["name"] for node in fleet]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    workloads = [_Workload(number, now) for number in range(-(-pods // PODS_PER_WORKLOAD))]
+    starts = range(0, pods, PODS_PER_WORKLOAD)
+    workloads = [_Workload(number, min(PODS_PER_WORKLOAD, pods - start), now) for number, start in enumerate(starts)]
     async with _writer(kubeconfig) as writer:
         await _each(fleet, lambda node: writer.create(_ready(node, now)))
         namespaces = dict.fromkeys(workload.namespace for workload in workloads)
@@ -147,24 +150,28 @@ async def _each(items: Iterable[Item], write: Callable[[Item], Awaitable[object]
         for item in source:
             await write(item)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(CONNECTIONS):
-            group.create_task(work())
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(CONNECTIONS):
+                tasks.create_task(work())
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 class _Workload:
     """A Deployment, its one ReplicaSet and their pods, as their controllers would have left them."""
 
-    def __init__(self, number: int, now: str) -> None:
+    def __init__(self, number: int, replicas: int, now: str) -> None:
         self.namespace = f"team-{number // WORKLOADS_PER_NAMESPACE:03d}"
         self._name = f"service-{number % WORKLOADS_PER_NAMESPACE:02d}"
         self._hash = hashlib.sha256(f"{number}".encode()).hexdigest()[:10]
         self._labels = {"app.kubernetes.io/name": self._name, "pod-template-hash": self._hash}
+        self._replicas = replicas
         self._now = now
         self._replica_set_uid = ""
 
     async def create(self, writer: _Writer) -> None:
-        count = PODS_PER_WORKLOAD
+        count = self._replicas
         selector = {"matchLabels": {"app.kubernetes.io/name": self._name}}
         status = {"replicas": count, "readyReplicas": count, "availableReplicas": count, "observedGeneration": 1}
         spec = {"replicas": count, "selector": selector, "template": self._template()}
