@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.checks import seen, told
 from tests.support.clock import NOON
 from tests.support.rows import (
@@ -18,6 +19,7 @@ from tests.support.rows import (
     a_service,
     a_snapshot,
     a_stateful_set,
+    a_status,
     owned_by,
 )
 
@@ -107,6 +109,29 @@ def test_since_when_replicas_are_missing(
     workload = build(ready_replicas=ready)
     snapshot = a_snapshot(workload, *pods_of(workload, *unready_for))
     assert bool(told([check], workload, snapshot)) is told_of
+
+
+@pytest.mark.parametrize(("check", "build"), KINDS)
+@pytest.mark.parametrize(
+    ("ready", "severity"),
+    [
+        pytest.param([False, False], Severity.CRITICAL, id="both in back-off"),
+        pytest.param([True, False], Severity.CRITICAL, id="one runs for a moment: it is down all the same"),
+    ],
+)
+def test_replicas_that_crash_loop_are_missing_all_along(
+    check: Check[Any, Any], build: Any, ready: list[bool], severity: Severity
+) -> None:
+    workload = build(replicas=2, ready_replicas=sum(ready))
+    last = {"restarts": 5, "last_reason": "Error", "last_exit_code": 1, "last_finished_at": NOON - SECOND}
+    pods = [
+        replace(pod, ready=up, statuses=(a_status(ready=up, **last),))
+        for pod, up in zip(pods_of(workload, SECOND, SECOND), ready, strict=True)
+    ]
+    (symptom,) = seen(check, workload, a_snapshot(workload, *pods))
+    assert symptom.severity is severity
+    assert symptom.since is None, "a crash does not begin the time anew"
+    assert (symptom.after, symptom.evidence["ready"]) == (MINUTE, 0)
 
 
 @pytest.mark.parametrize(("check", "build"), KINDS)

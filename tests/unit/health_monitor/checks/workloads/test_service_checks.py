@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.support.checks import seen, told
 from tests.support.clock import NOON
-from tests.support.rows import DAY_AGO, a_deployment, a_pod, a_service, a_snapshot, an_endpoint_slice
+from tests.support.rows import DAY_AGO, a_deployment, a_pod, a_service, a_snapshot, a_status, an_endpoint_slice
 
 from common.cluster.rows import PodRow, Row, ServiceRow
 from common.cluster.snapshot import SourceState
@@ -57,6 +57,13 @@ def test_a_service_without_endpoints(service: ServiceRow, others: list[Row], sev
 def test_since_when_nobody_answers(pods: list[PodRow], told_of: bool) -> None:
     service = a_service(created_at=DAY_AGO)
     assert bool(told([CHECK], service, a_snapshot(service, *pods))) is told_of
+
+
+def test_a_crash_does_not_begin_the_time_anew() -> None:
+    service = a_service()
+    looping = a_status(ready=False, state="waiting", reason="CrashLoopBackOff", restarts=5)
+    (symptom,) = seen(CHECK, service, a_snapshot(service, unready(statuses=(looping,), ago=SECOND)))
+    assert (symptom.since, symptom.after) == (None, MINUTE)
 
 
 @pytest.mark.parametrize(

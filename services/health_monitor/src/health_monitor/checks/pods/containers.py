@@ -42,8 +42,6 @@ def crash_looping(status: ContainerStatus, pod: PodRow, now: datetime) -> bool:
 
     True while the kubelet itself would make it wait before the next start: so a loop is one steady answer.
     """
-    if not status.restarts:
-        return False
     if status.state == "waiting" and status.reason not in _BETWEEN_CRASHES:
         return False
     if status.state == "terminated" and status.exit_code == 0:
@@ -55,6 +53,11 @@ def crash_looping(status: ContainerStatus, pod: PodRow, now: datetime) -> bool:
         return False
     run = last_run(status, pod)
     return status.last_exit_code != 0 if run is None else run < FORGIVEN_AFTER
+
+
+def in_crash_loop(pod: PodRow, now: datetime) -> bool:
+    """Whether one of its containers is: then that the pod is ready for a moment means nothing."""
+    return any(status.restarts and crash_looping(status, pod, now) for status in pod.statuses)
 
 
 def last_run(status: ContainerStatus, pod: PodRow) -> timedelta | None:

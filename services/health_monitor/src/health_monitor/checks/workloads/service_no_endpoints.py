@@ -45,7 +45,7 @@ def _none_ready(service: ServiceRow, pods: list[PodRow], thresholds: Thresholds,
     new = created is not None and now - created < thresholds.without_pods_after
     return Symptom(
         message=f"None of the {len(pods)} pods of the Service is ready: every request to it fails",
-        since=created if new else max(unready_since(pods), default=None),
+        since=created if new else max(unready_since(pods, now), default=None),
         after=thresholds.without_pods_after if new else thresholds.after,
         evidence={"pods": len(pods), "selector": _written(service)},
     )

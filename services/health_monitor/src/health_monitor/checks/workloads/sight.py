@@ -5,6 +5,7 @@ from datetime import datetime
 
 from common.cluster.rows import DeploymentRow, PodRow, Selector, StatefulSetRow, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot, SourceState
+from health_monitor.checks.pods.containers import in_crash_loop
 
 _SCALED: tuple[type[WorkloadRow], ...] = (DeploymentRow, StatefulSetRow)
 
@@ -24,7 +25,13 @@ def scaled_to_zero(selector: Selector, namespace: str, snapshot: ClusterSnapshot
     )
 
 
-def unready_since(pods: Iterable[PodRow]) -> list[datetime]:
-    """When each of the unfinished pods that is not ready ceased to be, or was made; in order."""
-    times = [pod.ready_changed_at or pod.created_at for pod in pods if not pod.ready and not pod.finished]
+def unready_since(pods: Iterable[PodRow], now: datetime) -> list[datetime]:
+    """When each of the unfinished pods that is not ready ceased to be, or was made; in order.
+
+    Nothing when one of them crash-loops: each of its crashes would begin the time anew.
+    """
+    unready = [pod for pod in pods if not pod.ready and not pod.finished]
+    if any(in_crash_loop(pod, now) for pod in unready):
+        return []
+    times = [pod.ready_changed_at or pod.created_at for pod in unready]
     return sorted(time for time in times if time is not None)
