@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from common.contracts import ObjectKey, ObjectRef
 from common.contracts.objects import CLUSTER
 from common.web.problems import Mistake, Problem
 from health_monitor.api.answers import answer
+from health_monitor.api.parameters import Instant
 from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
 from health_monitor.history import InvalidRange
 
@@ -52,9 +53,9 @@ async def history(
         ),
     ] = CLUSTER,
     start: Annotated[
-        AwareDatetime | None, Query(alias="from", description="With its offset; a day before `to` by default")
+        Instant | None, Query(alias="from", description="With its offset; a day before `to` by default")
     ] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to", description="With its offset; now by default")] = None,
+    end: Annotated[Instant | None, Query(alias="to", description="With its offset; now by default")] = None,
     step: Annotated[int, Query(ge=1, le=_LONGEST_STEP_SECONDS, description="Seconds between two points")] = 300,
 ) -> Response:
     """Scores of the cluster, a zone, namespace, node or workload. Pods have too many and live too briefly."""

@@ -1,9 +1,11 @@
 """Query parameters that several lists share."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query
+from pydantic import AwareDatetime, BeforeValidator
 
 from common.cluster.rows import Selector
 from common.contracts import Severity
@@ -12,6 +14,8 @@ from common.web.problems import Mistake, Problem
 from health_monitor.api.selectors import SelectorInvalid, parse_selector
 from health_monitor.view import Filter
 from health_monitor.walks import Sort
+
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.IGNORECASE | re.ASCII)
 
 Code = Annotated[str | None, Query(description="Only with an open finding of this check", examples=["pod-crash-loop"])]
 AtLeast = Annotated[Severity | None, Query(description="Only with an open finding at least this severe")]
@@ -58,3 +62,13 @@ class _Paging:
 
 
 Paging = Annotated[_Paging, Depends()]
+
+
+def _in_full(value: object) -> object:
+    # pydantic also takes numbers and bare dates, of which nobody can tell what instant is meant.
+    if isinstance(value, str) and not _INSTANT.fullmatch(value):
+        raise ValueError("write an instant with its offset, such as 2026-12-31T12:00:00Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_in_full)]

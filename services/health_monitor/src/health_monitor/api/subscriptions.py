@@ -9,13 +9,14 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common.contracts import Severity
 from common.web.paging import Cursors, CursorText, Limit, Page
 from common.web.problems import Mistake, Problem, responses
 from health_monitor.api.answers import answer, answer_items
 from health_monitor.api.events import LAST_CURSOR
+from health_monitor.api.parameters import Instant
 from health_monitor.api.services import MAY_ADMIN, MAY_OPERATE, StoredServices
 from health_monitor.checks import CHECKS_BY_CODE
 from health_monitor.deliver import AttemptResult
@@ -31,7 +32,7 @@ from health_monitor.webhook_url import UrlRefused
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscriptions"])
 
 _CURSORS = Cursors("deliveries", tuple[int])
-_Words = Annotated[frozenset[Annotated[str, Field(max_length=253)]], Field(max_length=100)]
+_Words = Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=100)]
 SubscriptionId = Annotated[UUID, Path(description="Of the subscription")]
 
 
@@ -40,15 +41,15 @@ class FilterRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    codes: Annotated[_Words, Field(description="Only of these checks")] = frozenset()
+    codes: Annotated[_Words, Field(description="Only of these checks")] = []
     min_severity: Annotated[Severity, Field(description="Only findings at least this severe")] = Severity.INFO
-    kinds: Annotated[_Words, Field(description="Only about these kinds")] = frozenset()
-    namespaces: Annotated[_Words, Field(description="Only in these namespaces")] = frozenset()
+    kinds: Annotated[_Words, Field(description="Only about these kinds")] = []
+    namespaces: Annotated[_Words, Field(description="Only in these namespaces")] = []
 
     @field_validator("codes")
     @classmethod
-    def _known(cls, codes: frozenset[str]) -> frozenset[str]:
-        if unknown := sorted(codes - CHECKS_BY_CODE.keys()):
+    def _known(cls, codes: list[str]) -> list[str]:
+        if unknown := sorted(set(codes) - CHECKS_BY_CODE.keys()):
             raise ValueError(f"there is no check {', '.join(map(repr, unknown))}; GET /api/v1/checks lists them")
         return codes
 
@@ -84,7 +85,7 @@ class RedeliverRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cursor: Annotated[int | None, Field(ge=1, le=LAST_CURSOR)] = None
-    dead_since: AwareDatetime | None = None
+    dead_since: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +101,10 @@ class Redelivered:
 async def create_subscription(stored: StoredServices, wanted: SubscriptionRequest) -> Response:
     """Subscribe to every event from now on."""
     chosen = SubscriptionFilter(
-        codes=wanted.filter.codes,
+        codes=frozenset(wanted.filter.codes),
         min_severity=wanted.filter.min_severity,
-        kinds=wanted.filter.kinds,
-        namespaces=wanted.filter.namespaces,
+        kinds=frozenset(wanted.filter.kinds),
+        namespaces=frozenset(wanted.filter.namespaces),
     )
     try:
         created = await stored.subscriptions.create(
