@@ -17,6 +17,7 @@ from health_monitor.scoring import NO_LOSS
 from health_monitor.tellings import Tellings
 
 UNTRUSTED = frozenset({SourceState.STALE, SourceState.STARTING})
+OUTAGE = timedelta(seconds=10)  # a shorter gap is made up for before anybody's patience ends
 RETRY = timedelta(minutes=1)  # of what could not be judged when it was due
 NO_LABELS: Labels = {}
 NO_CODES: frozenset[str] = frozenset()
@@ -45,6 +46,7 @@ class Looker:
         self._on_check_error = on_check_error
         self._restarted: dict[str, datetime] = {}
         self._stale: frozenset[str] = frozenset()
+        self._stale_since: dict[str, datetime] = {}
         self._frozen: set[ObjectKey] = set()
 
     def subject(self, key: ObjectKey) -> Row | ObjectKey | None:
@@ -102,14 +104,17 @@ class Looker:
     def thaw(self, now: datetime) -> set[ObjectKey]:
         """Take note of which sources are seen. Returns what is to be looked at again because that changed.
 
-        Timers of a source that is seen again start anew here too, lest a look comes before anybody says so.
+        Timers of a source that is seen again after an outage start anew here too, lest a look comes before anybody
+        says that it ended.
         """
         sources = self._snapshot.sources
         stale = frozenset(kind for kind, source in sources.items() if source.state in UNTRUSTED)
         if stale == self._stale:
             return set()
         for kind in self._stale - stale:
-            self.restart_timers(kind, now)
+            if now - self._stale_since.pop(kind) >= OUTAGE:
+                self.restart_timers(kind, now)
+        self._stale_since.update(dict.fromkeys(stale - self._stale, now))
         frozen, self._frozen, self._stale = self._frozen, set(), stale
         return frozen
 

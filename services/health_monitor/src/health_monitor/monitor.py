@@ -7,7 +7,7 @@ ticks when something is due, one looks after what no change announces: the API s
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
@@ -79,6 +79,7 @@ class Monitor:
         *,
         policy: PolicyFile | None = None,
         policy_poll_seconds: float = 5.0,
+        refresh_seconds: float = REFRESH_SECONDS,
         on_evaluated: Callable[[float], None] = lambda _seconds: None,
         on_policy: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
@@ -90,9 +91,11 @@ class Monitor:
         self._clock = clock
         self._policy = policy
         self._policy_poll_seconds = policy_poll_seconds
+        self._refresh_seconds = refresh_seconds
         self._on_evaluated = on_evaluated
         self._on_policy = on_policy
         self._wake = asyncio.Event()
+        self._epoch: datetime | None = None  # what the calendar says when the stopwatch starts
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -121,6 +124,7 @@ class Monitor:
     async def _work(self) -> None:
         while True:
             self._wake.clear()
+            self._mind_the_clock()
             self.engine.mark_due(self._clock.now())
             self._work_slice()
             while self.engine.pending:
@@ -149,18 +153,17 @@ class Monitor:
             return
 
     async def _refresh(self) -> None:
-        offset = self._clock_offset()
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            before, offset = offset, self._clock_offset()
-            if abs(offset - before) > CLOCK_SET:
-                logger.warning("the clock was set by %s; all timers start anew", offset - before)
-                self.engine.restart_timers(self._clock.now())
+            await asyncio.sleep(self._refresh_seconds)
             self.engine.refresh_cluster()
             self._wake.set()
 
-    def _clock_offset(self) -> timedelta:
-        return self._clock.now() - datetime.fromtimestamp(0, UTC) - timedelta(seconds=self._clock.monotonic())
+    def _mind_the_clock(self) -> None:
+        """Before anything is found to be due: what a jump of the calendar makes due is not."""
+        before, self._epoch = self._epoch, self._clock.now() - timedelta(seconds=self._clock.monotonic())
+        if before is not None and abs(self._epoch - before) > CLOCK_SET:
+            logger.warning("the clock was set by %s; all timers start anew", self._epoch - before)
+            self.engine.restart_timers(self._clock.now())
 
     async def _follow_policy(self, file: PolicyFile) -> None:
         mistakes = file.mistakes

@@ -341,6 +341,22 @@ def test_while_a_source_is_stale_nothing_opens_or_resolves_by_its_silence(state:
     assert (opened.change, opened.detected_at) == (Change.OPENED, begun + timedelta(seconds=300))
 
 
+def test_a_short_gap_is_no_outage() -> None:
+    """A watch that ends and is taken up again now and then must not keep findings from ever being told."""
+    world = EngineUnderTest(a_pod("one"))
+    begun = world.now
+    world.put(ill(a_pod("one"), "warning:300"))
+    for _ in range(3):
+        world.step(50)
+        world.set_source("Pod", SourceState.STALE)
+        world.take(world.engine.work(world.now))
+        world.step(5)
+        world.set_source("Pod", SourceState.SYNCED)
+        world.take(world.engine.work(world.now))
+    (event,) = world.step(1000)
+    assert event.detected_at == begun + timedelta(seconds=300)
+
+
 def test_a_stale_source_freezes_only_what_rests_on_it() -> None:
     world = EngineUnderTest(a_node("node-1"))
     world.set_source("Pod", SourceState.STALE)
