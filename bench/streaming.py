@@ -8,21 +8,46 @@ from multiprocessing.connection import Connection
 
 from bench.objects import pod, watch_line
 
-DISTINCT = 2_000  # more would only cost the server memory
+DISTINCT = 2_000  # pods; more would only cost the server memory
+PER_CHUNK = 5
+LIST_ENDS = watch_line(
+    "BOOKMARK",
+    {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"resourceVersion": "100000", "annotations": {"k8s.io/initial-events-end": "true"}},
+    },
+)
+
+
+def _chunks(nodes: int) -> Iterator[bytes]:
+    """Two rounds over all pods; each with another tenth not ready, so that every event changes its pod."""
+    for turn in range(2):
+        lines = []
+        for i in range(DISTINCT):
+            item = pod(i, nodes=nodes, ready=i % 10 != turn)
+            item["metadata"]["resourceVersion"] = str(100_000 + turn * DISTINCT + i)
+            lines.append(watch_line("MODIFIED", item))
+        yield from (_chunk(lines[i : i + PER_CHUNK]) for i in range(0, DISTINCT, PER_CHUNK))
+
+
+def _chunk(lines: list[bytes]) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(line), line) for line in lines)
 
 
 def _serve(pipe: Connection, events: int, nodes: int) -> None:
-    lines = [watch_line("MODIFIED", pod(i, nodes=nodes, ready=i % 50 != 0)) for i in range(DISTINCT)]
-    chunks = [b"".join(b"%x\r\n%s\r\n" % (len(line), line) for line in lines[i : i + 5]) for i in range(0, DISTINCT, 5)]
+    chunks = list(_chunks(nodes))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
+            request = await reader.readuntil(b"\r\n\r\n")
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
                 b"Connection: close\r\n\r\n"
             )
-            for n in range(events // 5):
+            if b"sendInitialEvents" in request:
+                writer.write(_chunk([LIST_ENDS]))
+            for n in range(events // PER_CHUNK):
                 writer.write(chunks[n % len(chunks)])
                 if n % 10 == 0:
                     await writer.drain()

@@ -45,9 +45,7 @@ class Told:
 
 
 async def main(screen: Screen) -> int:
-    screen.step(
-        "a real etcd, API server, scheduler and controllers on this machine; Ctrl-C ends it"
-    )
+    screen.step("a real etcd, API server, scheduler and controllers on this machine; Ctrl-C ends it")
     async with _cluster(screen) as cluster:
         # The guardian of the cluster ends what carries its folder in the environment, should this process be killed.
         environment = {"KUBECONFIG": str(cluster.kubeconfig), HOME_VARIABLE: str(cluster.home)}
@@ -70,13 +68,13 @@ async def _cluster(screen: Screen) -> AsyncIterator[DevCluster]:
 
 
 async def _watch(screen: Screen, cluster: DevCluster, service: Service) -> int:
-    deploying = asyncio.create_task(asyncio.to_thread(deploy, cluster.api, PODS, daemon_pods=NODES))
+    deploying = asyncio.create_task(asyncio.to_thread(deploy, cluster.api, pods=PODS, nodes=NODES))
     first = await service.until("/api/v1/cluster", lambda body: "score" in body)
-    screen.score(first, f"{first['objects'].get('Pod', 0)} pods seen so far: the first score")
+    screen.score(first, f"{first['objects']['pods']} pods seen so far: the first score")
     screen.step(f"ask it yourself: curl -H 'Authorization: Bearer {service.token}' {service.url}/api/v1/cluster")
     await deploying
-    steady = await service.until("/api/v1/cluster", lambda body: body["objects"].get("Pod", 0) >= PODS * 0.95)
-    screen.score(steady, f"{steady['objects']['Node']} nodes, {steady['objects']['Pod']} pods")
+    steady = await service.until("/api/v1/cluster", lambda body: body["objects"]["pods"] >= PODS * 0.95)
+    screen.score(steady, f"{steady['objects']['nodes']} nodes, {steady['objects']['pods']} pods")
     told = Told(screen)
     listening = asyncio.create_task(told.listen(service))
     try:

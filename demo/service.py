@@ -51,14 +51,21 @@ class Service:
         raise ServiceFailed(f"health_monitor did not get ready within {seconds:.0f} s:\n{self._tail()}")
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
-        """Health events as they happen."""
-        async with self._http.stream("GET", "/api/v1/stream", timeout=None) as answer:
+        """Every health event from the first on; reconnects and reads on after the last one it has."""
+        cursor = 0
+        while True:
+            with contextlib.suppress(httpx.HTTPError):  # the database is not open yet, or the stream broke
+                async for event in self._stream(cursor):
+                    cursor = event["cursor"]
+                    yield event
+            await asyncio.sleep(0.2)
+
+    async def _stream(self, cursor: int) -> AsyncIterator[dict[str, Any]]:
+        question = {"what": "events", "after": cursor}
+        async with self._http.stream("GET", "/api/v1/stream", params=question, timeout=None) as answer:
             answer.raise_for_status()
-            kind = ""
             async for line in answer.aiter_lines():
-                if line.startswith("event:"):
-                    kind = line.removeprefix("event:").strip()
-                elif line.startswith("data:") and kind == "event":
+                if line.startswith("data:"):
                     yield json.loads(line.removeprefix("data:"))
 
     def _tail(self) -> str:
@@ -69,6 +76,7 @@ class Service:
 async def running(environment: Mapping[str, str]) -> AsyncIterator[Service]:
     """Starts the service with settings of its own on a free port; ends it, and removes its files, with the block."""
     with tempfile.TemporaryDirectory(prefix="health-monitor-demo-") as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL runs as another user where this one is root
         port, token, log = _free_port(), os.urandom(16).hex(), Path(folder) / "log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(

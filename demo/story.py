@@ -18,7 +18,7 @@ class Chapter:
 DARK_NODE = Chapter(
     title="A node goes dark: its kubelet stops, and its heartbeats with it (Kubernetes itself waits 40 s)",
     fault="node-dark",
-    target="node-3",
+    target="general-0003",
     codes=frozenset({"node-lease-stale", "node-unknown", "node-not-ready"}),
     wait_seconds=75.0,
 )
@@ -31,9 +31,9 @@ CHAPTERS = (
         codes=frozenset({"pod-crash-loop", "pod-restarts"}),
     ),
     Chapter(
-        title="A full disk: node-7 reports disk pressure",
+        title="A full disk: general-0007 reports disk pressure",
         fault="disk-pressure",
-        target="node-7",
+        target="general-0007",
         codes=frozenset({"node-disk-pressure"}),
     ),
     Chapter(
