@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class BuildError(Exception):
 
 
 def build(group: Group, tools: tuple[Tool, ...], into: Path) -> None:
-    """Compiles the tools into a folder, each under its own name.
+    """Compiles the tools into a folder, each under its own name. Raises BuildError.
 
     Go's module and build caches (several GB) live in a folder of their own, which goes when the build succeeded
     and stays when it did not, so that the next try goes on where this one ended.
@@ -37,19 +38,18 @@ def build(group: Group, tools: tuple[Tool, ...], into: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     environment = _environment(work)
     go = _go(group, environment)
+    tags = ["-tags", group.tags] if group.tags else []
     packages = [tool.package for tool in tools]
-    with Progress(f"building {', '.join(tool.name for tool in tools)} with Go") as progress:
-        total = len(
-            _run([go, "list", "-deps", *_tags(group), *packages], group, environment, progress.update, "modules")
-        )
-        flags = ["-v", "-trimpath", *_tags(group), "-ldflags", _linker_flags(group), "-o", f"{into}/"]
-        _run(
-            [go, "build", *flags, *packages],
-            group,
-            environment,
-            progress.update,
-            f"of {total} packages",
-        )
+    with Progress(f"building {len(tools)} programs of {group.name} with Go") as progress:
+
+        def run(*words: str, unit: str) -> list[str]:
+            return _run(
+                [go, *words, *packages], group.module, environment, lambda count: progress.update(f"{count} {unit}")
+            )
+
+        total = len(run("list", "-deps", *tags, unit="modules"))
+        flags = ["-v", "-trimpath", *tags, "-ldflags", _linker_flags(group), "-o", f"{into}/"]
+        run("build", *flags, unit=f"of {total} packages")
     for tool in tools:
         (into / _output_name(tool.package)).rename(into / tool.name)
     shutil.rmtree(work, ignore_errors=True)
@@ -67,10 +67,6 @@ def _environment(work: Path) -> dict[str, str]:
     }
 
 
-def _tags(group: Group) -> list[str]:
-    return ["-tags", group.tags] if group.tags else []
-
-
 def _linker_flags(group: Group) -> str:
     return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in group.variables.items())])
 
@@ -81,28 +77,20 @@ def _output_name(package: str) -> str:
     return last.rsplit("/", 1)[-1]
 
 
-def _run(
-    command: list[str], group: Group, environment: dict[str, str], update: Callable[[str], None], unit: str
-) -> list[str]:
-    """Runs Go to its end; its standard output as lines. Its standard error is counted as progress."""
+def _run(command: list[str], folder: Path, environment: dict[str, str], count: Callable[[int], None]) -> list[str]:
+    """Runs Go to its end; its standard output as lines. The lines of its standard error are counted as progress."""
     errors: list[str] = []
-    outfile = Path(environment["GOCACHE"]).parent / "output"
     with (
-        outfile.open("w+") as out,
+        tempfile.TemporaryFile("w+") as out,
         subprocess.Popen(
-            [*_DIES_WITH_US, *command],
-            cwd=group.module,
-            env=environment,
-            stdout=out,
-            stderr=subprocess.PIPE,
-            text=True,
+            [*_DIES_WITH_US, *command], cwd=folder, env=environment, stdout=out, stderr=subprocess.PIPE, text=True
         ) as process,
     ):
         assert process.stderr is not None
         try:
             for line in process.stderr:
                 errors.append(line)
-                update(f"{len(errors)} {unit}")
+                count(len(errors))
         except BaseException:
             process.terminate()
             raise
