@@ -347,7 +347,6 @@ def test_a_service_on_a_single_replica() -> None:
     [
         pytest.param([], {}, id="no Service selects it"),
         pytest.param([a_service(), a_pdb()], {}, id="a budget protects it"),
-        pytest.param([a_service()], {"ready_replicas": 0}, id="it is down: told as that"),
         pytest.param([a_service()], {"deleted_at": NOON}, id="deleted"),
         pytest.param(
             [a_service()], {"sources": {"PodDisruptionBudget": SourceState.UNSEEN}}, id="budgets are not seen"
@@ -357,6 +356,11 @@ def test_a_service_on_a_single_replica() -> None:
 def test_a_single_replica_is_no_trouble_when(others: list[Row], fields: dict[str, Any]) -> None:
     deployment, snapshot = alone(*others, **fields)
     assert seen(deployment_single_replica.CHECK, deployment, snapshot) == []
+
+
+def test_a_single_replica_is_told_ready_or_not_so_that_it_does_not_come_and_go() -> None:
+    deployment, snapshot = alone(a_service(), ready_replicas=0)
+    assert len(seen(deployment_single_replica.CHECK, deployment, snapshot)) == 1
 
 
 def test_replicas_that_are_not_alone_or_not_there() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.cluster.rows import ContainerStatus, PodRow
 from common.cluster.snapshot import ClusterSnapshot
@@ -78,4 +78,5 @@ CHECK = Check(
     "crashes.",
     run=run,
     thresholds=Thresholds(),
+    look_again=timedelta(minutes=1),  # it ends by time: when the container has run for long enough
 )

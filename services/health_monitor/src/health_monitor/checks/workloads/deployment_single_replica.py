@@ -13,7 +13,7 @@ from health_monitor.checks.workloads.sight import sees
 def run(
     deployment: DeploymentRow, snapshot: ClusterSnapshot, _thresholds: NoThresholds, _now: datetime
 ) -> Iterable[Symptom]:
-    if deployment.replicas != 1 or not deployment.ready_replicas or deployment.deleted_at is not None:
+    if deployment.replicas != 1 or deployment.deleted_at is not None:
         return ()
     if not sees(snapshot, "PodDisruptionBudget"):
         return ()
