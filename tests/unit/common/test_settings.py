@@ -1,7 +1,8 @@
 """Settings come from the environment and from files; every mistake is named at once, and no secret is shown."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr
@@ -13,10 +14,15 @@ from common.web.settings import WebSettings
 
 
 class MailSettings(BaseModel):
-    """Mail."""
+    """Mail. It is sent through one relay;
+    others are not tried."""
 
     password: Annotated[SecretStr | None, Field(description="Password of the relay.")] = None
     port: Annotated[int, Field(ge=1, le=65535, description="Port of the relay.")] = 25
+    mode: Annotated[Literal["plain", "tls"] | None, Field(description="How.")] = None
+    wait: Annotated[timedelta, Field(ge=timedelta(seconds=1), description="How long.")] = timedelta(seconds=5)
+    retries: Annotated[int, Field(le=9, description="How often.")] = 3
+    spool: Annotated[Path | None, Field(description="Where.")] = None
     headers: Annotated[dict[str, str], Field(description="Extra | headers.")] = {}
 
 
@@ -175,12 +181,16 @@ def test_the_documentation_is_a_table_for_each_group() -> None:
     text = markdown(SampleSettings)
 
     assert text.startswith("### General\n\n| Variable | Type | Default | What it is |\n|---|---|---|---|\n")
-    assert "| `SAMPLE_NAME` | str | required | What it is called. |" in text
-    assert "| `SAMPLE_VERBOSE` | bool | `false` | Say more. |" in text
-    assert "### Mail\n" in text
+    assert "| `SAMPLE_NAME` | text | required | What it is called. |" in text
+    assert "| `SAMPLE_VERBOSE` | true or false | `false` | Say more. |" in text
+    assert "### Mail\n\nIt is sent through one relay; others are not tried.\n\n| Variable" in text
     assert (
         "| `SAMPLE_MAIL__PASSWORD` | secret |  | Password of the relay. "
         "Or `SAMPLE_MAIL__PASSWORD_FILE`, the path of a file that holds it. |" in text
     )
-    assert "| `SAMPLE_MAIL__PORT` | int, 1 to 65535 | `25` | Port of the relay. |" in text
+    assert "| `SAMPLE_MAIL__PORT` | integer, 1 to 65535 | `25` | Port of the relay. |" in text
+    assert "| `SAMPLE_MAIL__MODE` | `plain` or `tls` |  | How. |" in text
+    assert "| `SAMPLE_MAIL__WAIT` | duration, at least 0:00:01 | `0:00:05` | How long. |" in text
+    assert "| `SAMPLE_MAIL__RETRIES` | integer, at most 9 | `3` | How often. |" in text
+    assert "| `SAMPLE_MAIL__SPOOL` | path |  | Where. |" in text
     assert "| `SAMPLE_MAIL__HEADERS` | dict[str, str] | `{}` | Extra \\| headers. |" in text

@@ -11,8 +11,10 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -80,14 +82,18 @@ def read(kind: type[AnySettings]) -> AnySettings:
 
 
 def markdown(kind: type[Settings]) -> str:
-    """The settings as Markdown tables, one for each group, for the generated documentation."""
+    """The settings as Markdown tables, one for each group, for the generated documentation.
+
+    A group's docstring gives the heading, its first sentence, and a paragraph, the rest.
+    """
     lines: list[str] = []
     heading = None
     for leaf in leaves(kind):
         if leaf.group is not heading:
             heading = leaf.group
-            lines += ["", f"### {_sentence(heading.__doc__)}", "", "| Variable | Type | Default | What it is |"]
-            lines += ["|---|---|---|---|"]
+            title, _, more = " ".join((heading.__doc__ or "").split()).partition(". ")
+            lines += ["", f"### {title.rstrip('.')}", "", *([more, ""] if more else [])]
+            lines += ["| Variable | Type | Default | What it is |", "|---|---|---|---|"]
         also = f" Or `{leaf.variable}{_FILE}`, the path of a file that holds it." if leaf.secret else ""
         about = f"{leaf.field.description or ''}{also}".replace("|", "\\|")
         lines.append(f"| `{leaf.variable}` | {leaf.type_name} | {leaf.default} | {about} |")
@@ -111,11 +117,7 @@ class Leaf:
     def type_name(self) -> str:
         if self.secret:
             return "secret"
-        annotation = self.field.annotation
-        name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-        bounds = {key: value for each in self.field.metadata for key, value in _bounds(each)}
-        limits = f", {bounds.get('ge', '')} to {bounds.get('le', '')}".rstrip(" to") if bounds else ""
-        return name.replace(" | None", "").replace("pathlib.", "").replace("|", "\\|") + limits
+        return _type_name(self.field.annotation) + _limits(self.field.metadata)
 
     @property
     def default(self) -> str:
@@ -217,9 +219,23 @@ def _prefix(kind: type[BaseSettings]) -> str:
     return str(kind.model_config.get("env_prefix", "")).upper()
 
 
-def _bounds(constraint: Any) -> Iterator[tuple[str, Any]]:
-    return ((key, getattr(constraint, key)) for key in ("ge", "le") if hasattr(constraint, key))
+def _type_name(annotation: Any) -> str:
+    """What an operator calls the type."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if optional := [each for each in get_args(annotation) if each is not NoneType and NoneType in get_args(annotation)]:
+        return " or ".join(map(_type_name, optional))
+    names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", timedelta: "duration"}
+    return names.get(annotation, str(annotation))
 
 
-def _sentence(text: str | None) -> str:
-    return (text or "").strip().split("\n", 1)[0].rstrip(".")
+def _limits(metadata: list[Any]) -> str:
+    bounds = {key: getattr(each, key) for each in metadata for key in ("ge", "le") if hasattr(each, key)}
+    match bounds:
+        case {"ge": least, "le": most}:
+            return f", {least} to {most}"
+        case {"ge": least}:
+            return f", at least {least}"
+        case {"le": most}:
+            return f", at most {most}"
+    return ""
