@@ -10,6 +10,7 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.config import (
+    CacheConfig,
     ChecksConfig,
     PositiveDataAcceptanceConfig,
     ProjectConfig,
@@ -37,6 +38,7 @@ EXAMPLES = 15
 
 described = an_api(a_snapshot()).app.openapi()
 config = SchemathesisConfig(
+    cache=CacheConfig(enabled=False),
     projects=ProjectsConfig(
         default=ProjectConfig(
             checks=ChecksConfig(positive_data_acceptance=PositiveDataAcceptanceConfig(expected_statuses=ACCEPTED))

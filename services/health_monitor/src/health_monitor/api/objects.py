@@ -1,5 +1,6 @@
 """Lists of zones, nodes, namespaces, workloads and pods, and each of them alone."""
 
+import logging
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -16,6 +17,8 @@ from health_monitor.api.services import MAY_READ, Services, StartedServices
 from health_monitor.api.shapes import ClusterView, Detail, NodeSummary, PodSummary, Summary, Timeline, WorkloadSummary
 from health_monitor.view import Filter
 from health_monitor.walks import Collection, Sort
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["objects"], dependencies=[MAY_READ])
 
@@ -121,5 +124,6 @@ async def _timeline(services: Services, key: ObjectKey) -> Timeline:
     try:
         events = await stored.events.timeline(key, limit=_TIMELINE_EVENTS)
     except DatabaseError as error:
-        return Timeline(note=f"the database did not answer: {error}")
+        logger.warning("no timeline: %s", error)
+        return Timeline(note="the database does not answer at the moment; the log says why")
     return Timeline(events=tuple(events))

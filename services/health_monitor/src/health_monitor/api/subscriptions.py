@@ -19,7 +19,6 @@ from health_monitor.api.events import LAST_CURSOR
 from health_monitor.api.parameters import Instant
 from health_monitor.api.services import MAY_ADMIN, MAY_OPERATE, StoredServices
 from health_monitor.checks import CHECKS_BY_CODE
-from health_monitor.deliver import AttemptResult
 from health_monitor.subscriptions import (
     Delivery,
     DeliveryState,
@@ -27,6 +26,7 @@ from health_monitor.subscriptions import (
     Subscription,
     SubscriptionFilter,
 )
+from health_monitor.verdict import Verdict
 from health_monitor.webhook_url import UrlRefused
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscriptions"])
@@ -70,6 +70,16 @@ class SubscriptionCreated:
 
     subscription: Subscription
     secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What became of one call of the webhook."""
+
+    verdict: Verdict
+    status: Annotated[int | None, Field(description="HTTP status; null when there was no answer")]
+    error: Annotated[str | None, Field(description="Why it does not count as delivered")]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,15 +166,15 @@ async def rotate_secret(stored: StoredServices, subscription_id: SubscriptionId)
     return answer(SecretRotated, SecretRotated(secret=secret))
 
 
-@router.post(
-    "/{subscription_id}/test", response_model=AttemptResult, dependencies=[MAY_OPERATE], responses=responses(404)
-)
+@router.post("/{subscription_id}/test", response_model=Trial, dependencies=[MAY_OPERATE], responses=responses(404))
 async def try_subscription(stored: StoredServices, subscription_id: SubscriptionId) -> Response:
     """Call the webhook once, now, with a made-up event, and say what it answered."""
     attempt = await stored.deliverer.send_test(subscription_id)
     if attempt is None:
         raise _none(subscription_id)
-    return answer(AttemptResult, attempt)
+    given = attempt.answer
+    trial = Trial(verdict=given.verdict, status=given.status, error=given.reason, seconds=attempt.seconds)
+    return answer(Trial, trial)
 
 
 @router.get(
