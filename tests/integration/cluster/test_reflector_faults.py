@@ -81,7 +81,7 @@ async def test_a_watch_that_ends_is_resumed_where_it_was(server: StandIn, api: A
 
 async def test_a_watch_cut_in_mid_line_loses_nothing(server: StandIn, api: Api) -> None:
     async with following(api, kinds("Pod")) as watch:
-        await until(watch.synced.is_set)
+        await until(lambda: watch.synced.is_set() and server.watchers(PODS) > 0)
         server.send(PODS, b'{"type":"ADDED","object":{"kind":"Pod","metadata":{"name":"half')
         server.cut(PODS)
         server.put(PODS, pod_json("h"))
@@ -111,10 +111,10 @@ async def test_a_version_that_is_gone_leads_to_a_relist_that_finds_missed_delete
 async def test_a_bookmark_moves_the_place_to_resume_from(server: StandIn, api: Api) -> None:
     async with following(api, kinds("Pod", "Node")) as watch:
         await until(watch.synced.is_set)
-        server.put(NODES, {"metadata": {"name": "n", "uid": "n"}})
-        server.bookmark(PODS)
         server.put(PODS, pod_json("h"))
         await until(lambda: "h" in names(watch))
+        server.put(NODES, {"metadata": {"name": "n", "uid": "n"}})
+        server.bookmark(PODS)
         server.end(PODS)
         await until(lambda: server.asked(PODS, watch="1", resourceVersion=str(server.version)) == 1)
 
@@ -206,7 +206,7 @@ async def test_a_server_that_ends_every_watch_at_once_is_not_stormed(server: Sta
 )
 async def test_a_broken_object_costs_itself_alone(server: StandIn, api: Api, line: bytes) -> None:
     async with following(api, kinds("Pod")) as watch:
-        await until(watch.synced.is_set)
+        await until(lambda: watch.synced.is_set() and server.watchers(PODS) > 0)
         server.send(PODS, line)
         server.put(PODS, pod_json("h"))
         await until(lambda: names(watch) == "abcdefgh")
@@ -234,7 +234,7 @@ async def test_an_object_that_breaks_keeps_what_was_known_of_it_over_a_relist(se
 
 async def test_an_enormous_line_is_skipped_and_counted(server: StandIn, api: Api) -> None:
     async with following(api, kinds("Pod")) as watch:
-        await until(watch.synced.is_set)
+        await until(lambda: watch.synced.is_set() and server.watchers(PODS) > 0)
         piece = b"x" * (1 << 20)
         for _ in range(17):
             server.send(PODS, piece)

@@ -104,7 +104,7 @@ class Api:
     async def stream(self, path: str, params: Params, *, silence_seconds: float) -> AsyncIterator[aiohttp.StreamReader]:
         """The body of a 2xx answer as it comes. Silence for longer than that is Unavailable. Never tried again."""
         limits = self._limits(silence=silence_seconds)
-        async with self._transport.open("GET", path, params, limits=limits) as response:
+        async with self._transport.open("GET", path, params, limits=limits, streaming=True) as response:
             yield response.content
 
     def _limits(self, *, total: float | None = None, silence: float | None = None) -> aiohttp.ClientTimeout:
