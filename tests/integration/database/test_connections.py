@@ -137,6 +137,24 @@ async def test_no_free_connection_in_time_is_unavailable(postgres_url: str) -> N
     await narrow.close()
 
 
+async def test_a_caller_who_gives_up_leaves_the_connection_to_others(database: Database, postgres_url: str) -> None:
+    narrow = database_on(postgres_url, pool_size=1)
+    caller = asyncio.create_task(run(narrow, "SELECT pg_sleep(60)"))
+
+    async def sleeping() -> bool:
+        query = text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(60)'")
+        async with database.begin() as connection:
+            return bool(await connection.scalar(query))
+
+    await eventually(sleeping)
+    caller.cancel()
+    with suppress(asyncio.CancelledError):
+        await caller
+
+    await run(narrow, "SELECT 1")
+    await narrow.close()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

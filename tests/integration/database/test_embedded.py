@@ -32,10 +32,16 @@ server.close()
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
+def new_folder() -> Iterator[Path]:
+    """A place where there is nothing yet."""
     parent = folder_for_postgres()
     yield parent / "postgres"
     remove(parent)
+
+
+@pytest.fixture
+def folder(postgres_folder: Path) -> Path:
+    return postgres_folder
 
 
 def use(folder: Path) -> subprocess.Popen[str]:
@@ -73,12 +79,12 @@ async def stops(folder: Path) -> None:
     await eventually(stopped)
 
 
-def test_data_outlives_the_server_in_a_folder_that_nobody_else_can_enter(folder: Path) -> None:
-    with embedded.start(folder, DURABLE) as server, psycopg.connect(server.url) as connection:
+def test_data_outlives_the_server_in_a_folder_that_nobody_else_can_enter(new_folder: Path) -> None:
+    with embedded.start(new_folder, DURABLE) as server, psycopg.connect(server.url) as connection:
         connection.execute("CREATE TABLE kept (id int)")
 
-    assert folder.stat().st_mode & 0o077 == 0
-    with embedded.start(folder) as server, psycopg.connect(server.url) as connection:
+    assert new_folder.stat().st_mode & 0o077 == 0
+    with embedded.start(new_folder) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
@@ -131,24 +137,24 @@ async def test_a_number_of_a_process_that_is_not_a_server_is_not_believed(folder
         assert answers(folder)
 
 
-def test_a_folder_that_is_too_long_for_a_socket_is_refused(folder: Path) -> None:
+def test_a_folder_that_is_too_long_for_a_socket_is_refused(new_folder: Path) -> None:
     with pytest.raises(EmbeddedFailed, match="too long for a Unix socket, choose a folder of"):
-        embedded.start(folder / ("x" * 100))
+        embedded.start(new_folder / ("x" * 100))
 
 
-def test_a_folder_that_cannot_be_made_is_refused(folder: Path) -> None:
-    folder.write_text("a file")
+def test_a_folder_that_cannot_be_made_is_refused(new_folder: Path) -> None:
+    new_folder.write_text("a file")
 
-    with pytest.raises(EmbeddedFailed, match=f"cannot use {folder}: .*set a database URL"):
-        embedded.start(folder)
+    with pytest.raises(EmbeddedFailed, match=f"cannot use {new_folder}: .*set a database URL"):
+        embedded.start(new_folder)
 
 
-def test_data_of_another_version_is_refused(folder: Path) -> None:
-    (folder / "data").mkdir(parents=True)
-    (folder / "data" / "PG_VERSION").write_text("13\n")
+def test_data_of_another_version_is_refused(new_folder: Path) -> None:
+    (new_folder / "data").mkdir(parents=True)
+    (new_folder / "data" / "PG_VERSION").write_text("13\n")
 
     with pytest.raises(EmbeddedFailed, match="of PostgreSQL 13, this is"):
-        embedded.start(folder)
+        embedded.start(new_folder)
 
 
 def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
@@ -157,13 +163,13 @@ def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
-def test_as_root_a_folder_below_a_closed_one_is_refused_and_not_opened(folder: Path) -> None:
-    folder.parent.chmod(0o700)
+def test_as_root_a_folder_below_a_closed_one_is_refused_and_not_opened(new_folder: Path) -> None:
+    new_folder.parent.chmod(0o700)
 
-    with pytest.raises(EmbeddedFailed, match=f"{folder.parent} is closed to the user nobody"):
-        embedded.start(folder)
-    assert folder.parent.stat().st_mode & 0o777 == 0o700
-    folder.parent.chmod(0o711)
+    with pytest.raises(EmbeddedFailed, match=f"{new_folder.parent} is closed to the user nobody"):
+        embedded.start(new_folder)
+    assert new_folder.parent.stat().st_mode & 0o777 == 0o700
+    new_folder.parent.chmod(0o711)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
