@@ -49,6 +49,11 @@ async def scalar(database: Database, sql: str, **values: object) -> Any:
         return await connection.scalar(text(sql), values)
 
 
+async def execute(database: Database, sql: str, **values: object) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text(sql), values)
+
+
 async def rows(database: Database, sql: str, **values: object) -> list[tuple[Any, ...]]:
     async with database.begin() as connection:
         return [tuple(row) for row in await connection.execute(text(sql), values)]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from tests.support.clock import NOON, SteppedClock
-from tests.support.health_database import an_event, claim, run_until_done, scalar
+from tests.support.health_database import an_event, claim, execute, run_until_done
 from tests.support.waiting import eventually
 
 from common.contracts import Change, EventData, HealthEvent, ObjectKey, Severity
@@ -103,7 +103,7 @@ async def test_a_cursor_that_is_not_of_this_stream_is_refused(
     outbox: Outbox, log: EventLog, database: Database
 ) -> None:
     await tell(outbox, *(an_event(f"pod-{number}") for number in range(10)))
-    await scalar(database, "UPDATE stream SET floor = 4 RETURNING 1")
+    await execute(database, "UPDATE stream SET floor = 4")
 
     with pytest.raises(Expired) as old:
         await log.read(3)
@@ -116,16 +116,13 @@ async def test_a_cursor_that_is_not_of_this_stream_is_refused(
 
 
 async def test_a_reader_that_waits_gets_what_is_stored_meanwhile(outbox: Outbox, log: EventLog) -> None:
-    tail = asyncio.create_task(Tail(log, lambda events: None).run())
-    reading = asyncio.create_task(log.read(0, wait_seconds=120))
-
-    async def waits() -> bool:
-        return len(asyncio.all_tasks()) > 0 and not reading.done()
-
-    await eventually(waits)
+    tail = Tail(log, lambda events: None)
+    await tail.catch_up()
+    running = asyncio.create_task(tail.run())
+    reading = asyncio.create_task(log.read(0, wait_seconds=240))
     await tell(outbox, an_event("a"))
-    page = await asyncio.wait_for(reading, 60)
-    await run_until_done(tail)
+    page = await asyncio.wait_for(reading, 120)
+    await run_until_done(running)
     assert [event.cursor for event in page.events] == [1]
 
 

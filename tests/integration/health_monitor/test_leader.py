@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.support.clock import SteppedClock
-from tests.support.health_database import an_event, claim, rows, run_until_done, scalar
+from tests.support.health_database import an_event, claim, execute, rows, run_until_done, scalar
 from tests.support.waiting import eventually
 
 from common.contracts import Change
@@ -218,13 +218,13 @@ async def test_the_lock_in_the_database_has_one_holder_and_is_given_back(databas
 
 
 async def test_a_holder_that_vanished_is_succeeded_when_its_time_is_over(database: Database) -> None:
-    expires = "UPDATE election SET holder = 'dead', expires_at = now() + make_interval(secs => :seconds) RETURNING 1"
-    await scalar(database, expires, seconds=3600)
+    expires = "UPDATE election SET holder = 'dead', expires_at = now() + make_interval(secs => :seconds)"
+    await execute(database, expires, seconds=3600)
     heir = Candidate(database, "heir")
     await eventually(heir.has_asked_again)
     assert not heir.holds
 
-    await scalar(database, expires, seconds=-1)
+    await execute(database, expires, seconds=-1)
     await eventually(heir.is_holder)
     await run_until_done(heir.running)
 
@@ -232,7 +232,7 @@ async def test_a_holder_that_vanished_is_succeeded_when_its_time_is_over(databas
 async def test_a_holder_keeps_the_lock_in_the_database_while_nobody_took_it(database: Database) -> None:
     one = Candidate(database, "one")
     await eventually(one.is_holder)
-    await scalar(database, "UPDATE election SET expires_at = now() - interval '1 hour' RETURNING 1")
+    await execute(database, "UPDATE election SET expires_at = now() - interval '1 hour'")
 
     async def renewed() -> bool:
         return bool(await scalar(database, "SELECT expires_at > now() FROM election"))

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from tests.support.clock import NOON, SteppedClock
 from tests.support.commit_cutter import a_commit_cutter
-from tests.support.health_database import an_event, claim, health_target, rows, run_until_done, scalar, told
+from tests.support.health_database import an_event, claim, execute, health_target, rows, run_until_done, scalar, told
 from tests.support.waiting import eventually
 
 from common.contracts import Change, HealthEvent, ObjectKey, Severity
@@ -149,6 +149,19 @@ async def test_one_event_that_cannot_be_stored_does_not_keep_the_others_out(data
     kept = [(place, name) for place, name in enumerate((n for n in names if n != "pod-4"), start=1)]
     assert [(cursor, name) for cursor, name, _ in await stored_names(database)] == kept
     assert await latest_scores(database) == {CLUSTER: 50.0}
+
+
+async def test_a_partition_that_somebody_dropped_is_made_again(database: Database) -> None:
+    async with an_outbox(database) as outbox:
+        outbox.put([an_event("a")], [Moved(CLUSTER, 50.0, NOON)])
+        assert await outbox.flush(60)
+        for table in ("event_y2026m03", "score_y2026m03d01"):
+            await execute(database, f"DROP TABLE {table}")
+        outbox.put([an_event("b")], [Moved(CLUSTER, 60.0, NOON + timedelta(seconds=2))])
+        assert await outbox.flush(60)
+        assert not outbox.dropped
+
+    assert await stored_names(database) == [(2, "b", "opened")]
 
 
 async def test_a_follower_stores_nothing(database: Database) -> None:

@@ -8,10 +8,11 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from common.clock import Clock
@@ -174,8 +175,11 @@ class Deliverer:
                 for _ in range(workers):
                     group.create_task(self._work(batch, poster))
         finally:
-            async with self._database.begin() as connection:
-                await record(connection, batch.target, batch.sent, batch.endpoint, self._clock.now())
+            await _to_the_end(self._record(batch))
+
+    async def _record(self, batch: _Round) -> None:
+        async with self._database.begin() as connection:
+            await record(connection, batch.target, batch.sent, batch.endpoint, self._clock.now())
 
     async def _work(self, batch: _Round, poster: Poster) -> None:
         """Take deliveries from the batch, until it is empty or the receiver is found to be away."""
@@ -211,6 +215,16 @@ def a_test_event(source: str, head: int, now: datetime) -> HealthEvent:
         cursor=max(1, head),
         data=EventData(change=Change.OPENED, finding=finding, detected_at=now),
     )
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish the work even when cancelled: what was sent and is not recorded would be sent again."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 async def _rung(bell: asyncio.Event, seconds: float) -> None:
