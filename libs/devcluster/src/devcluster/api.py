@@ -55,7 +55,11 @@ class Api:
         return found
 
     def exists(self, path: str) -> bool:
-        return self._http.get(path).status_code == 200
+        """Whether the API server answers with the object; False while it does not answer at all."""
+        try:
+            return self._http.get(path).status_code == 200
+        except httpx.HTTPError:
+            return False
 
     def create(self, body: Object) -> Object:
         """Makes an object; one that is there already is left as it is."""

@@ -18,6 +18,7 @@ from .nodes import scale_nodes
 from .settings import Pool, Settings, clusters_folder
 
 READY_TIMEOUT_SECONDS = 120.0
+CREATE_TIMEOUT = "100s"
 
 
 @dataclass(frozen=True, slots=True)
