@@ -4,28 +4,28 @@ Sync and without I/O. Changes are marked, then worked off, in one go or in slice
 Nothing is told before every object was looked at once.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
 from common.cluster.changes import RowChange
 from common.cluster.rows import ROW_KINDS, NodeRow
-from common.cluster.snapshot import ClusterSnapshot, SourceState
-from common.contracts import ObjectKey, Score, Severity
+from common.cluster.snapshot import ClusterSnapshot
+from common.contracts import ObjectKey
 from common.contracts.objects import CLUSTER, ZONE
 from health_monitor.affected import affected, readers_of
 from health_monitor.agenda import Agenda, Kinds, Queue
-from health_monitor.breakdown import confidence, score
+from health_monitor.answers import Answers
 from health_monitor.checks import CHECKS
-from health_monitor.checks.check import NODE_USAGE, POD_USAGE, SOURCES, Check
+from health_monitor.checks.check import SOURCES, Check
 from health_monitor.engine_settings import DEFAULT_SETTINGS, EngineSettings
-from health_monitor.evaluate import OnCheckError, Rule, Sighting
+from health_monitor.evaluate import OnCheckError
 from health_monitor.findings import Findings
 from health_monitor.looking import Looker
 from health_monitor.membership import Membership
 from health_monitor.outcome import OpenFinding, Outcome, ScoreChange
-from health_monitor.placement import CLUSTER_KEY, zone_key
+from health_monitor.placement import CLUSTER_KEY, PLACED_KINDS, zone_key
 from health_monitor.policy import DEFAULT_POLICY, Policy
 from health_monitor.rulebook import Rulebook
 from health_monitor.scores import Scores
@@ -34,18 +34,13 @@ from health_monitor.tellings import Tellings
 __all__ = ["Engine", "OpenFinding", "Outcome", "ScoreChange"]
 
 WIDE = frozenset({CLUSTER, ZONE})  # their checks look at much
-PLACED_KINDS = frozenset(  # that count in scores, whether or not there are checks of them
-    {"Namespace", "Node", "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "CronJob", "Job", "Service"}
-    | {"HorizontalPodAutoscaler", "PodDisruptionBudget", "PersistentVolume", "PersistentVolumeClaim"}
-)
-USAGE = {"Node": NODE_USAGE, "Pod": POD_USAGE}
 
 
 def _ignore(_code: str, _key: ObjectKey, _error: Exception) -> None:
     """A failing check shows in the logs and metrics of whoever asked for them."""
 
 
-class Engine:
+class Engine(Answers):
     """Findings, scores and events of one cluster view. `start` it once every source is synced."""
 
     def __init__(
@@ -57,32 +52,29 @@ class Engine:
         checks: Sequence[Check[Any, Any]] = CHECKS,
         on_check_error: OnCheckError = _ignore,
     ) -> None:
-        self.started = False  # every object was looked at once
-        self._begun = False
-        self._placing = False  # objects are looked at for the first time
-        self._snapshot = snapshot
-        self._settings = settings
-        self._checks = checks
-        self._readers = readers_of(checks)
-        self._findings = Findings()
-        self._scores = Scores(settings.scoring)
-        self._membership = Membership(self._scores, snapshot)
-        self._tellings = Tellings(self._scores, self._findings, settings)
-        self._looker = Looker(
+        findings, scores = Findings(), Scores(settings.scoring)
+        self._tellings = Tellings(scores, findings, settings)
+        looker = Looker(
             snapshot,
             Rulebook(checks, policy),
             settings.model_copy(update={"resolve_after": timedelta(0)}),  # what is gone at the start need not wait
-            findings=self._findings,
-            scores=self._scores,
+            findings=findings,
+            scores=scores,
             tellings=self._tellings,
             on_check_error=on_check_error,
         )
+        super().__init__(snapshot, looker, findings=findings, scores=scores, scoring=settings.scoring)
+        self.started = False  # every object was looked at once
+        self._begun = False
+        self._placing = False  # objects are looked at for the first time
+        self._settings = settings
+        self._checks = checks
+        self._readers = readers_of(checks)
+        self._membership = Membership(scores, snapshot)
         self._queue = Queue()
         self._agenda = Agenda()
         self._looked_at: dict[ObjectKey, datetime] = {}  # of the cluster and zones
         self._server_version = snapshot.server_version
-
-    # --- what happens
 
     @property
     def pending(self) -> int:
@@ -179,62 +171,6 @@ class Engine:
             return Outcome()
         self._tellings.add(self._findings.reconcile(singles, now, self._settings))
         return self._tellings.tell(now, resuming=True)
-
-    # --- what is asked
-
-    def score(self, key: ObjectKey) -> Score | None:
-        """With its breakdown. None when there is no such object."""
-        group = self._scores.group(key)
-        if group is None and self._looker.subject(key) is None:
-            return None
-        return score(
-            self._findings.of(key).values(),
-            group,
-            confidence=confidence(self._looker.rulebook.within(key), self.unseen(key)),
-            scoring=self._settings.scoring,
-        )
-
-    def value(self, key: ObjectKey) -> float:
-        """The score's number alone. 100 for what is not known."""
-        return self._tellings.value(key)
-
-    def findings(self, key: ObjectKey) -> tuple[OpenFinding, ...]:
-        """Open ones, muted ones included."""
-        return self._findings.open_of(key)
-
-    def all_findings(self) -> Iterator[OpenFinding]:
-        """Every open one, also those that were told only as part of a storm."""
-        return self._findings.all_open()
-
-    def counts(self) -> Mapping[tuple[str, Severity], int]:
-        """Open findings that are not muted, by code and severity."""
-        return self._findings.counts
-
-    def workloads(self) -> Collection[ObjectKey]:
-        return self._scores.workloads()
-
-    def zones(self) -> Collection[ObjectKey]:
-        return self._scores.zones()
-
-    def namespaces(self) -> Collection[ObjectKey]:
-        return self._scores.namespaces()
-
-    def unseen(self, key: ObjectKey) -> frozenset[str]:
-        """Sources that are missing for the object; those that its checks rest on lower its confidence."""
-        missing = {kind for kind, source in self._snapshot.sources.items() if source.state is not SourceState.SYNCED}
-        if key.kind in USAGE and self._snapshot.usage_of(key) is None:
-            missing.add(USAGE[key.kind])
-        return frozenset(missing & {kind for rule in self._looker.rulebook.within(key) for kind in rule.kinds})
-
-    def rules(self, key: ObjectKey) -> Sequence[Rule]:
-        """The checks that are run on the object, with their thresholds."""
-        return self._looker.rules(key)
-
-    def peek(self, key: ObjectKey, now: datetime) -> tuple[list[Sighting], set[str]]:
-        """What the object's checks see right now, due or not yet, and the codes of those that failed."""
-        return self._looker.peek(key, now)
-
-    # --- inside
 
     def _queue_all(self, kinds: frozenset[str]) -> None:
         """Zones last: they are where their nodes are."""

@@ -23,6 +23,10 @@ Placement = tuple[tuple[ObjectKey, str], ...]  # (group, family) pairs
 CLUSTER_KEY = ObjectKey(CLUSTER, "", "")
 TOP_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job"})  # what people call a workload
 NOWHERE: Placement = ()
+PLACED_KINDS = frozenset(  # that count in scores, whether or not there are checks of them
+    {"Namespace", "Node", "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "CronJob", "Job", "Service"}
+    | {"HorizontalPodAutoscaler", "PodDisruptionBudget", "PersistentVolume", "PersistentVolumeClaim"}
+)
 
 
 def zone_key(zone: str) -> ObjectKey:

@@ -37,11 +37,6 @@ class Tellings:
         """The score of an object that is no group may have moved, and is one that is told."""
         self._rescored.add(key)
 
-    def value(self, key: ObjectKey) -> float:
-        """The score of anything. What counts nowhere, such as a finished pod, has lost what its findings took."""
-        loss = self._scores.loss(key) if self._scores.knows(key) else self._findings.loss(key)
-        return loss.score
-
     def resume(
         self, published: list[OpenFinding], scores: Mapping[ObjectKey, float], *, everything: Iterable[ObjectKey] = ()
     ) -> list[OpenFinding]:
@@ -79,8 +74,8 @@ class Tellings:
             flapping=draft.flapping,
             storm=telling.storm,
             count=telling.count,
-            object_score=self.value(key),
-            cluster_score=self.value(CLUSTER_KEY),
+            object_score=value_of(key, self._scores, self._findings),
+            cluster_score=self._scores.loss(CLUSTER_KEY).score,
             detected_at=now,
             object_changed_at=draft.object_changed_at,
         )
@@ -101,3 +96,9 @@ class Tellings:
 
 def _is_storm(found: OpenFinding) -> bool:
     return found.finding.object.key == CLUSTER_KEY and found.finding.part == STORM
+
+
+def value_of(key: ObjectKey, scores: Scores, findings: Findings) -> float:
+    """The score of anything. What counts nowhere, such as a finished pod, has lost what its findings took."""
+    loss = scores.loss(key) if scores.knows(key) else findings.loss(key)
+    return loss.score
