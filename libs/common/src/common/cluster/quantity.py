@@ -1,6 +1,7 @@
 """Kubernetes quantities as integers: "250m" CPU is 250 millicores, "1Gi" memory is 1073741824 bytes."""
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+import re
+from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
 _SUFFIXES = {
@@ -20,6 +21,7 @@ _SUFFIXES = {
     "Pi": Decimal(2**50),
     "Ei": Decimal(2**60),
 }
+_SHAPE = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]+)|([numkMGTPE]|[KMGTPE]i))?", re.ASCII)
 _LARGEST = Decimal(2**63 - 1)  # what the API server holds; more is cut to it
 
 
@@ -36,16 +38,15 @@ def whole(quantity: str) -> int:
 
 
 def _parse(quantity: str) -> Decimal:
-    number = quantity.rstrip("numkKMGTPEi")
-    suffix = quantity[len(number) :]
-    try:
-        value = Decimal(number) * (_SUFFIXES[suffix] if suffix else 1)
-    except (InvalidOperation, KeyError):
-        raise ValueError(f"{quantity[:50]!r} is not a Kubernetes quantity") from None
-    if not value.is_finite():
+    match = _SHAPE.fullmatch(quantity)
+    if match is None:
         raise ValueError(f"{quantity[:50]!r} is not a Kubernetes quantity")
-    return value
+    number, exponent, suffix = match.groups()
+    try:
+        return Decimal(number + (exponent or "")) * (_SUFFIXES[suffix] if suffix else 1)
+    except ArithmeticError:
+        raise ValueError(f"{quantity[:50]!r} is not a Kubernetes quantity within reason") from None
 
 
 def _whole(value: Decimal) -> int:
-    return int(min(value, _LARGEST).to_integral_value(ROUND_CEILING))
+    return int(max(-_LARGEST, min(value, _LARGEST)).to_integral_value(ROUND_CEILING))
