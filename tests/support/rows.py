@@ -66,7 +66,7 @@ def a_status(name: str = "app", **overrides: Any) -> ContainerStatus:
 
 
 def a_pod(name: str = "checkout-7d4b9c-x2x9z", **overrides: Any) -> PodRow:
-    """Running and ready for an hour on node-1, with one container. `requests` and `limits` follow `containers`."""
+    """Running and ready for an hour on node-1, with one container, which `requests`, `limits` and `qos` follow."""
     containers = overrides.get("containers", (a_container(),))
     healthy = {
         "labels": APP,
@@ -81,7 +81,7 @@ def a_pod(name: str = "checkout-7d4b9c-x2x9z", **overrides: Any) -> PodRow:
         "statuses": tuple(a_status(container.name) for container in containers),
         "requests": _sum([container.requests for container in containers], pods=1),
         "limits": _sum([container.limits for container in containers], pods=1),
-        "qos": "Guaranteed",
+        "qos": "Guaranteed" if any(c.requests != Resources() for c in containers) else "BestEffort",
     }
     return _row(PodRow, name, NAMESPACE, healthy | overrides)
 

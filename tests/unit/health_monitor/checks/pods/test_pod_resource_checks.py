@@ -97,12 +97,8 @@ ASKS_NOTHING = a_container("app", requests=NOTHING)
     ],
 )
 def test_no_requests(containers: tuple[Container, ...], named: str) -> None:
-    symptoms = seen(pod_no_requests.CHECK, a_pod(containers=containers, qos=_qos(containers)))
+    symptoms = seen(pod_no_requests.CHECK, a_pod(containers=containers))
     assert [symptom.evidence["containers"] for symptom in symptoms] == ([named] if named else [])
-
-
-def _qos(containers: tuple[Container, ...]) -> str:
-    return "Burstable" if any(container.requests != NOTHING for container in containers) else "BestEffort"
 
 
 @pytest.mark.parametrize(
@@ -119,10 +115,7 @@ def test_a_pod_may_ask_for_its_containers(qos: str, told_of: bool) -> None:
 
 
 def test_pods_that_say_the_same_share_one_answer() -> None:
-    one, other = (
-        seen(pod_no_requests.CHECK, a_pod(name, containers=(ASKS_NOTHING,), qos="BestEffort"))
-        for name in ("one", "other")
-    )
+    one, other = (seen(pod_no_requests.CHECK, a_pod(name, containers=(ASKS_NOTHING,))) for name in ("one", "other"))
     assert one[0] is other[0]
 
 
@@ -134,10 +127,10 @@ def test_pods_that_say_the_same_share_one_answer() -> None:
     ],
 )
 def test_no_requests_in_good_english(containers: tuple[Container, ...], beginning: str) -> None:
-    (symptom,) = seen(pod_no_requests.CHECK, a_pod(containers=containers, qos="BestEffort"))
+    (symptom,) = seen(pod_no_requests.CHECK, a_pod(containers=containers))
     assert symptom.message.startswith(beginning)
 
 
 @pytest.mark.parametrize("fields", [{"phase": "Succeeded"}, {"deleted_at": NOON}, {"mirror": True}])
 def test_requests_do_not_matter(fields: dict[str, Any]) -> None:
-    assert seen(pod_no_requests.CHECK, a_pod(containers=(ASKS_NOTHING,), qos="BestEffort", **fields)) == []
+    assert seen(pod_no_requests.CHECK, a_pod(containers=(ASKS_NOTHING,), **fields)) == []

@@ -172,12 +172,12 @@ def pod_with(*statuses: Any, **fields: Any) -> PodRow:
             id="a pod of which one container has done its work and another goes on",
         ),
         pytest.param(
-            a_pod(containers=(a_container(requests=Resources(), limits=Resources()),), qos="BestEffort"),
+            a_pod(containers=(a_container(requests=Resources(), limits=Resources()),)),
             ["pod-no-requests"],
             id="a pod that asks for nothing",
         ),
         pytest.param(
-            a_pod(containers=(a_container(requests=Resources()),), qos="BestEffort", mirror=True),
+            a_pod(containers=(a_container(requests=Resources()),), mirror=True),
             [],
             id="a static pod needs no requests",
         ),
