@@ -108,15 +108,13 @@ def _kept(found: re.Match[str]) -> str:
 
 
 def _clean_named(name: str, value: Any) -> Any:
-    if isinstance(value, str) and not value:
-        return value
-    if (
-        _SECRET_NAME.search(name)
-        and not _HARMLESS_NAME.search(name)
-        and not isinstance(value, bool | int | float | None)
-    ):
+    if value and not isinstance(value, bool | int | float) and _names_a_secret(name):
         return _REDACTED
     return _clean(value)
+
+
+def _names_a_secret(name: str) -> bool:
+    return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name)
 
 
 def _clean(value: Any) -> Any:
