@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import report
 from bench.catalogue import BENCHMARKS
 from bench.figure import Benchmark
+from common import logs
 
 HERE = Path(__file__).parent
 
@@ -25,6 +26,7 @@ def main() -> int:
     if not chosen:
         parser.error(f"no benchmark is called {args.only}")
     if args.here:
+        logs.configure("error")  # the measured parts say what they do; a benchmark says its figures
         figures = asyncio.run(chosen[0].run(args.quick))
         print(json.dumps([f.entry() for f in figures]))
         return 0

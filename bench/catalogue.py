@@ -1,6 +1,11 @@
 """Every benchmark, in the order in which a round runs them."""
 
-from bench import watch_ratio
+from bench import cpu_per_event_growth, pipeline_rate, scan, watch_ratio
 from bench.figure import Benchmark
 
-BENCHMARKS: tuple[Benchmark, ...] = (watch_ratio.BENCHMARK,)
+BENCHMARKS: tuple[Benchmark, ...] = (
+    watch_ratio.BENCHMARK,
+    pipeline_rate.BENCHMARK,
+    cpu_per_event_growth.BENCHMARK,
+    scan.BENCHMARK,
+)

@@ -6,32 +6,27 @@ from typing import Any
 Json = dict[str, Any]
 
 AT = "2026-01-01T00:00:00Z"
+HASH = "7d4b9c5f6d"
+PODS_PER_WORKLOAD = 10
+WORKLOADS_PER_NAMESPACE = 25
+ZONES = ("zone-a", "zone-b", "zone-c")
 
 
 def pod(i: int, *, nodes: int = 50, ready: bool = True) -> Json:
-    name = f"checkout-7d4b9c5f6d-{i:05d}"
+    namespace, workload = _place(i // PODS_PER_WORKLOAD)
     return {
         "kind": "Pod",
         "apiVersion": "v1",
         "metadata": {
-            "name": name,
-            "generateName": "checkout-7d4b9c5f6d-",
-            "namespace": f"team-{i % 40}",
+            "name": f"{workload}-{HASH}-{i:06d}",
+            "generateName": f"{workload}-{HASH}-",
+            "namespace": namespace,
             "uid": f"5f1c1a52-0000-4000-8000-{i:012d}",
             "resourceVersion": str(100_000 + i),
             "generation": 1,
             "creationTimestamp": AT,
-            "labels": {"app": "checkout", "pod-template-hash": "7d4b9c5f6d", "tier": f"t{i % 5}"},
-            "ownerReferences": [
-                {
-                    "apiVersion": "apps/v1",
-                    "kind": "ReplicaSet",
-                    "name": "checkout-7d4b9c5f6d",
-                    "uid": "5f1c1a52-0000-4000-9000-000000000000",
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "labels": {"app": workload, "pod-template-hash": HASH, "tier": f"t{i % 5}"},
+            "ownerReferences": [_owner("ReplicaSet", f"{workload}-{HASH}", i // PODS_PER_WORKLOAD)],
             "managedFields": [
                 _managed("kube-controller-manager", ("metadata", "spec"), 25),
                 _managed("kubelet", ("status",), 20),
@@ -84,6 +79,59 @@ def pod(i: int, *, nodes: int = 50, ready: bool = True) -> Json:
             "containerStatuses": [_status("app", ready), _status("proxy", True)],
             "qosClass": "Burstable",
         },
+    }
+
+
+def workload(w: int) -> tuple[Json, Json]:
+    """The Deployment and the ReplicaSet that own pods 10w to 10w + 9, both complete."""
+    namespace, name = _place(w)
+    deployment = _controller("Deployment", namespace, name, w)
+    replica_set = _controller("ReplicaSet", namespace, f"{name}-{HASH}", w)
+    replica_set["metadata"]["ownerReferences"] = [_owner("Deployment", name, w)]
+    return deployment, replica_set
+
+
+def node(i: int) -> Json:
+    well = {"MemoryPressure": "False", "DiskPressure": "False", "PIDPressure": "False", "Ready": "True"}
+    amounts = {"cpu": "8", "memory": "32Gi", "pods": "110"}
+    name = f"node-{i}"
+    zone = {"topology.kubernetes.io/zone": ZONES[i % len(ZONES)], "kubernetes.io/hostname": name}
+    return {
+        "kind": "Node",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "uid": f"5f1c1a52-0000-4001-8000-{i:012d}", "creationTimestamp": AT, "labels": zone},
+        "spec": {},
+        "status": {
+            "capacity": amounts,
+            "allocatable": amounts,
+            "conditions": [{"type": k, "status": v, "lastTransitionTime": AT} for k, v in well.items()],
+            "nodeInfo": {"kubeletVersion": "v1.36.3"},
+        },
+    }
+
+
+def _place(w: int) -> tuple[str, str]:
+    return f"team-{w // WORKLOADS_PER_NAMESPACE:03d}", f"service-{w % WORKLOADS_PER_NAMESPACE:02d}"
+
+
+def _owner(kind: str, name: str, w: int) -> Json:
+    reference = {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": _uid(kind, w)}
+    return reference | {"controller": True, "blockOwnerDeletion": True}
+
+
+def _uid(kind: str, w: int) -> str:
+    return f"5f1c1a52-0000-{4002 if kind == 'Deployment' else 4003}-8000-{w:012d}"
+
+
+def _controller(kind: str, namespace: str, name: str, w: int) -> Json:
+    count = PODS_PER_WORKLOAD
+    counts = {"replicas": count, "readyReplicas": count, "availableReplicas": count, "updatedReplicas": count}
+    return {
+        "kind": kind,
+        "apiVersion": "apps/v1",
+        "metadata": {"name": name, "namespace": namespace, "uid": _uid(kind, w), "creationTimestamp": AT},
+        "spec": {"replicas": count, "selector": {"matchLabels": {"app": name.removesuffix(f"-{HASH}")}}},
+        "status": counts | {"observedGeneration": 1},
     }
 
 

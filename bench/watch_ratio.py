@@ -7,7 +7,7 @@ import time
 
 from bench.api import plain_api
 from bench.figure import Benchmark, Figure
-from bench.streaming import stream_server
+from bench.streaming import Stream, stream_server
 from common.clock import SystemClock
 from common.cluster.changes import RowChange
 from common.cluster.kinds import KINDS
@@ -62,7 +62,7 @@ async def run(quick: bool) -> list[Figure]:
     rounds, events = (1, 4_000) if quick else (7, 60_000)
     ours, theirs = [], []
     for _ in range(rounds):
-        with stream_server(events) as url:
+        with stream_server(Stream(events)) as url:
             ours.append(await _ours(url, events - 100))
             theirs.append(await _client(url, CLIENT_EVENTS))
         gc.collect()
