@@ -44,8 +44,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(args: argparse.Namespace) -> int:
+    from common import logs
     from health_monitor.cli.policy import read_policy
 
+    logs.configure("error")  # what could not be seen is in the report
     policy = read_policy(args.policy)
     with _waiting():
         report = asyncio.run(_scan(args, policy))

@@ -1,0 +1,203 @@
+"""The whole service against a real control plane and a real PostgreSQL."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from tests.support.waiting import eventually
+
+from common.web.settings import WebSettings
+from devcluster import DevCluster
+from health_monitor import app
+from health_monitor.settings import (
+    ClusterSettings,
+    MonitorSettings,
+    StorageSettings,
+)
+
+pytestmark = pytest.mark.cluster
+
+
+def settings_for(kubeconfig: Path, database_url: str | None = None) -> MonitorSettings:
+    """Without a URL: without a database."""
+    url = None if database_url is None else SecretStr(database_url)
+    return MonitorSettings(
+        cluster=ClusterSettings(kubeconfig=kubeconfig, name="dev", connect_timeout_seconds=2),
+        web=WebSettings(port=0, shutdown_grace_seconds=5),
+        database=StorageSettings(url=url, enabled=url is not None, connect_timeout_seconds=1),
+    )
+
+
+@asynccontextmanager
+async def running(settings: MonitorSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A service and a client of it that has the token of the run. It has to end in good order."""
+    stop, announced = asyncio.Event(), asyncio.get_running_loop().create_future()
+    service = asyncio.create_task(app.run(settings, stop, lambda *said: announced.set_result(said)))
+    await asyncio.wait((service, announced), return_when=asyncio.FIRST_COMPLETED)
+    if service.done():
+        await service
+    url, token = announced.result()
+    try:
+        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=90) as client:
+            yield client
+    finally:
+        stop.set()
+        await asyncio.wait_for(service, 60)
+
+
+async def ready(client: httpx.AsyncClient) -> None:
+    async def is_ready() -> bool:
+        return (await client.get("/readyz")).status_code == 200
+
+    await eventually(is_ready)
+
+
+async def states(client: httpx.AsyncClient) -> dict[str, str]:
+    found = (await client.get("/readyz")).json()["dependencies"]
+    return {each["name"]: each["state"] for each in found}
+
+
+async def answers(client: httpx.AsyncClient, path: str, condition: Callable[[Any], bool], **parameters: Any) -> Any:
+    """The answer, as soon as it is as wanted."""
+    last: Any = None
+
+    async def holds() -> bool:
+        nonlocal last
+        answer = await client.get(f"/api/v1/{path}", params=parameters)
+        last = answer.json()
+        return answer.status_code == 200 and condition(last)
+
+    await eventually(holds)
+    return last
+
+
+def an_evicted_pod(cluster: DevCluster, namespace: str, name: str) -> str:
+    """A pod that no scheduler looks at, with the status that a kubelet leaves behind. Returns its path."""
+    container = {"name": "app", "image": "app:1"}
+    cluster.api.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"schedulerName": "nobody", "containers": [container]},
+        }
+    )
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+    status = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    cluster.api.patch(f"{path}/status", {"status": status})
+    return path
+
+
+def told(events: Any, name: str) -> list[str]:
+    """The changes that were told of a pod's eviction."""
+    return [
+        each["data"]["change"]
+        for each in events["events"]
+        if each["data"]["finding"]["object"]["name"] == name and each["data"]["finding"]["code"] == "pod-evicted"
+    ]
+
+
+@pytest.mark.database
+async def test_a_fault_is_found_told_stored_and_resolved(
+    devcluster_shared: DevCluster, namespace: str, health_url: str
+) -> None:
+    async with running(settings_for(devcluster_shared.kubeconfig, health_url)) as client:
+        await ready(client)
+        path = await asyncio.to_thread(an_evicted_pod, devcluster_shared, namespace, "victim")
+        await answers(client, "events", lambda found: told(found, "victim") == ["opened"], namespace=namespace)
+
+        detail = (await client.get(f"/api/v1/pods/{namespace}/victim")).json()
+        assert detail["score"]["value"] < 100
+        assert "pod-evicted" in {each["code"] for each in detail["findings"]}
+        assert [each["data"]["change"] for each in detail["timeline"]["events"]][-1] == "opened"
+        listed = (await client.get("/api/v1/pods", params={"namespace": namespace, "code": "pod-evicted"})).json()
+        assert [each["object"]["name"] for each in listed["items"]] == ["victim"]
+
+        await asyncio.to_thread(devcluster_shared.api.delete, path)
+        await answers(
+            client, "events", lambda found: told(found, "victim") == ["opened", "resolved"], namespace=namespace
+        )
+        assert (await client.get(f"/api/v1/pods/{namespace}/victim")).status_code == 404
+
+
+@pytest.mark.database
+async def test_a_restart_tells_only_what_is_different(
+    devcluster_shared: DevCluster, namespace: str, health_url: str
+) -> None:
+    settings = settings_for(devcluster_shared.kubeconfig, health_url)
+    paths = [await asyncio.to_thread(an_evicted_pod, devcluster_shared, namespace, name) for name in ("stays", "goes")]
+    async with running(settings) as client:
+        await answers(client, "events", lambda found: bool(told(found, "stays") and told(found, "goes")))
+
+    await asyncio.to_thread(devcluster_shared.api.delete, paths[1])
+    async with running(settings) as client:
+        found = await answers(client, "events", lambda found: told(found, "goes") == ["opened", "resolved"], limit=1000)
+
+    assert told(found, "stays") == ["opened"]
+    cursors = [each["cursor"] for each in found["events"]]
+    assert cursors == list(range(1, len(cursors) + 1))
+
+
+async def test_without_a_database_scores_and_metrics_are_served(devcluster_shared: DevCluster) -> None:
+    async with running(settings_for(devcluster_shared.kubeconfig)) as client:
+        await ready(client)
+        cluster = (await client.get("/api/v1/cluster")).json()
+        events = await client.get("/api/v1/events")
+        exposition = (await client.get("/metrics")).text
+
+    assert cluster["name"] == "dev"
+    assert cluster["objects"]["nodes"] >= 1
+    assert events.status_code == 503
+    for series in (
+        "cluster_score",
+        'store_objects{kind="Node"}',
+        'source_synced{kind="Pod"}',
+        'api_request_duration_seconds_count{code="200",verb="get"}',
+        "evaluation_duration_seconds_count",
+    ):
+        assert re.search(rf"^health_monitor_{re.escape(series)} [1-9]", exposition, re.MULTILINE), series
+
+
+async def test_a_database_that_is_away_is_told_and_holds_up_nothing(devcluster_shared: DevCluster) -> None:
+    settings = settings_for(devcluster_shared.kubeconfig, "postgresql://nobody@127.0.0.1:1/none")
+    async with running(settings) as client:
+        await ready(client)
+
+        assert (await states(client))["database"] == "degraded"
+        assert (await client.get("/api/v1/cluster")).status_code == 200
+        assert (await client.get("/api/v1/events")).status_code == 503
+
+
+async def test_an_api_server_that_is_away_is_named_and_the_service_answers(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\nusers: [{name: u, user: {token: t}}]\n"
+        "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n"
+        "contexts: [{name: c, context: {cluster: c, user: u}}]\n",
+        encoding="utf-8",
+    )
+    async with running(settings_for(kubeconfig)) as client:
+        live = await client.get("/livez")
+        answer = await client.get("/readyz")
+        cluster = await client.get("/api/v1/cluster")
+
+    assert live.status_code == 200
+    assert answer.status_code == 503
+    reasons = {each["name"]: each["reason"] for each in answer.json()["dependencies"]}
+    assert "not read yet" in reasons["cluster"]
+    assert cluster.status_code == 503
+
+
+async def test_streams_do_not_hold_up_the_end(devcluster_shared: DevCluster) -> None:
+    async with running(settings_for(devcluster_shared.kubeconfig)) as client:
+        await ready(client)
+        stream = client.stream("GET", "/api/v1/stream", params={"what": "scores"})
+        answer = await stream.__aenter__()
+        assert answer.status_code == 200
+    # `running` has waited for the end, which would else take the stream's whole life.
