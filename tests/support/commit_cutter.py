@@ -16,9 +16,22 @@ class CommitCutter:
     def __init__(self, server: Path) -> None:
         self.cuts = 0
         self._server = server
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client; it is known for as long as it is served."""
+        client = asyncio.create_task(self.serve(reader, writer))
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
+    async def end(self) -> None:
+        """Cut off whoever is still there."""
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client."""
+        """Pass on what the client and PostgreSQL say to each other, but for the answers that are to be lost."""
         from_server, to_server = await asyncio.open_unix_connection(self._server)
         back = asyncio.create_task(_copy(from_server, writer))
         try:
@@ -55,8 +68,9 @@ async def a_commit_cutter(url: str, folder: Path) -> AsyncIterator[tuple[CommitC
     """The proxy, and the URL of the same database through it. `folder` takes its socket; its path must be short."""
     target = make_url(url)
     cutter = CommitCutter(Path(str(target.query["host"])) / _SOCKET)
-    server = await asyncio.start_unix_server(cutter.serve, folder / _SOCKET)
+    server = await asyncio.start_unix_server(cutter.accept, folder / _SOCKET)
     try:
         yield cutter, target.update_query_dict({"host": str(folder)}).render_as_string(hide_password=False)
     finally:
         server.close()
+        await cutter.end()

@@ -9,12 +9,15 @@ from uuid import UUID
 
 import pytest
 from tests.support.clock import SteppedClock
-from tests.support.health_database import an_event, claim, execute, run_until_done
+from tests.support.health_database import MIGRATIONS, an_event, claim, execute, health_target, run_until_done
 from tests.support.receiver import Receiver, a_receiver, answer
 from tests.support.waiting import eventually
 
 from common.contracts import Change, EventData, Severity
 from common.database.connections import Database
+from common.database.embedded import EmbeddedPostgres
+from common.database.migrate import upgrade
+from common.database.settings import DatabaseSettings
 from health_monitor.deliver import AttemptResult, Deliverer
 from health_monitor.post import Poster
 from health_monitor.publish import Outbox
@@ -319,3 +322,22 @@ async def test_a_deliverer_that_takes_over_sends_what_the_other_left(world: Worl
     await eventually(all_recorded)
     await run_until_done(second)
     assert set(world.receiver.cursors) == set(range(1, 401))
+
+
+async def test_webhooks_go_on_after_postgresql_crashed(private_postgres: EmbeddedPostgres) -> None:
+    target = health_target(private_postgres.url)
+    await upgrade(target, MIGRATIONS)
+    database = Database(target, DatabaseSettings(connect_timeout_seconds=2))
+    async with a_world(database) as world:
+        running = asyncio.create_task(world.deliverer.run())
+        for crash in range(3):
+            world.outbox.put([an_event(f"pod-{crash}-{number}") for number in range(200)])
+            await asyncio.to_thread(private_postgres.restart)
+        assert await world.outbox.flush(120)
+
+        async def all_arrived() -> bool:
+            return set(world.receiver.cursors) == set(range(1, 601))
+
+        await eventually(all_arrived, within_seconds=120)
+        await run_until_done(running)
+    await database.close()
