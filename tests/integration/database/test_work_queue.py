@@ -105,21 +105,45 @@ async def test_a_job_for_later_waits(postgres_url: str) -> None:
         assert await notebook.jobs("todo") == 1
 
 
+async def leave_behind(notebook: Notebook) -> None:
+    """What a worker leaves that was killed a minute ago while it did every job there is."""
+    async with notebook.database.begin() as connection:
+        await connection.execute(
+            text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
+        )
+        await connection.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)")
+        )
+
+
 async def test_a_job_whose_worker_died_is_started_again(postgres_url: str) -> None:
     async with notebook_on(postgres_url) as notebook:
         await notebook.defer("orphan")
-        async with notebook.database.begin() as connection:  # as a worker leaves it that was killed a minute ago
-            await connection.execute(
-                text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
-            )
-            await connection.execute(
-                text(
-                    "UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)"
-                )
-            )
+        await leave_behind(notebook)
 
         async with working(notebook):
             await eventually(written(notebook, "orphan"))
+
+
+async def test_replicas_that_rescue_at_the_same_time_rescue_each_job_once(postgres_url: str) -> None:
+    async with notebook_on(postgres_url) as notebook, notebook_on(postgres_url) as replica:
+        await notebook.defer(*(f"note {number}" for number in range(20)))
+        await leave_behind(notebook)
+
+        rescued = await asyncio.gather(notebook.queue.rescue_stalled(), replica.queue.rescue_stalled())
+
+        assert sum(rescued) == 20
+        assert await notebook.jobs("todo") == 20
+
+
+async def test_a_job_that_waits_already_replaces_the_one_left_behind(postgres_url: str) -> None:
+    async with notebook_on(postgres_url) as notebook:
+        await notebook.task.configure(queueing_lock="one at a time").defer_async(note="left behind")
+        await leave_behind(notebook)
+        await notebook.task.configure(queueing_lock="one at a time").defer_async(note="waiting")
+
+        assert await notebook.queue.rescue_stalled() == 0
+        assert (await notebook.jobs("todo"), await notebook.jobs("doing")) == (1, 0)
 
 
 async def test_a_worker_outlives_a_restart_of_postgresql(private_postgres: EmbeddedPostgres) -> None:

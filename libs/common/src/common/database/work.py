@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import DeleteJobCondition
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import DeleteJobCondition, Job, Status
 from procrastinate.tasks import Task
+from psycopg.errors import RaiseException
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -91,14 +92,24 @@ class WorkQueue:
             )
 
     async def rescue_stalled(self) -> int:
-        """Put the jobs of dead workers back into the queue; returns how many."""
+        """Put the jobs of dead workers back into the queue; returns how many. Replicas may do it at the same time."""
         manager = self.app.job_manager
         with _translated():
             await manager.prune_stalled_workers(_DEAD_AFTER_SECONDS)
-            jobs = list(await manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD_AFTER_SECONDS))
-            for job in jobs:
-                await manager.retry_job(job)
-        return len(jobs)
+            jobs = await manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD_AFTER_SECONDS)
+            return sum([await self._rescue(job) for job in jobs])
+
+    async def _rescue(self, job: Job) -> bool:
+        try:
+            await self.app.job_manager.retry_job(job)
+        except UniqueViolation:  # of the queueing lock: a job that waits will do the same work
+            await self.app.job_manager.finish_job(job, Status.ABORTED, delete_job=True)
+            return False
+        except ConnectorException as error:
+            if not isinstance(error.__cause__, RaiseException):  # which says that the job is not being done any more
+                raise
+            return False
+        return True
 
 
 async def defer_in(
