@@ -31,7 +31,7 @@ def readers_of(checks: Sequence[Check[Any, Any]]) -> Readers:
     """ValueError for a check that reads what no route leads from."""
     readers: dict[str, set[str]] = {}
     for check in checks:
-        for kind in check.reads - {check.kind, SOURCES}:
+        for kind in check.reads - {SOURCES}:
             if (kind, check.kind) not in _ROUTES:
                 raise ValueError(f"check {check.code} of kind {check.kind} reads {kind}, and no route leads there")
             readers.setdefault(kind, set()).add(check.kind)
@@ -39,7 +39,7 @@ def readers_of(checks: Sequence[Check[Any, Any]]) -> Readers:
 
 
 def affected(change: RowChange, snapshot: ClusterSnapshot, readers: Readers) -> Iterable[ObjectKey]:
-    """Subjects of other kinds that are to be looked at again, with the checks that read the changed kind."""
+    """Other subjects that are to be looked at again, with the checks that read the changed kind."""
     subjects = readers.get(change.kind)
     if not subjects:
         return
@@ -142,6 +142,11 @@ def _selected(change: RowChange, snapshot: ClusterSnapshot) -> list[PodRow]:
     return [pod for pdb in pdbs for pod in snapshot.pods_in(pdb.namespace) if pdb.selector.matches(pod.labels)]
 
 
+def _budgets_beside(change: RowChange, snapshot: ClusterSnapshot) -> Iterable[ObjectKey]:
+    """Other budgets of the pods that came under a PDB, or from under it."""
+    return {pdb.key for pod in _selected(change, snapshot) for pdb in snapshot.pdbs_of(pod)} - {change.key}
+
+
 def _service_of_slice(change: RowChange, _snapshot: ClusterSnapshot) -> Iterable[ObjectKey]:
     slices: list[EndpointSliceRow] = _rows(change)
     return {ObjectKey("Service", part.namespace, part.service) for part in slices}
@@ -162,4 +167,5 @@ _ROUTES: Mapping[tuple[str, str], Route] = {
     ("Pod", "PersistentVolumeClaim"): _claims_of_pod,
     ("Pod", CLUSTER): _cluster_of_pod,
     ("PodDisruptionBudget", "Deployment"): _owners_of_selected("Deployment"),
+    ("PodDisruptionBudget", "PodDisruptionBudget"): _budgets_beside,
 }

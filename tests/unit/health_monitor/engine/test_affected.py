@@ -31,7 +31,9 @@ READERS = readers_of(CHECKS)
 DEPLOYMENT = a_deployment()
 REPLICA_SET = a_replica_set(owner=owned_by(DEPLOYMENT))
 POD = a_pod("one", owner=owned_by(REPLICA_SET), claims=("data",))
-SNAPSHOT = a_snapshot(DEPLOYMENT, REPLICA_SET, POD, a_node("node-1"), a_node("node-2"), a_daemon_set())
+FIRST = a_pdb("first", selector={"app": "cart"})
+CART = a_pod("cart", labels={"app": "cart"}, node="node-3")
+SNAPSHOT = a_snapshot(FIRST, CART, DEPLOYMENT, REPLICA_SET, POD, a_node("node-1"), a_node("node-2"), a_daemon_set())
 
 NODE_1, NODE_2 = ObjectKey("Node", "", "node-1"), ObjectKey("Node", "", "node-2")
 CLUSTER_KEY, ZONE_A, ZONE_B = ObjectKey(CLUSTER, "", ""), ObjectKey(ZONE, "", "zone-a"), ObjectKey(ZONE, "", "zone-b")
@@ -104,6 +106,9 @@ def a_usage_change(kind: str, key: ObjectKey) -> RowChange:
         ),
         pytest.param(
             a_change(a_pdb(), a_pdb(selector={"app": "other"})), {DEPLOYMENT.key}, id="and of those that it selected"
+        ),
+        pytest.param(
+            a_change(None, a_pdb("second", selector={"app": "cart"})), {FIRST.key}, id="and other budgets of those pods"
         ),
         pytest.param(a_change(a_pdb(), a_pdb(current_healthy=1)), set(), id="the status of a budget touches nothing"),
         pytest.param(a_change(a_deployment(), a_deployment(labels=APP)), set(), id="a Deployment touches only itself"),

@@ -38,5 +38,6 @@ CHECK = Check(
     "(https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/).",
     run=run,
     thresholds=NoThresholds(),
+    reads=frozenset({"PodDisruptionBudget"}),
     look_again=timedelta(minutes=1),
 )
