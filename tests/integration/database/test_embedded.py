@@ -149,8 +149,19 @@ def test_a_folder_that_cannot_be_made_is_refused(new_folder: Path) -> None:
         embedded.start(new_folder)
 
 
+def test_a_folder_with_something_else_in_it_is_refused_and_left_alone(new_folder: Path) -> None:
+    new_folder.mkdir(mode=0o755)
+    (new_folder / "holiday.jpg").touch()
+    before = new_folder.stat()
+
+    with pytest.raises(EmbeddedFailed, match="holds something else, choose a folder that is new or empty"):
+        embedded.start(new_folder)
+    assert (new_folder.stat().st_mode, new_folder.stat().st_uid) == (before.st_mode, before.st_uid)
+
+
 def test_data_of_another_version_is_refused(new_folder: Path) -> None:
     (new_folder / "data").mkdir(parents=True)
+    (new_folder / "lock").touch()
     (new_folder / "data" / "PG_VERSION").write_text("13\n")
 
     with pytest.raises(EmbeddedFailed, match="of PostgreSQL 13, this is"):

