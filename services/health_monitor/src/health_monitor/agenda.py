@@ -34,9 +34,11 @@ class Queue:
         self._order.extend(kinds if not self._kinds else [key for key in kinds if key not in self._kinds])
         self._kinds.update(kinds)
 
-    def take(self) -> tuple[ObjectKey, Kinds]:
-        key = self._order.popleft()
-        return key, self._kinds.pop(key)
+    def take(self, limit: int | None = None) -> list[tuple[ObjectKey, Kinds]]:
+        """The first ones, or all."""
+        count = len(self._order) if limit is None else min(limit, len(self._order))
+        keys = [self._order.popleft() for _ in range(count)]
+        return [(key, self._kinds.pop(key)) for key in keys]
 
 
 class Agenda:

@@ -110,8 +110,11 @@ class Engine(Answers):
     def work(self, now: datetime, limit: int | None = None) -> Outcome:
         """Look at up to `limit` queued objects, and say what is to be told."""
         self._queue.add_all(self._looker.thaw(now))
-        for _ in range(len(self._queue) if limit is None else min(limit, len(self._queue))):
-            self._look(*self._queue.take(), now)
+        batch = self._queue.take(limit)
+        if self._placing:
+            self._membership.place_all((key, self._snapshot.find(key)) for key, _ in batch if key.kind not in WIDE)
+        for key, kinds in batch:
+            self._look(key, kinds, now)
         if self._queue:
             return self._tellings.tell(now) if self.started else self._tellings.settle()
         self._placing = False
@@ -203,8 +206,6 @@ class Engine(Answers):
             self._looked_at[key] = now
         elif key.kind == "Node":
             self._tellings.rescored(key)
-        if self._placing and key.kind not in WIDE:
-            self._membership.place(key, self._snapshot.find(key))
         at = self._looker.look(key, kinds, now)
         if key.kind not in WIDE or kinds is None:
             self._agenda.set(key, at)

@@ -1,10 +1,12 @@
 """Keeps every object in its place among the scores as rows come, change and go."""
 
+from collections.abc import Iterable
+
 from common.cluster.changes import RowChange
-from common.cluster.rows import CronJobRow, JobRow, PodRow, Row, WorkloadRow
+from common.cluster.rows import CronJobRow, JobRow, OwnerRef, PodRow, Row, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey
-from health_monitor.placement import NOWHERE, placement
+from health_monitor.placement import NOWHERE, Placement, placement
 from health_monitor.scores import Scores
 
 
@@ -24,8 +26,23 @@ class Membership:
             moved += [key for pod in pods if self.place(key := pod.key, pod)]
         return moved
 
+    def place_all(self, rows: Iterable[tuple[ObjectKey, Row | None]]) -> None:
+        """For many at once, without an await in between: pods of one owner are placed alike."""
+        alike: dict[tuple[str, OwnerRef], Placement | None] = {}
+        for key, row in rows:
+            if isinstance(row, PodRow) and row.owner is not None and not row.finished:
+                owner = (row.namespace, row.owner)
+                if owner not in alike:
+                    alike[owner] = placement(row, self._snapshot)
+                self._put(key, alike[owner])
+            else:
+                self.place(key, row)
+
     def place(self, key: ObjectKey, row: Row | None) -> bool:
-        where = NOWHERE if row is None else placement(row, self._snapshot)
+        """True when it was placed anew."""
+        return self._put(key, NOWHERE if row is None else placement(row, self._snapshot))
+
+    def _put(self, key: ObjectKey, where: Placement | None) -> bool:
         if where is None:
             moved = self._scores.place(key, NOWHERE)
             return self._scores.set_present(key, True) or moved
