@@ -34,7 +34,7 @@ pytestmark = pytest.mark.database
 # What is well-formed may still name something that is not there (404), is no longer kept (410), or has no meaning,
 # such as a cursor of another list (422).
 ACCEPTED = ["2xx", "401", "403", "404", "409", "410", "422", "5xx"]
-EXAMPLES = 15
+EXAMPLES = 10
 
 described = an_api(a_snapshot()).app.openapi()
 config = SchemathesisConfig(

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from importlib.metadata import version
 from socket import socket
+from urllib.parse import quote
 
 from fastapi import FastAPI
 
@@ -68,12 +69,12 @@ class App:
         self._settings = settings
         self._api = api
         self._clock = clock
-        self._name = settings.cluster.name or settings.cluster.context or "cluster"
+        self._name = settings.cluster.name or api.context
         self._metrics = Metrics(ServiceMetrics(SERVICE, VERSION))
         self._supervisor = Supervisor(lambda task: self._metrics.task_crashes.labels(task).inc())
         self._policy = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
         self._hub = Hub()
-        self._storage = Storage(settings, clock, self._hub, self._metrics, source=f"/clusters/{self._name}")
+        self._storage = Storage(settings, clock, self._hub, self._metrics, source=f"/clusters/{quote(self._name, safe='')}")
         self._watch = ClusterWatch(api, clock=clock)
         self._engine = Engine(
             self._watch.store,

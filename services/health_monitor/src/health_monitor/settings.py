@@ -21,7 +21,7 @@ class ClusterSettings(KubeSettings):
         str,
         Field(
             description="Name of the cluster in events (source /clusters/<name>) and answers. "
-            "Default: the context's, or `cluster` in a pod",
+            "Default: the context's, or in-cluster",
             pattern=r"^[A-Za-z0-9._-]*$",
             max_length=100,
         ),

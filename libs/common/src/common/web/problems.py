@@ -97,8 +97,15 @@ def request_id_of(scope: Mapping[str, Any]) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if not isinstance(error, Problem):
-        error = Problem(error.status_code, error.detail, headers=error.headers)
+        error = Problem(error.status_code, error.detail, headers=_with_all_methods(request, error))
     return error.response(request_id_of(request.scope))
+
+
+def _with_all_methods(request: Request, error: HTTPException) -> Mapping[str, str] | None:
+    """The headers; of a 405 with every method that the path has, where the framework names those of one route."""
+    path = getattr(request.scope.get("route"), "path", None)
+    described: Mapping[str, Any] = request.app.openapi()["paths"].get(path, {}) if error.status_code == 405 else {}
+    return {"Allow": ", ".join(sorted(method.upper() for method in described))} if described else error.headers
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

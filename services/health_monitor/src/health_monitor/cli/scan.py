@@ -73,7 +73,7 @@ async def _scan(args: argparse.Namespace, policy: "Policy") -> "Report":
         async with await connect(settings, clock) as api:
             store = await scan_cluster(api, clock=clock, namespace=args.namespace)
             options = Options(
-                cluster=args.context or api.host,
+                cluster=api.context,
                 namespace=args.namespace,
                 severity=Severity(args.severity),
                 fail_under=args.fail_under,
