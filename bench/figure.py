@@ -1,9 +1,22 @@
 """What a benchmark says: figures, each with its target."""
 
+import math
 import statistics
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """The smallest value that so many percent of them do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def split(values: Sequence[float], parts: int) -> list[Sequence[float]]:
+    """Runs of one length, in their order; what is left over is left out."""
+    length = len(values) // parts
+    return [values[part * length : (part + 1) * length] for part in range(parts)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,5 +52,5 @@ class Benchmark:
 
     id: str
     title: str
-    run: Callable[[bool], Awaitable[list[Figure]]]
+    run: Callable[[bool], Coroutine[Any, Any, list[Figure]]]
     family: tuple[str, ...] = field(default=())  # further ids that the same run measures

@@ -140,7 +140,7 @@ def watch_line(kind: str, item: Json) -> bytes:
 
 
 def _managed(manager: str, roots: tuple[str, ...], fields: int) -> Json:
-    owned = {
+    owned: Json = {
         f"f:{root}": {
             f'k:{{"name":"{root}-{i}"}}': {".": {}, "f:name": {}, "f:image": {}, "f:resources": {}}
             for i in range(fields // len(roots))

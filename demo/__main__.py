@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from demo.screen import Screen
@@ -16,6 +17,7 @@ from devcluster.processes import HOME_VARIABLE
 from devcluster.workloads import deploy
 
 NODES, PODS = 20, 300
+POLICY = Path(__file__).parent / "policy.yaml"
 HEAL_SECONDS = 60.0
 
 
@@ -48,7 +50,12 @@ async def main(screen: Screen) -> int:
     screen.step("a real etcd, API server, scheduler and controllers on this machine; Ctrl-C ends it")
     async with _cluster(screen) as cluster:
         # The guardian of the cluster ends what carries its folder in the environment, should this process be killed.
-        environment = {"KUBECONFIG": str(cluster.kubeconfig), HOME_VARIABLE: str(cluster.home)}
+        environment = {
+            "KUBECONFIG": str(cluster.kubeconfig),
+            HOME_VARIABLE: str(cluster.home),
+            "HEALTH_MONITOR_POLICY__FILE": str(POLICY),
+            "HEALTH_MONITOR_CLUSTER__NAME": "demo",
+        }
         async with running(environment) as service:
             return await _watch(screen, cluster, service)
 

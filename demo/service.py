@@ -8,13 +8,13 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-HERE = Path(__file__).parent
+SERVE = ("-m", "health_monitor", "serve")
 START_SECONDS = 120.0
 
 
@@ -28,20 +28,33 @@ class Service:
     def __init__(self, url: str, token: str, log: Path, process: asyncio.subprocess.Process) -> None:
         self.url = url
         self.token = token
+        self.pid = process.pid
         self._log = log
         self._process = process
         self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
 
+    @property
+    def ended(self) -> bool:
+        return self._process.returncode is not None
+
+    async def kill(self) -> None:
+        """As a crash would: nothing is put in order."""
+        self._process.kill()
+        await self._process.wait()
+
     async def get(self, path: str) -> Any:
+        return json.loads(await self.text(path))
+
+    async def text(self, path: str) -> str:
         answer = await self._http.get(path)
         answer.raise_for_status()
-        return answer.json()
+        return answer.text
 
     async def until(self, path: str, condition: Callable[[Any], bool], seconds: float = START_SECONDS) -> Any:
         """Asks until the condition holds of the answer."""
         deadline = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < deadline:
-            if self._process.returncode is not None:
+            if self.ended:
                 raise ServiceFailed(f"health_monitor ended with {self._process.returncode}:\n{self._tail()}")
             with contextlib.suppress(httpx.HTTPError):
                 body = await self.get(path)
@@ -61,7 +74,7 @@ class Service:
             await asyncio.sleep(0.2)
 
     async def _stream(self, cursor: int) -> AsyncIterator[dict[str, Any]]:
-        question = {"what": "events", "after": cursor}
+        question = {"what": "events", "after": str(cursor)}
         async with self._http.stream("GET", "/api/v1/stream", params=question, timeout=None) as answer:
             answer.raise_for_status()
             async for line in answer.aiter_lines():
@@ -73,15 +86,15 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def running(environment: Mapping[str, str]) -> AsyncIterator[Service]:
+async def running(environment: Mapping[str, str], program: Sequence[str] = SERVE) -> AsyncIterator[Service]:
     """Starts the service with settings of its own on a free port; ends it, and removes its files, with the block."""
-    with tempfile.TemporaryDirectory(prefix="health-monitor-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="health-monitor-") as folder:
         Path(folder).chmod(0o711)  # PostgreSQL runs as another user where this one is root
         port, token, log = _free_port(), os.urandom(16).hex(), Path(folder) / "log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "health_monitor", "serve"),
-                env=os.environ | _settings(port, token, folder) | environment,
+                *(sys.executable, *program),
+                env={**os.environ, **_settings(port, token, folder), **environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -96,10 +109,8 @@ async def running(environment: Mapping[str, str]) -> AsyncIterator[Service]:
 def _settings(port: int, token: str, folder: str) -> dict[str, str]:
     return {
         "HEALTH_MONITOR_WEB__PORT": str(port),
-        "HEALTH_MONITOR_WEB__TOKENS": f"demo:admin:{hashlib.sha256(token.encode()).hexdigest()}",
+        "HEALTH_MONITOR_WEB__TOKENS": f"local:admin:{hashlib.sha256(token.encode()).hexdigest()}",
         "HEALTH_MONITOR_DATABASE__FOLDER": f"{folder}/postgres",
-        "HEALTH_MONITOR_POLICY__FILE": str(HERE / "policy.yaml"),
-        "HEALTH_MONITOR_CLUSTER__NAME": "demo",
     }
 
 
