@@ -115,7 +115,7 @@ class StandIn:
         self._always.pop(path, None)
 
     def hush(self, path: str) -> None:
-        """Accept requests for the path, and never answer."""
+        """Accept requests for the path, and never answer, except what `answer` was told."""
         self._silent.add(path)
 
     def watchers(self, path: str) -> int:
@@ -148,10 +148,10 @@ class StandIn:
         self.requests.append((request.method, path, params))
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return _respond(_answer(401, None, {}))
-        if path in self._silent:
-            await asyncio.sleep(3600)
         if self._answers[path]:
             return _respond(self._answers[path].popleft())
+        if path in self._silent:
+            await asyncio.sleep(3600)
         if path in self._always:
             return _respond(self._always[path])
         if unknown := params.keys() - KNOWN_PARAMS:

@@ -312,7 +312,7 @@ def _a_change(draw: st.DrawFn) -> Row | ObjectKey:
     return row.key if draw(st.integers(0, 3)) == 0 else row
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(_a_change(), max_size=25))
 def test_incremental_equals_from_scratch(changes: list[Row | ObjectKey]) -> None:
     store = Store()

@@ -1,0 +1,67 @@
+"""Answers become errors that say in one line what was tried and what to do."""
+
+import pytest
+from tests.support.apiserver import status_body
+
+from common.kube import errors
+from common.kube.target import target_of
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.Invalid),
+        (401, errors.Unauthorized),
+        (403, errors.Forbidden),
+        (404, errors.NotFound),
+        (409, errors.Conflict),
+        (410, errors.Gone),
+        (415, errors.Invalid),
+        (422, errors.Invalid),
+        (429, errors.Throttled),
+        (500, errors.Unavailable),
+        (504, errors.Unavailable),
+    ],
+)
+def test_each_status_has_its_error(status: int, kind: type[errors.KubeError]) -> None:
+    error = errors.from_answer(status, status_body(status, "because\n of this"), "list pods", 2.0)
+    assert type(error) is kind
+    assert str(error).startswith("list pods: because of this")
+    assert "\n" not in str(error)
+    assert (error.status, error.retry_after_seconds) == (status, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(b"", "HTTP 502", id="an empty body"),
+        pytest.param(b"<html>bad gateway</html>", "<html>bad gateway</html>", id="a proxy's page"),
+        pytest.param(b"\xff" * 500, "\ufffd", id="rubbish"),
+        pytest.param(b'{"message": 7}', '{"message": 7}', id="another shape"),
+    ],
+)
+def test_whatever_the_body_is_there_is_a_message(body: bytes, text: str) -> None:
+    assert text in str(errors.from_answer(502, body, "list pods"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "params", "expected"),
+    [
+        ("GET", "/api/v1/pods", {}, ("list", "pods")),
+        ("GET", "/api/v1/pods", {"watch": "1"}, ("watch", "pods")),
+        ("GET", "/api/v1/namespaces", {}, ("list", "namespaces")),
+        ("GET", "/api/v1/namespaces/shop", {}, ("get", "namespaces")),
+        ("GET", "/api/v1/namespaces/shop/pods", {}, ("list", "pods")),
+        ("GET", "/api/v1/namespaces/shop/pods/web", {}, ("get", "pods")),
+        ("POST", "/api/v1/namespaces/shop/pods/web/eviction", {}, ("create", "pods/eviction")),
+        ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/web", {}, ("patch", "deployments")),
+        ("PUT", "/apis/coordination.k8s.io/v1/namespaces/x/leases/y", {}, ("update", "leases")),
+        ("DELETE", "/api/v1/nodes/n", {}, ("delete", "nodes")),
+        ("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {}, ("create", "tokenreviews")),
+        ("GET", "/version", {}, ("get", "/version")),
+    ],
+)
+def test_requests_are_named_as_rbac_names_them(
+    method: str, path: str, params: dict[str, str], expected: tuple[str, str]
+) -> None:
+    assert target_of(method, path, params) == expected

@@ -1,0 +1,45 @@
+"""How the API server looks from here."""
+
+from datetime import timedelta
+
+from tests.support.clock import NOON, SteppedClock
+
+from common.kube.statistics import ApiStatistics
+
+
+def test_errors_and_slow_answers_are_seen_for_five_minutes() -> None:
+    clock = SteppedClock()
+    statistics = ApiStatistics(clock)
+    for _ in range(97):
+        statistics.answered("list", "pods", status=200, seconds=0.01)
+    for _ in range(3):
+        statistics.answered("get", "nodes", status=503, seconds=2.0)
+    health = statistics.health
+    assert (health.requests, health.errors, health.p99_seconds) == (100, 3, 2.0)
+    clock.step(timedelta(minutes=5, seconds=1))
+    health = statistics.health
+    assert (health.requests, health.errors, health.p99_seconds) == (0, 0, 0.0)
+
+
+def test_a_server_is_unreachable_from_the_first_loss_until_any_answer() -> None:
+    clock = SteppedClock()
+    statistics = ApiStatistics(clock)
+    clock.step(10)
+    statistics.lost("list", "pods", seconds=4.0)
+    clock.step(10)
+    statistics.lost("watch", "pods", seconds=1.0)
+    assert statistics.health.unreachable_since == NOON + timedelta(seconds=6)
+    assert statistics.health.errors == 2
+    statistics.answered("watch", "pods", status=200, seconds=0.1)
+    assert statistics.health.unreachable_since is None
+
+
+def test_watches_are_no_requests_unless_they_are_refused() -> None:
+    seen: list[tuple[str, str, int, float]] = []
+    statistics = ApiStatistics(SteppedClock())
+    statistics.observer = lambda *sample: seen.append(sample)
+    statistics.answered("watch", "pods", status=200, seconds=9.0)
+    statistics.answered("watch", "pods", status=429, seconds=9.0)
+    statistics.answered("list", "pods", status=200, seconds=0.5)
+    assert (statistics.health.requests, statistics.health.errors, statistics.health.p99_seconds) == (2, 1, 0.5)
+    assert seen == [("list", "pods", 200, 0.5)]
