@@ -19,14 +19,16 @@ NAME = f"command-{os.getpid()}"
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """A cluster made by the command; what fails on the way is removed, too."""
-    home = clusters_folder() / NAME
-    try:
-        assert main(["up", NAME, "--nodes", "3", "--pods", "1", "--node-grace", "20"]) == 0
-        yield home
-    finally:
-        processes.remove(home)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster made by the command, among no others; what fails on the way is removed, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        home = clusters_folder() / NAME
+        try:
+            assert main(["up", NAME, "--nodes", "3", "--pods", "1", "--node-grace", "20"]) == 0
+            yield home
+        finally:
+            processes.remove(home)
 
 
 def test_up_leaves_a_cluster_with_a_shop_that_status_shows(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,8 +58,12 @@ def down(options: argparse.Namespace) -> None:
 
 def status(_: argparse.Namespace) -> None:
     for name in names():
-        with closing(DevCluster.open(name)) as cluster:
-            state = cluster.status()
+        try:
+            with closing(DevCluster.open(name)) as cluster:
+                state = cluster.status()
+        except DevClusterError as error:  # it went away meanwhile
+            say(str(error))
+            continue
         print(f"{name}: {'ready' if state.ready else 'not ready'}, {state.nodes} nodes, {state.pods} pods")
         print(f"  {', '.join(f'{component} {pid}' for component, pid in state.processes.items())}")
         print(f"  KUBECONFIG={state.kubeconfig}")

@@ -19,6 +19,7 @@ from .settings import Pool, Settings, clusters_folder
 
 READY_TIMEOUT_SECONDS = 120.0
 CREATE_TIMEOUT = "100s"
+CONTROLLERS = {"kube-controller-manager", "kube-scheduler", "kwok-controller"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +110,8 @@ class DevCluster:
         self.remember()
         config = self.home / "config.yaml"
         config.write_text(kwokctl.configuration(self.settings, programs, self.home))
-        kwokctl.run(
-            programs["kwokctl"],
-            self.home,
-            "create",
-            "cluster",
-            "--config",
-            str(config),
-            "--kubeconfig",
-            str(self.kubeconfig),
-        )
+        files = ["--config", str(config), "--kubeconfig", str(self.kubeconfig)]
+        self._kwokctl("create", "cluster", *files, "--timeout", CREATE_TIMEOUT)
         self.wait_ready()
         if self.settings.controllers:
             scale_nodes(self.api, self.settings)
@@ -131,8 +124,13 @@ class DevCluster:
         """Returns when the API server is ready and the controllers make service accounts, so that pods can be made."""
         wait_for("the API server", self.api.ready, READY_TIMEOUT_SECONDS)
         if self.settings.controllers:
-            account = collection("v1/serviceaccounts", "default") + "/default"
-            wait_for("the controller manager", lambda: self.api.exists(account), READY_TIMEOUT_SECONDS)
+            wait_for("the controller manager", self._controllers_work, READY_TIMEOUT_SECONDS)
+
+    def _controllers_work(self) -> bool:
+        """A controller that starts long before a busy API server is ready gives up; then it is started again."""
+        if not self.processes().keys() >= CONTROLLERS:
+            self._kwokctl("start", "cluster")
+        return self.api.exists(collection("v1/serviceaccounts", "default") + "/default")
 
     def _kwokctl(self, *arguments: str) -> None:
         kwokctl.run(self._programs["kwokctl"], self.home, *arguments)
@@ -165,9 +163,8 @@ class DevCluster:
     def status(self) -> Status:
         running = self.processes()
         ready = self.kubeconfig.exists() and self.api.ready()
-        counts = [
-            _count(self.api.get(collection(kind) + "?limit=1")) if ready else 0 for kind in ("v1/nodes", "v1/pods")
-        ]
+        kinds = ("v1/nodes", "v1/pods") if ready else ()
+        counts = [_count(self.api.get(collection(kind) + "?limit=1")) for kind in kinds]
         return Status(self.settings.name, self.kubeconfig, ready, running, *counts)
 
     def processes(self) -> dict[str, int]:
@@ -207,9 +204,7 @@ class DevCluster:
         """Replaces the cluster's content by a snapshot's; returns when the API server serves it."""
         if not file.is_file():
             raise DevClusterError(f"there is no snapshot {file}; save one: devcluster snapshot save {file}")
-        kwokctl.run(
-            self._programs["kwokctl"], self.home, "snapshot", "restore", "--path", str(file.resolve()), timeout=600
-        )
+        self._kwokctl("snapshot", "restore", "--path", str(file.resolve()))
         self.wait_ready()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -86,20 +86,16 @@ async def _write(kubeconfig: Path, settings: Settings, pods: int, progress: Prog
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     starts = range(0, pods, PODS_PER_WORKLOAD)
     workloads = [_Workload(number, min(PODS_PER_WORKLOAD, pods - start), now) for number, start in enumerate(starts)]
+    namespaces = list(dict.fromkeys(workload.namespace for workload in workloads))
     async with _writer(kubeconfig) as writer:
-        await _each(fleet, lambda node: writer.create(_ready(node, now)))
-        namespaces = dict.fromkeys(workload.namespace for workload in workloads)
-        await _each(namespaces, writer.create_namespace)
-        await _each(workloads, lambda workload: workload.create(writer))
-        written = 0
 
         async def write_pod(number: int) -> None:
-            nonlocal written
             await writer.create(workloads[number // PODS_PER_WORKLOAD].pod(number, names[number % len(names)]))
-            written += 1
-            progress.update(f"{written} of {pods} pods")
 
-        await _each(range(pods), write_pod)
+        await _each("nodes", [_ready(node, now) for node in fleet], writer.create, progress)
+        await _each("namespaces", namespaces, writer.create_namespace, progress)
+        await _each("workloads", workloads, lambda workload: workload.create(writer), progress)
+        await _each("pods", range(pods), write_pod, progress)
 
 
 class _Writer:
@@ -142,13 +138,16 @@ async def _writer(kubeconfig: Path) -> AsyncIterator[_Writer]:
         raise DevClusterError(f"the API server broke off: {error or type(error).__name__}") from error
 
 
-async def _each(items: Iterable[Item], write: Callable[[Item], Awaitable[object]]) -> None:
+async def _each(
+    what: str, items: Sequence[Item], write: Callable[[Item], Awaitable[object]], progress: Progress
+) -> None:
     """Calls ``write`` for every item, so many at a time as there are connections; the first error ends it."""
-    source = iter(items)
+    source = iter(enumerate(items, start=1))
 
     async def work() -> None:
-        for item in source:
+        for number, item in source:
             await write(item)
+            progress.update(f"{number} of {len(items)} {what}")
 
     try:
         async with asyncio.TaskGroup() as tasks:

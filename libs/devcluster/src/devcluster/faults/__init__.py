@@ -57,13 +57,7 @@ _NOT_READY = ("False", "KubeletNotReady", "container runtime network not ready: 
 _READY = ("True", "KubeletReady", "kubelet is posting ready status")
 
 FAULTS = (
-    Fault(
-        "node-dark",
-        "a node falls silent, its pods are stuck",
-        _NODE,
-        nodes.dark_on,
-        nodes.dark_off,
-    ),
+    Fault("node-dark", "a node falls silent, its pods are stuck", _NODE, nodes.dark_on, nodes.dark_off),
     Fault(
         "node-not-ready",
         "a node's kubelet reports that it is not ready",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..api import STRATEGIC_PATCH
+from ..errors import DevClusterError
 from ..kwokctl import NODE_LABEL
 from ..nodes import NODES
 from .switch import LABEL, Switches
@@ -25,8 +26,15 @@ def _label_node(cluster: DevCluster, node: str, label: str, value: str | None) -
     cluster.api.patch(f"{NODES}/{node}", {"metadata": {"labels": {label: value}}})
 
 
+def _one_node(cluster: DevCluster, target: str | None) -> str:
+    names = _chosen_nodes(cluster, target)
+    if not names:
+        raise DevClusterError("the cluster has no nodes; make some: devcluster scale --nodes 3")
+    return names[0]
+
+
 def dark_on(cluster: DevCluster, target: str | None) -> None:
-    _label_node(cluster, _chosen_nodes(cluster, target)[0], NODE_LABEL, "dark")
+    _label_node(cluster, _one_node(cluster, target), NODE_LABEL, "dark")
 
 
 def dark_off(cluster: DevCluster, target: str | None) -> None:
@@ -45,7 +53,7 @@ def condition(name: str, kind: str, bad: tuple[str, str, str], good: tuple[str, 
         cluster.api.patch(f"{NODES}/{node}/status", {"status": {"conditions": [content]}}, STRATEGIC_PATCH)
 
     def on(cluster: DevCluster, target: str | None) -> None:
-        node = _chosen_nodes(cluster, target)[0]
+        node = _one_node(cluster, target)
         _label_node(cluster, node, LABEL, name)
         write(cluster, node, bad)
 
