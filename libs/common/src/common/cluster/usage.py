@@ -58,7 +58,6 @@ class UsagePoller:
         self._store = store
         self._clock = clock
         self._sink = sink
-        self._heard_at: datetime | None = None
         self._random = Random()  # noqa: S311 - it spreads requests and guards no secret
         self._item = Decoder(_MetricsShape)
 
@@ -75,8 +74,7 @@ class UsagePoller:
             self._failed(error)
             return
         received_at = self._clock.monotonic()
-        self._heard_at = self._clock.now()
-        self._tell(SourceState.SYNCED, "")
+        self._tell(SourceState.SYNCED, "", self._clock.now())
         await self._take(answer.items or [], received_at)
 
     async def _take(self, items: list[Raw], received_at: float) -> None:
@@ -101,13 +99,14 @@ class UsagePoller:
         reason = str(error)
         if isinstance(error, NotFound):
             reason = "the cluster does not serve metrics.k8s.io; install metrics-server to see usage"
-        state = SourceState.STALE if self._heard_at else SourceState.UNSEEN
-        if self._store.sources[self._source].state is not state:
+        before = self._store.sources[self._source]
+        state = SourceState.STALE if before.heard_at else SourceState.UNSEEN
+        if before.state is not state:
             log.warning("no usage figures", kind=self._source, reason=reason)
-        self._tell(state, reason)
+        self._tell(state, reason, before.heard_at)
 
-    def _tell(self, state: SourceState, reason: str) -> None:
-        self._store.set_source(Source(kind=self._source, state=state, reason=reason, heard_at=self._heard_at))
+    def _tell(self, state: SourceState, reason: str, heard_at: datetime | None) -> None:
+        self._store.set_source(Source(kind=self._source, state=state, reason=reason, heard_at=heard_at))
 
 
 def _usage_of(item: Any) -> Usage:
