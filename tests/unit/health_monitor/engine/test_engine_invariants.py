@@ -90,7 +90,7 @@ steps = st.lists(
     ),
     max_size=25,
 )
-relaxed = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def play(world: EngineUnderTest, script: Script) -> None:
