@@ -1,6 +1,6 @@
 """Every benchmark, in the order in which a round runs them."""
 
-from bench import cpu_per_event_growth, detection, pipeline_rate, scan, watch_ratio
+from bench import cpu_per_event_growth, detection, max_cluster, pipeline_rate, scan, watch_ratio
 from bench.figure import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -8,5 +8,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     pipeline_rate.BENCHMARK,
     cpu_per_event_growth.BENCHMARK,
     scan.BENCHMARK,
+    max_cluster.BENCHMARK,
     detection.BENCHMARK,
 )
