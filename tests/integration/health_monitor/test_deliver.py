@@ -305,6 +305,26 @@ async def test_a_running_deliverer_is_woken_by_what_is_queued(world: World) -> N
     assert sorted(world.receiver.cursors) == list(range(1, 501))
 
 
+async def test_subscriptions_come_and_go_while_the_deliverer_runs(world: World) -> None:
+    running = asyncio.create_task(world.deliverer.run())
+    await world.tell(an_event("for the first"))
+
+    async def first_arrived() -> bool:
+        return world.receiver.cursors == [1]
+
+    await eventually(first_arrived)
+    second = await world.subscriptions.create(NewSubscription(url=world.receiver.url))
+    assert await world.subscriptions.delete(world.subscribed)
+    world.receiver.secrets[:] = [second.secret]
+    await world.tell(an_event("for the second"))
+
+    async def second_arrived() -> bool:
+        return world.receiver.cursors == [1, 2]
+
+    await eventually(second_arrived)
+    await run_until_done(running)
+
+
 async def test_a_deliverer_that_takes_over_sends_what_the_other_left(world: World) -> None:
     first = asyncio.create_task(world.deliverer.run())
     await world.tell(*(an_event(f"pod-{number}") for number in range(400)))

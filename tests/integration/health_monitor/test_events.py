@@ -163,3 +163,30 @@ async def test_events_from_before_the_start_are_not_handed_on(outbox: Outbox, lo
     await tell(outbox, an_event("after", at=NOON + timedelta(seconds=1)))
     await tail.catch_up()
     assert [event.cursor for event in heard] == [2]
+
+
+async def test_a_tail_that_fell_behind_what_is_kept_goes_on_from_there(
+    outbox: Outbox, log: EventLog, database: Database
+) -> None:
+    heard: list[HealthEvent] = []
+    tail = Tail(log, heard.extend)
+    await tail.catch_up()
+    await tell(outbox, *(an_event(f"pod-{number}") for number in range(5)))
+    await execute(database, "UPDATE stream SET floor = 3")
+    await tail.catch_up()
+    assert [event.cursor for event in heard] == [4, 5]
+
+
+async def test_a_tail_goes_on_after_the_database_was_put_back_to_a_backup(
+    outbox: Outbox, log: EventLog, database: Database
+) -> None:
+    heard: list[HealthEvent] = []
+    tail = Tail(log, heard.extend)
+    await tell(outbox, an_event("a"), an_event("b"))
+    await tail.catch_up()
+    await execute(database, "DELETE FROM event WHERE cursor = 2")
+    await execute(database, "UPDATE stream SET cursor = 1")
+    await tail.catch_up()
+    await tell(outbox, an_event("c"))
+    await tail.catch_up()
+    assert [(event.cursor, event.data.finding.object.name) for event in heard] == [(2, "c")]

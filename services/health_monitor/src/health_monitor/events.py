@@ -209,6 +209,7 @@ class Tail:
                 self._cursor = expired.oldest
                 continue
             self.stored(page.events)
+            self._cursor = max(self._cursor, page.next_cursor)
 
 
 def health_event(row: Row[Any]) -> HealthEvent:
