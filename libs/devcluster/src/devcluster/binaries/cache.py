@@ -37,8 +37,8 @@ def target() -> tuple[str, str]:
 
 
 def folder(group: Group) -> Path:
-    """Where the group's programs are cached; another go.mod or go.sum is another folder."""
-    pins = hashlib.sha256()
+    """Where the group's programs are cached; other pins or build flags are another folder."""
+    pins = hashlib.sha256(repr((sorted(group.variables.items()), group.tags)).encode())
     for name in ("go.mod", "go.sum"):
         pins.update((group.module / name).read_bytes())
     return root() / "bin" / f"{group.name}-{group.version}-{pins.hexdigest()[:12]}" / "-".join(target())

@@ -141,7 +141,6 @@ GROUPS = {
                 _COMPONENT_VERSION + "gitVersion": f"v{KUBERNETES}",
                 _COMPONENT_VERSION + "gitMajor": KUBERNETES.split(".", maxsplit=1)[0],
                 _COMPONENT_VERSION + "gitMinor": KUBERNETES.split(".")[1],
-                "sigs.k8s.io/metrics-server/pkg/version.gitVersion": f"v{METRICS_SERVER}",
             },
         ),
         Group(
