@@ -77,7 +77,7 @@ class Outbox:
         self._later: list[Batch] = []  # the other parts of a refused batch
         self._partitions: set[Partition] = set()
         self._sure_of_partitions = False  # whether they were made once more for a refused batch
-        self._scores_due = False
+        self._ripening = self._ripe = False  # scores, which wait a little
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -111,7 +111,7 @@ class Outbox:
     def follow(self) -> None:
         """Publish nothing. What waits is dropped: the next leader tells how the cluster differs from what was told."""
         self._forget()
-        self._epoch = None
+        self._epoch = self.unavailable_since = None
 
     def put(self, events: Sequence[EventData], scores: Sequence[ScoreChange] = ()) -> None:
         """Take over what is to be stored. Never waits and never fails; does nothing on a replica that does not lead."""
@@ -123,12 +123,19 @@ class Outbox:
         self._idle.clear()
         if self._buffer.events:
             self._work.set()
-        elif not self._scores_due:
-            self._scores_due = True
-            asyncio.get_running_loop().call_later(_SCORE_DELAY_SECONDS, self._work.set)
+        elif not self._ripening:
+            self._ripening = True
+            asyncio.get_running_loop().call_later(_SCORE_DELAY_SECONDS, self._ripen)
+
+    def _ripen(self) -> None:
+        """Scores have waited long enough for an event to go with."""
+        self._ripening = False
+        self._ripe = self._buffer.scores > 0
+        self._work.set()
 
     async def flush(self, seconds: float) -> bool:
         """Store everything without delay; whether that was done within `seconds`."""
+        self._ripe = True
         self._work.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -168,14 +175,16 @@ class Outbox:
     def _next_batch(self) -> Batch | None:
         if self._later:
             self._batch = self._later.pop(0)
-        elif self._epoch is not None and (self._buffer.events or self._buffer.scores):
+        elif self._epoch is not None and (self._buffer.events or (self._ripe and self._buffer.scores)):
             self._batch = self._buffer.take(
                 self._epoch, self._clock.now(), events=_EVENTS_AT_ONCE, scores=_SCORES_AT_ONCE
             )
-            self._scores_due = self._sure_of_partitions = False
+            self._ripe = self._buffer.scores > 0
+            self._sure_of_partitions = False
         else:
             self._work.clear()
-            self._idle.set()
+            if not self._buffer.scores:
+                self._idle.set()
         return self._batch
 
     async def _store(self, batch: Batch) -> Stored:
