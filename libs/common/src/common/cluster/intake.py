@@ -8,6 +8,7 @@ import structlog
 
 from common.clock import Clock
 from common.cluster.changes import RowChange
+from common.cluster.decode.meta import Meta, word
 from common.cluster.frames import (
     ADDED,
     BOOKMARK,
@@ -58,6 +59,7 @@ class Intake:
         self._decoder = FrameDecoder(kind)
         self._table: Any = store.rows(kind.row)
         self._to_row: Callable[[Any, Any], Row] = kind.to_row if kind.reuses else _ignoring(kind.to_row)
+        self._name = kind.name
         self._seen: set[str] | None = None
         self._changes: list[RowChange] = []
         self._received_at = 0.0
@@ -121,7 +123,7 @@ class Intake:
 
     def _take(self, item: Any, *, live: bool = False) -> None:
         meta = item.metadata
-        key = ObjectKey(self.kind.name, meta.namespace or "", meta.name)
+        key = self._key(meta)
         if self._seen is not None:
             self._seen.add(meta.uid)
         before = self._table.get(key)
@@ -136,12 +138,12 @@ class Intake:
         if live and before is None and row.created_at is not None:
             self.statistics.lag_seconds = (self._clock.now() - row.created_at).total_seconds()
 
-    def _remove(self, meta: Any) -> None:
+    def _remove(self, meta: Meta) -> None:
         change = self._store.remove(self.kind.row, self._key(meta), self._received_at)
         if change is not None:
             self._changes.append(change)
 
-    def _bookmark(self, meta: Any) -> None:
+    def _bookmark(self, meta: Meta) -> None:
         if not self.listing:
             self.version = meta.resource_version
         elif INITIAL_EVENTS_END in bytes(meta.annotations):
@@ -151,7 +153,7 @@ class Intake:
         if self.kind.row is EventRow:
             self._changes += self._store.trim_events(self._received_at)
 
-    def _malformed(self, meta: Any, reason: str) -> None:
+    def _malformed(self, meta: Meta, reason: str) -> None:
         self.statistics.malformed += 1
         key = self._key(meta)
         if self._seen is not None:
@@ -160,8 +162,8 @@ class Intake:
             self._complained.add(key)
             log.warning("object skipped, it cannot be read", object=str(key), reason=reason[:300])
 
-    def _key(self, meta: Any) -> ObjectKey:
-        return ObjectKey(self.kind.name, meta.namespace or "", meta.name)
+    def _key(self, meta: Meta) -> ObjectKey:
+        return ObjectKey(self._name, word(meta.namespace), meta.name)
 
 
 def _ignoring(to_row: Callable[..., Row]) -> Callable[[Any, Any], Row]:

@@ -1,6 +1,7 @@
 """The whole cluster in a store that follows it: one reflector for each kind, usage figures, and the server's health."""
 
 import asyncio
+import ctypes
 import gc
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -120,6 +121,7 @@ class ClusterWatch:
             await reflector.settled.wait()
         self.synced.set()
         gc.freeze()  # what is there now mostly stays: no collection needs to look at it again
+        _give_back_memory()
 
     async def _probe(self) -> None:
         """A small request now and then: between lists, only watches would know how the server fares."""
@@ -139,3 +141,10 @@ class ClusterWatch:
         while True:
             await asyncio.sleep(EXPIRY_SECONDS)
             self._took(self.store.expire_events(self._clock.now(), self._clock.monotonic()))
+
+
+def _give_back_memory() -> None:
+    """What the lists took and the rows do not need; glibc keeps it otherwise, other C libraries have no such call."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
