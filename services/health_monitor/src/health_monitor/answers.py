@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 from common.cluster.snapshot import ClusterSnapshot, SourceState
 from common.contracts import ObjectKey, Score, Severity
@@ -36,15 +37,18 @@ class Answers:
         self._scores = scores
         self._scoring = scoring
 
+    def knows(self, key: ObjectKey) -> bool:
+        """Whether there is such an object, or something that counts as part of it."""
+        return self._scores.group(key) is not None or self._looker.subject(key) is not None
+
     def score(self, key: ObjectKey) -> Score | None:
         """With its breakdown. None when there is no such object."""
-        group = self._scores.group(key)
-        if group is None and self._looker.subject(key) is None:
+        if not self.knows(key):
             return None
         return score(
             self._findings.of(key).values(),
-            group,
-            confidence=confidence(self._looker.rulebook.within(key), self.unseen(key)),
+            self._scores.group(key),
+            confidence=self.confidence(key),
             scoring=self._scoring,
         )
 
@@ -73,12 +77,19 @@ class Answers:
     def namespaces(self) -> Collection[ObjectKey]:
         return self._scores.namespaces()
 
+    def confidence(self, key: ObjectKey) -> float:
+        """How much of what the score rests on is seen, 0 to 1."""
+        return confidence(self._looker.rulebook.sources_within(key), self._missing(key))
+
     def unseen(self, key: ObjectKey) -> frozenset[str]:
-        """Sources that are missing for the object; those that its checks rest on lower its confidence."""
+        """Sources that are missing for the object and that its checks rest on, so that they lower its confidence."""
+        return frozenset(self._missing(key).intersection(chain(*self._looker.rulebook.sources_within(key))))
+
+    def _missing(self, key: ObjectKey) -> set[str]:
         missing = {kind for kind, source in self._snapshot.sources.items() if source.state is not SourceState.SYNCED}
         if key.kind in USAGE and self._snapshot.usage_of(key) is None:
             missing.add(USAGE[key.kind])
-        return frozenset(missing & {kind for rule in self._looker.rulebook.within(key) for kind in rule.kinds})
+        return missing
 
     def rules(self, key: ObjectKey) -> Sequence[Rule]:
         """The checks that are run on the object, with their thresholds."""

@@ -74,7 +74,8 @@ class App:
         self._supervisor = Supervisor(lambda task: self._metrics.task_crashes.labels(task).inc())
         self._policy = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
         self._hub = Hub()
-        self._storage = Storage(settings, clock, self._hub, self._metrics, source=f"/clusters/{quote(self._name, safe='')}")
+        source = f"/clusters/{quote(self._name, safe='')}"  # some contexts are called by an ARN
+        self._storage = Storage(settings, clock, self._hub, self._metrics, source=source)
         self._watch = ClusterWatch(api, clock=clock)
         self._engine = Engine(
             self._watch.store,
@@ -193,6 +194,7 @@ class App:
 
     def _vitals(self) -> Vitals:
         opened = self._storage.opened
+        dropped = {} if opened is None else opened.outbox.dropped
         return Vitals(
             leader=self._leadership is not None and self._leadership.is_leader,
             policy_valid=self._policy is None or not self._policy.mistakes,
@@ -200,5 +202,5 @@ class App:
             stream_dropped=self._hub.dropped,
             outbox_events=0 if opened is None else opened.outbox.depth,
             outbox_capacity=self._settings.events.buffer,
-            outbox_dropped={} if opened is None else {reason.value: count for reason, count in opened.outbox.dropped.items()},
+            outbox_dropped={reason.value: count for reason, count in dropped.items()},
         )

@@ -1,10 +1,9 @@
 """A score with its reasons: which finding and which family of members took how much, and how much was seen. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from common.contracts import Deduction, Score
 from health_monitor.engine_settings import ScoringSettings
-from health_monitor.evaluate import Rule
 from health_monitor.findings import counts
 from health_monitor.scores import Family, Group
 from health_monitor.scoring import FULL, THOUSANDTHS, scaled
@@ -28,10 +27,11 @@ def score(tracks: Iterable[Track], group: Group | None, *, confidence: float, sc
     )
 
 
-def confidence(rules: Iterable[Rule], missing: frozenset[str]) -> float:
+def confidence(sources: Sequence[frozenset[str]], missing: Set[str]) -> float:
     """The share of the checks that could be judged: all sources that they rest on are seen, and not stale."""
-    judged = [not rule.kinds & missing for rule in rules]
-    return round(sum(judged) / len(judged), 3) if judged else 1.0
+    if not missing or not sources:
+        return 1.0
+    return round(sum(map(missing.isdisjoint, sources)) / len(sources), 3)
 
 
 def _own(tracks: Iterable[Track]) -> Iterator[tuple[int, Deduction]]:

@@ -37,15 +37,14 @@ class Describe:
 
     def summary(self, collection: Collection, key: ObjectKey) -> Summary | None:
         """The object as a member of the collection; None when there is no such object."""
-        score = self._engine.score(key)
-        if score is None:
+        if not self._engine.knows(key):
             return None
         row = self._snapshot.find(key)
         findings = [opened.finding for opened in self._engine.findings(key)]
         common: dict[str, Any] = {
             "object": self.ref(key),
-            "score": score.value,
-            "confidence": score.confidence,
+            "score": self._engine.value(key),
+            "confidence": self._engine.confidence(key),
             "severity": max((each.severity for each in findings), key=lambda each: each.rank, default=None),
             "findings": len(findings),
             "codes": tuple(sorted({each.code for each in findings})),

@@ -1,6 +1,6 @@
 """Which checks are run on an object, and with which thresholds: the checks of its kind under the policy, kept ready."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from common.cluster.rows import Labels
@@ -38,6 +38,7 @@ class Rulebook:
             self._by_kind.setdefault(check.kind, []).append(check)
         self._by_namespace: dict[tuple[str, str], Rules] = {}
         self._by_effective: dict[tuple[object, ...], Rules] = {}
+        self._sources_within: dict[tuple[str, str], tuple[frozenset[str], ...]] = {}
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -52,10 +53,15 @@ class Rulebook:
             rules = self._by_namespace[(kind, namespace)] = self._combined(kind, namespace, labels)
         return rules
 
-    def within(self, key: ObjectKey) -> Iterator[Rule]:
-        """All rules that make an object's score: its own and those of the kinds that count in it."""
-        for kind in sorted(_kinds_within(key.kind, self.kinds)):
-            yield from self.rules(kind, key.namespace, {}).rules
+    def sources_within(self, key: ObjectKey) -> tuple[frozenset[str], ...]:
+        """What each rule rests on that makes the object's score: its own rules and those of what counts in it."""
+        place = (key.kind, key.namespace)
+        found = self._sources_within.get(place)
+        if found is None:
+            kinds = sorted(_kinds_within(key.kind, self.kinds))
+            rules = (rule for kind in kinds for rule in self.rules(kind, key.namespace, {}).rules)
+            found = self._sources_within[place] = tuple(rule.kinds for rule in rules)
+        return found
 
     def _combined(self, kind: str, namespace: str, labels: Labels) -> Rules:
         """The policy hands out the same object for the same answer, and keeps it: its identity names the answer."""

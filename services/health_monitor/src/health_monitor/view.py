@@ -30,6 +30,10 @@ class Filter:
         """Whether a pod without findings is out."""
         return self.severity is not None or self.code is not None or self.max_score < ALL_POINTS
 
+    @property
+    def has_scores(self) -> bool:
+        return self.min_score > 0 or self.max_score < ALL_POINTS
+
     def passes_place(self, key: ObjectKey) -> bool:
         return (
             (self.namespace is None or key.namespace == self.namespace)
@@ -83,7 +87,9 @@ class View:
         return page(self._walks.findings(position), accept, limit=limit)
 
     def _passes(self, key: ObjectKey, wanted: Filter) -> bool:
-        if not wanted.passes_place(key) or not wanted.min_score <= self._engine.value(key) <= wanted.max_score:
+        if not wanted.passes_place(key):
+            return False
+        if wanted.has_scores and not wanted.min_score <= self._engine.value(key) <= wanted.max_score:
             return False
         if wanted.labels is not None:
             row = self._snapshot.find(key)
