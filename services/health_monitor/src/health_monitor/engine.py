@@ -41,7 +41,10 @@ def _ignore(_code: str, _key: ObjectKey, _error: Exception) -> None:
 
 
 class Engine(Answers):
-    """Findings, scores and events of one cluster view. `start` it once every source is synced."""
+    """Findings, scores and events of one cluster view. `start` it once every source is synced.
+
+    With `single_look` there is no later: a symptom whose start nobody knows counts at once instead of being waited for.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Engine(Answers):
         *,
         checks: Sequence[Check[Any, Any]] = CHECKS,
         on_check_error: OnCheckError = _ignore,
+        single_look: bool = False,
     ) -> None:
         findings, scores = Findings(), Scores(settings.scoring)
         self._tellings = Tellings(scores, findings, settings)
@@ -62,6 +66,7 @@ class Engine(Answers):
             scores=scores,
             tellings=self._tellings,
             on_check_error=on_check_error,
+            single_look=single_look,
         )
         super().__init__(snapshot, looker, findings=findings, scores=scores, scoring=settings.scoring)
         self.started = False  # every object was looked at once

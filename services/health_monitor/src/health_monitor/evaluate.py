@@ -62,6 +62,7 @@ class Timers(Struct, frozen=True, gc=False, kw_only=True):
     first_seen: Mapping[Part, datetime]  # of what was there at the last look
     restarted: Mapping[str, datetime]  # end of the last outage of each source
     open_after: timedelta
+    single_look: bool = False  # there is no second one: what names no start counts as having held long enough
 
 
 def examine(
@@ -96,7 +97,7 @@ def rate(
     first_seen_at = min(now, timers.first_seen.get((rule.code, symptom.part), now))  # the clock may have been set
     since = symptom.since or first_seen_at
     earliest = first_seen_at + timers.open_after if timers.open_after else since
-    held_at = max(since + symptom.after, earliest)
+    held_at = now if timers.single_look and symptom.since is None else max(since + symptom.after, earliest)
     due_at = held_at
     if symptom.restarts_timer and symptom.after and timers.restarted:
         restarts = [timers.restarted[kind] + symptom.after for kind in rule.kinds if kind in timers.restarted]

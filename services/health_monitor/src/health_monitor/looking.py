@@ -36,6 +36,7 @@ class Looker:
         scores: Scores,
         tellings: Tellings,
         on_check_error: OnCheckError,
+        single_look: bool,
     ) -> None:
         self.rulebook = rulebook
         self.settings = settings
@@ -44,6 +45,7 @@ class Looker:
         self._scores = scores
         self._tellings = tellings
         self._on_check_error = on_check_error
+        self._single_look = single_look
         self._restarted: dict[str, datetime] = {}
         self._stale: frozenset[str] = frozenset()
         self._stale_since: dict[str, datetime] = {}
@@ -124,7 +126,10 @@ class Looker:
     def _rate(self, key: ObjectKey, subject: Row | ObjectKey, seen: list[Seen], now: datetime) -> dict[Part, Sighting]:
         uid, annotations = (subject.uid, subject.annotations) if isinstance(subject, Row) else ("", NO_LABELS)
         timers = Timers(
-            first_seen=self._findings.first_seen(key), restarted=self._restarted, open_after=self.settings.open_after
+            first_seen=self._findings.first_seen(key),
+            restarted=self._restarted,
+            open_after=self.settings.open_after,
+            single_look=self._single_look,
         )
         return sightings(seen, key.ref(uid), annotations, timers=timers, scoring=self.settings.scoring, now=now)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.support.health_engine import STEERED, EngineUnderTest, a_check, changes
 from tests.support.rows import (
     NAMESPACE,
+    a_condition,
     a_deployment,
     a_job,
     a_lease,
@@ -17,7 +19,7 @@ from tests.support.rows import (
     owned_by,
 )
 
-from common.cluster.rows import Row
+from common.cluster.rows import NodeRow, Row
 from common.cluster.snapshot import SourceState
 from common.contracts import Change, ObjectKey, Severity
 from common.contracts.objects import CLUSTER, ZONE
@@ -374,6 +376,26 @@ def test_to_be_blind_is_told_while_blind() -> None:
     world.engine.refresh_cluster()
     world.take(world.engine.work(world.now))
     assert changes(world.step(30)) == [("opened", "")]
+
+
+def test_a_refresh_of_the_cluster_does_not_lose_the_look_that_a_node_asked_for() -> None:
+    def run(_key: object, snapshot: Any, *_rest: object) -> Iterable[Symptom]:
+        if any(not node.ready for node in snapshot.rows(NodeRow).values()):
+            yield Symptom(message="a node is not ready")
+
+    watching = (
+        a_check(CLUSTER, code="nodes", run=run, reads=frozenset({"Node"})),
+        a_check(CLUSTER, code="sources", run=lambda *_: (), reads=frozenset({SOURCES})),
+    )
+    world = EngineUnderTest(a_node("node-1"), checks=watching)
+    world.engine.refresh_cluster()
+    world.take(world.engine.work(world.now))
+    not_ready = (a_condition("Ready", "False"),)
+    told = changes(world.put(a_node("node-1", conditions=not_ready)))  # too soon after the last look: put off
+    world.engine.refresh_cluster()
+    told += changes(world.take(world.engine.work(world.now)))
+
+    assert told + changes(world.step(5)) == [("opened", "")]
 
 
 def test_what_is_not_seen_lowers_the_confidence_and_never_the_score() -> None:

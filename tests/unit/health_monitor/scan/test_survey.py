@@ -13,6 +13,7 @@ from tests.support.rows import (
     owned_by,
 )
 
+from common.cluster.rows import Usage
 from common.cluster.snapshot import SourceState
 from common.contracts import Severity
 from health_monitor.policy_parse import parse_policy
@@ -77,6 +78,16 @@ def test_one_namespace_alone_is_scored_and_shown() -> None:
     assert {each.finding.object.namespace for each in report.findings} == {"web"}
     assert report.zones == report.namespaces == ()
     assert report.objects == {"pods": 1, "workloads": 1}
+
+
+def test_a_symptom_whose_start_nobody_knows_counts_at_once_because_no_second_look_comes() -> None:
+    node = a_node()
+    full = Usage(cpu_millicores=0, memory_bytes=node.allocatable.memory_bytes, measured_at=NOON)
+    snapshot = a_snapshot(node, usage={node.key: full})
+
+    report = survey(snapshot, Options(cluster="dev"), NOON, 0.5)
+
+    assert [reported.finding.code for reported in report.findings] == ["node-memory-high"]
 
 
 def test_a_namespace_that_does_not_exist_is_named() -> None:

@@ -46,6 +46,7 @@ class Group:
 
     @property
     def since(self) -> datetime:
+        """Since when, as far as the objects tell; the time of the scan where they do not."""
         return min(member.finding.since for member in self.members)
 
 

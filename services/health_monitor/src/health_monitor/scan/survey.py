@@ -34,7 +34,7 @@ class Options:
 
 def survey(snapshot: ClusterSnapshot, options: Options, now: datetime, seconds: float) -> Report:
     """Raises NamespaceUnknown. `seconds` is how long the whole scan took, for the report."""
-    engine = Engine(snapshot, options.policy)
+    engine = Engine(snapshot, options.policy, single_look=True)
     engine.start()
     engine.work(now)
     subject = ObjectKey("Namespace", "", options.namespace) if options.namespace else ObjectKey(CLUSTER, "", "")

@@ -128,7 +128,7 @@ def _line(group: FindingGroup, report: Report) -> tuple[RenderableType, ...]:
         Text(group.severity.value, style=colour),
         _place(group),
         Text.assemble((group.title, ""), (f"  {group.code}\n", "dim"), (_printable(group.first.message), "dim")),
-        Text(short(report.taken_at - group.since), style="dim"),
+        Text(short(report.taken_at - group.since) if group.since < report.taken_at else "", style="dim"),
     )
 
 
