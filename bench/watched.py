@@ -31,6 +31,14 @@ async def watched(
         yield service
 
 
+@contextlib.asynccontextmanager
+async def standing_by(cluster: DevCluster, settings: Mapping[str, str]) -> AsyncIterator[Service]:
+    """A further replica that has scored every object, while another one leads."""
+    async with running({**environment(cluster), **settings}) as service:
+        await service.until("/api/v1/cluster", lambda body: "score" in body, READY_SECONDS)
+        yield service
+
+
 async def leads(service: Service) -> bool:
     return await sample(service, "health_monitor_leader") == 1
 
