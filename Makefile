@@ -3,6 +3,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST_ARGS ?=
+# Without compiled modules every process that is started would compile all of them again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test run scan bench lint format types imports check docs docs-check lock up down clean
 
@@ -17,7 +19,7 @@ demo: .venv/ready ## Watch the product find faults in a real, disposable cluster
 
 test: .venv/ready ## Run every test, against a real control plane and a real PostgreSQL
 	@$(BIN)/python -m devcluster binaries control-plane
-	@COVERAGE_CORE=$${COVERAGE_CORE:-} $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 run: .venv/ready ## Watch an own cluster, read-only: KUBECONFIG=... make run
 	@exec $(BIN)/health-monitor serve
