@@ -86,7 +86,7 @@ class Replica:
             self.on_duty = False
 
     async def leads(self) -> bool:
-        return self.leadership.is_leader
+        return self.leadership.is_leader and self.on_duty
 
 
 @asynccontextmanager
@@ -129,10 +129,9 @@ async def test_the_next_leader_tells_only_what_was_not_told(database: Database) 
         assert await second.outbox.flush(60)
 
         async def first_has_noticed() -> bool:
-            return not first.leadership.is_leader
+            return not first.leadership.is_leader and not first.on_duty
 
         await eventually(first_has_noticed)
-        assert not first.on_duty
         first.lock.lost()
 
     assert await stored(database) == [
