@@ -1,6 +1,16 @@
 """Every benchmark, in the order in which a round runs them."""
 
-from bench import cpu_per_event_growth, detection, failover, max_cluster, pipeline_rate, read_api, scan, watch_ratio
+from bench import (
+    cpu_per_event_growth,
+    detection,
+    detection_ratio,
+    failover,
+    max_cluster,
+    pipeline_rate,
+    read_api,
+    scan,
+    watch_ratio,
+)
 from bench.figure import Benchmark
 
 BENCHMARKS: tuple[Benchmark, ...] = (
@@ -10,6 +20,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     scan.BENCHMARK,
     max_cluster.BENCHMARK,
     detection.BENCHMARK,
+    detection_ratio.BENCHMARK,
     read_api.BENCHMARK,
     failover.BENCHMARK,
 )

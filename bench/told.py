@@ -39,13 +39,18 @@ async def agreed(service: Service, faults: Sequence[Fault]) -> list[dict[str, An
 
 
 async def _events(service: Service) -> list[dict[str, Any]]:
-    """From the first on. Raises Broken when their cursors have a gap, or an event is there twice."""
+    """From the first on. Raises Broken."""
     events: list[dict[str, Any]] = []
     more = True
     while more:
         page = await service.get(f"/api/v1/events?after={len(events)}&limit=1000")
         events += page["events"]
         more = page["more"]
+    return numbered(events)
+
+
+def numbered(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events. Raises Broken when their cursors have a gap, or an event is there twice."""
     if [event["cursor"] for event in events] != list(range(1, len(events) + 1)):
         raise Broken("the cursors of the events have a gap, or come twice")
     if len({event["id"] for event in events}) != len(events):
