@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from socket import socket
@@ -18,6 +19,7 @@ from common.web.app import create_app
 from common.web.auth import Authenticator
 from common.web.serve import listen, serve, url_of
 from health_monitor.access import access
+from health_monitor.api.answers import prepare
 from health_monitor.api.routes import ROUTERS
 from health_monitor.api.services import Services
 from health_monitor.collector import HealthCollector, OnLoop, Vitals, VitalsCollector
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 VERSION = version("k8s-health-checker-health-monitor")
 _FLUSH_SECONDS = 3.0
+# A scrape is rendered in a thread, which by default would keep the event loop waiting for 5 ms time and again.
+_SWITCH_SECONDS = 0.001
 
 Announce = Callable[[str, str | None], None]  # where it listens, and the token that was made for this run
 
@@ -48,6 +52,7 @@ async def run(settings: MonitorSettings, stop: asyncio.Event, announce: Announce
 
     CannotListen, BadKubeconfig, PolicyError, TokensInvalid, AccessMissing, DatabaseUrlInvalid.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     if settings.database.enabled and settings.database.url is not None:
         target_of(settings.database.url.get_secret_value())
     clock = SystemClock()
@@ -160,6 +165,7 @@ class App:
             metrics=self._metrics.service,
             settings=self._settings.web,
         )
+        prepare(ROUTERS)
         runbook = self._settings.policy.runbook
         web.state.services = Services(
             cluster_name=self._name,

@@ -26,7 +26,7 @@ T = TypeVar("T")
 Labels = tuple[str, ...]
 
 CLUSTER_KEY = ObjectKey(CLUSTER, "", "")
-_SLICE = 2_000
+_SLICE = 1_000
 _INTAKE = {
     "relists": ("lists", "Full lists of the kind, the first one included"),
     "watch_starts": ("watches", "Watches of the kind that were begun"),

@@ -1,10 +1,11 @@
 """Answers written by the type that documents them, without the framework's detour over dictionaries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from fastapi import Response
+from fastapi import APIRouter, Response
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from common.web.paging import Cursors, Page
@@ -14,6 +15,14 @@ from health_monitor.listing import Page as Found
 @cache
 def _writer(shape: Any) -> TypeAdapter[Any]:
     return TypeAdapter(shape)
+
+
+def prepare(routers: Iterable[APIRouter]) -> None:
+    """Make the writers of all routes. Each takes tens of milliseconds, which else the first request would cost all."""
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.response_model is not None:
+                _writer(route.response_model)
 
 
 def answer(shape: Any, value: Any, status: int = 200) -> Response:
