@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import DevCluster, DevClusterError, processes
+from devcluster import DevCluster, DevClusterError, Settings, processes
 from devcluster.api import collection, wait_for
 from devcluster.settings import clusters_folder
 
@@ -68,3 +68,29 @@ def test_a_cluster_goes_when_its_owner_is_killed() -> None:
         assert len(processes.pids(home)) == 2
         owner.send_signal(signal.SIGKILL)
     wait_for("the end of the orphan", lambda: not home.exists() and not processes.pids(home), 60)
+
+
+@pytest.mark.parametrize("private_cluster", [Settings(nodes=0, controllers=False)], indirect=True)
+def test_a_private_cluster_is_broken_and_mended_while_the_shared_one_goes_on(
+    private_cluster: DevCluster, devcluster_shared: DevCluster
+) -> None:
+    private_cluster.stop("kube-apiserver")
+    assert not private_cluster.status().ready
+    assert set(private_cluster.status().processes) == {"etcd"}
+    assert devcluster_shared.status().ready
+    private_cluster.start()
+    assert private_cluster.status().ready
+
+
+def test_a_cluster_that_does_not_start_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etcd = tmp_path / "etcd"
+    etcd.write_text('#!/bin/sh\n[ "$1" = --version ] && echo etcd Version: 3.6.8 && exit\necho no space left; exit 1\n')
+    etcd.chmod(0o755)
+    monkeypatch.setenv("DEVCLUSTER_ETCD", str(etcd))
+    broken = DevCluster(Settings(name=f"broken-{os.getpid()}"))
+    with pytest.raises(DevClusterError, match=r"etcd ended by itself \(etcd: no space left\)"):
+        broken.up()
+    assert not broken.home.exists()
+    assert processes.pids(broken.home) == set()

@@ -13,6 +13,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -279,10 +280,11 @@ def test_an_altered_program_is_made_again(
     assert "alpha-of-devcluster-tests in" in capsys.readouterr().err
 
 
-def test_another_pin_is_another_place(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = cache.folder(group)
+def test_other_pins_or_build_flags_are_another_place(group: Group) -> None:
+    places = {cache.folder(group), cache.folder(replace(group, tags="tiny")), cache.folder(replace(group, version="2"))}
     (group.module / "go.sum").write_text("changed")
-    assert cache.folder(group) != before
+    places.add(cache.folder(group))
+    assert len(places) == 4
 
 
 def test_a_broken_build_says_why_and_leaves_nothing_and_the_next_one_works(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,6 @@ from .nodes import scale_nodes
 from .settings import Pool, Settings, clusters_folder
 
 READY_TIMEOUT_SECONDS = 120.0
-CREATE_TIMEOUT = "100s"
 CONTROLLERS = {"kube-controller-manager", "kube-scheduler", "kwok-controller"}
 
 
@@ -111,7 +111,7 @@ class DevCluster:
         config = self.home / "config.yaml"
         config.write_text(kwokctl.configuration(self.settings, programs, self.home))
         files = ["--config", str(config), "--kubeconfig", str(self.kubeconfig)]
-        self._kwokctl("create", "cluster", *files, "--timeout", CREATE_TIMEOUT)
+        self._kwokctl("create", "cluster", *files, check=self._check_alive)
         self.wait_ready()
         if self.settings.controllers:
             scale_nodes(self.api, self.settings)
@@ -132,8 +132,16 @@ class DevCluster:
             self._kwokctl("start", "cluster")
         return self.api.exists(collection("v1/serviceaccounts", "default") + "/default")
 
-    def _kwokctl(self, *arguments: str) -> None:
-        kwokctl.run(self._programs["kwokctl"], self.home, *arguments)
+    def _kwokctl(self, *arguments: str, check: Callable[[], None] | None = None) -> None:
+        kwokctl.run(self._programs["kwokctl"], self.home, *arguments, check=check)
+
+    def _check_alive(self) -> None:
+        """Raises DevClusterError where etcd or the API server has been started and does not run any more."""
+        recorded = self._recorded()
+        running = processes.pids(self.home)
+        for component in ("etcd", "kube-apiserver"):
+            if recorded.get(component, 0) not in running | {0}:
+                raise DevClusterError(f"{component} ended by itself")
 
     def _last_words(self) -> str:
         """The end of the log of a component that is not running any more."""
@@ -169,9 +177,13 @@ class DevCluster:
 
     def processes(self) -> dict[str, int]:
         """The running components' process ids by name."""
+        recorded = self._recorded()
         running = processes.pids(self.home)
-        files = self.work.glob("pids/*.pid")
-        return {file.stem: pid for file in sorted(files) if (pid := int(file.read_text() or 0)) in running}
+        return {component: pid for component, pid in recorded.items() if pid in running}
+
+    def _recorded(self) -> dict[str, int]:
+        """The process ids kwokctl wrote down, of running and of ended components; 0 while it writes."""
+        return {file.stem: int(file.read_text() or 0) for file in sorted(self.work.glob("pids/*.pid"))}
 
     def stop(self, component: str) -> None:
         """Kills one component (``kube-apiserver``, ``metrics-server``, ...), as a crash would."""

@@ -9,6 +9,9 @@ import random
 import shutil
 import socket
 import subprocess
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from .processes import HOME_VARIABLE
 from .settings import Settings
 
 FILES = Path(__file__).parent / "kwok"
+TIMEOUT_SECONDS = 600.0
 NODE_LABEL = "kwok.x-k8s.io/kubelet"
 # Below the ports the kernel gives to outgoing connections, so that none of them takes one between choice and use.
 PORTS = range(20000, 30000)
@@ -48,25 +52,36 @@ _ARGUMENTS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def run(kwokctl: Path, home: Path, *arguments: str, timeout: float = 600) -> str:
-    """Calls kwokctl for the cluster whose files are in ``home``; its output. Raises DevClusterError."""
-    command = [str(kwokctl), "--name", home.name, *arguments]
+def run(kwokctl: Path, home: Path, *arguments: str, check: Callable[[], None] | None = None) -> None:
+    """Calls kwokctl for the cluster whose files are in ``home``. Raises DevClusterError.
+
+    ``check`` is called while it runs and ends it by an exception: kwokctl waits long for what will not come.
+    """
     environment = os.environ | {"KWOK_WORKDIR": str(home / "kwok"), HOME_VARIABLE: str(home)}
-    try:
-        done = subprocess.run(
-            command,
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        subprocess.Popen(
+            [str(kwokctl), "--name", home.name, *arguments],
             env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
             stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DevClusterError(f"kwokctl {' '.join(arguments[:2])} did not end within {timeout:.0f} s") from error
-    if done.returncode != 0:
-        raise DevClusterError(f"kwokctl {' '.join(arguments[:2])} failed: {_last_line(done.stderr)}")
-    return done.stdout
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            while process.poll() is None:
+                if check:
+                    check()
+                if time.monotonic() > deadline:
+                    raise DevClusterError(f"kwokctl {' '.join(arguments[:2])} did not end in {TIMEOUT_SECONDS:.0f} s")
+                time.sleep(0.05)
+        except BaseException:
+            process.kill()
+            raise
+        if process.returncode != 0:
+            output.seek(0)
+            raise DevClusterError(f"kwokctl {' '.join(arguments[:2])} failed: {_last_line(output.read())}")
 
 
 def _last_line(text: str) -> str:

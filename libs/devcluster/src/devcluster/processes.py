@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 HOME_VARIABLE = "DEVCLUSTER_HOME"
-DETACHED = "detached"
+OWNER = "owner"
 END_TIMEOUT_SECONDS = 20.0
 
 
@@ -62,9 +62,10 @@ def remove(home: Path) -> None:
 def guard(home: Path, owner: int) -> None:
     """Starts the guardian, which outlives the owner, even a killed one, and then removes the cluster.
 
-    It ends by itself when the cluster's folder is gone, and spares a cluster that ``detach`` has released. It is no
-    child of this process, so nobody has to collect it.
+    It ends by itself when the cluster is gone or has no owner, or another one, any more. It is no child of this
+    process, so nobody has to collect it.
     """
+    (home / OWNER).write_text(str(owner))
     command = [sys.executable, "-m", "devcluster.processes", str(owner), str(home)]
     quiet = subprocess.DEVNULL
     subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, check=True)
@@ -72,7 +73,7 @@ def guard(home: Path, owner: int) -> None:
 
 def detach(home: Path) -> None:
     """Lets the cluster outlive its owner."""
-    (home / DETACHED).touch()
+    (home / OWNER).unlink()
 
 
 def slow_down(home: Path, pid: int, pid_file: Path) -> None:
@@ -96,10 +97,11 @@ def _slow(pid: int, pid_file: Path) -> None:
 
 
 def _watch(owner: int, home: Path) -> None:
-    while home.exists() and not (home / DETACHED).exists():
-        if not alive(owner):
-            remove(home)
-        time.sleep(0.2)
+    with contextlib.suppress(FileNotFoundError):
+        while (home / OWNER).read_text() == str(owner):
+            if not alive(owner):
+                remove(home)
+            time.sleep(0.2)
 
 
 def alive(pid: int) -> bool:
