@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from devcluster import DevCluster
 from health_monitor import app
 from health_monitor.settings import (
     ClusterSettings,
+    LeaderSettings,
     MonitorSettings,
     StorageSettings,
 )
@@ -133,15 +135,54 @@ async def test_a_restart_tells_only_what_is_different(
     settings = settings_for(devcluster_shared.kubeconfig, health_url)
     paths = [await asyncio.to_thread(an_evicted_pod, devcluster_shared, namespace, name) for name in ("stays", "goes")]
     async with running(settings) as client:
-        await answers(client, "events", lambda found: bool(told(found, "stays") and told(found, "goes")))
+        await answers(
+            client, "events", lambda found: bool(told(found, "stays") and told(found, "goes")), namespace=namespace
+        )
 
     await asyncio.to_thread(devcluster_shared.api.delete, paths[1])
     async with running(settings) as client:
-        found = await answers(client, "events", lambda found: told(found, "goes") == ["opened", "resolved"], limit=1000)
+        found = await answers(
+            client, "events", lambda found: told(found, "goes") == ["opened", "resolved"], namespace=namespace
+        )
+        everything = (await client.get("/api/v1/events", params={"limit": 1000})).json()
 
     assert told(found, "stays") == ["opened"]
-    cursors = [each["cursor"] for each in found["events"]]
+    cursors = [each["cursor"] for each in everything["events"]]
     assert cursors == list(range(1, len(cursors) + 1))
+
+
+async def leads(client: httpx.AsyncClient) -> bool:
+    return "\nhealth_monitor_leader 1.0" in (await client.get("/metrics")).text
+
+
+@pytest.mark.database
+async def test_a_standby_takes_over_and_nothing_is_lost_or_told_twice(
+    devcluster_shared: DevCluster, namespace: str, health_url: str
+) -> None:
+    settings = settings_for(devcluster_shared.kubeconfig, health_url)
+    settings = settings.model_copy(update={"leader": LeaderSettings(election="lease", namespace=namespace)})
+    async with running(settings) as standby:
+        async with running(settings) as other:
+            await ready(other)
+            first, second = standby, other
+
+            async def one_leads() -> bool:
+                return await leads(first) != await leads(second)
+
+            await eventually(one_leads)
+            if await leads(second):
+                first, second = second, first
+            path = await asyncio.to_thread(an_evicted_pod, devcluster_shared, namespace, "victim")
+            await answers(second, "events", lambda found: told(found, "victim") == ["opened"], namespace=namespace)
+            await ready(standby)
+        # One of the two has ended now; the other leads, whichever led before.
+        await asyncio.to_thread(devcluster_shared.api.delete, path)
+        found = await answers(
+            standby, "events", lambda found: "resolved" in told(found, "victim"), namespace=namespace, limit=1000
+        )
+        assert await leads(standby)
+
+    assert told(found, "victim") == ["opened", "resolved"]
 
 
 async def test_without_a_database_scores_and_metrics_are_served(devcluster_shared: DevCluster) -> None:
@@ -201,3 +242,24 @@ async def test_streams_do_not_hold_up_the_end(devcluster_shared: DevCluster) -> 
         answer = await stream.__aenter__()
         assert answer.status_code == 200
     # `running` has waited for the end, which would else take the stream's whole life.
+
+
+async def test_the_command_serves_until_it_is_told_to_end(devcluster_shared: DevCluster) -> None:
+    command = [sys.executable, "-m", "health_monitor", "serve", "--no-database", "--port", "0"]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--kubeconfig", str(devcluster_shared.kubeconfig), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(120):
+            listens, token = (await process.stdout.readline()).decode(), (await process.stdout.readline()).decode()
+        url, secret = listens.split()[3].rstrip(";"), token.split()[-1]
+        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {secret}"}) as client:
+            await ready(client)
+            assert (await client.get("/api/v1/cluster")).status_code == 200
+    finally:
+        process.terminate()
+        async with asyncio.timeout(60):
+            code = await process.wait()
+
+    assert code == 0

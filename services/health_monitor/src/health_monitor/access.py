@@ -26,7 +26,7 @@ class Access:
 
 
 def access(settings: WebSettings, api: Api) -> Access:
-    """Raises AccessMissing and TokensInvalid."""
+    """Raises AccessMissing."""
     text = settings.tokens.get_secret_value()
     given: list[Authenticator] = [StaticTokens.parse(text)] if text.strip() else []
     if settings.kubernetes_auth:

@@ -32,7 +32,7 @@ from health_monitor.policy import DEFAULT_POLICY
 from health_monitor.policy_file import PolicyFile
 from health_monitor.readiness import probes
 from health_monitor.settings import MonitorSettings
-from health_monitor.storage import Storage, target_of
+from health_monitor.storage import Storage
 from health_monitor.stream import Hub
 from health_monitor.supervisor import Supervisor
 from health_monitor.view import View
@@ -50,11 +50,9 @@ Announce = Callable[[str, str | None], None]  # where it listens, and the token 
 async def run(settings: MonitorSettings, stop: asyncio.Event, announce: Announce) -> None:
     """Serve until `stop` is set. Before anything is started it raises what is wrong with the settings:
 
-    CannotListen, BadKubeconfig, PolicyError, TokensInvalid, AccessMissing, DatabaseUrlInvalid.
+    CannotListen, BadKubeconfig, PolicyError, AccessMissing.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    if settings.database.enabled and settings.database.url is not None:
-        target_of(settings.database.url.get_secret_value())
     clock = SystemClock()
     listening = listen(settings.web.host, settings.web.port)
     try:

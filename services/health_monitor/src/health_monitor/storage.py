@@ -103,10 +103,10 @@ class Storage:
     async def _target(self) -> Target:
         settings = self._settings.database
         if settings.url is not None:
-            return target_of(settings.url.get_secret_value())
+            return _target_of(settings.url.get_secret_value())
         if self._embedded is None:
             self._embedded = await asyncio.to_thread(embedded.start, settings.folder or embedded.default_folder())
-        return target_of(self._embedded.url)
+        return _target_of(self._embedded.url)
 
     def _open(self, database: Database) -> Opened:
         settings, clock = self._settings.events, self._clock
@@ -158,6 +158,5 @@ def _ignore(epoch: int) -> None:
     """Nobody leads, so nobody can be deposed."""
 
 
-def target_of(url: str) -> Target:
-    """Raises DatabaseUrlInvalid."""
+def _target_of(url: str) -> Target:
     return Target.of(url, schema=SCHEMA, service=SERVICE)

@@ -30,11 +30,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     from common import logs
-    from common.database.url import DatabaseUrlInvalid
     from common.kube.errors import KubeError
     from common.settings import SettingsInvalid
     from common.web import serve
-    from common.web.static_tokens import TokensInvalid
     from health_monitor import app
     from health_monitor.access import AccessMissing
     from health_monitor.policy_parse import PolicyError
@@ -53,10 +51,6 @@ def run(args: argparse.Namespace) -> int:
         return serve.run(main)
     except (KubeError, PolicyError, serve.CannotListen, AccessMissing) as error:
         raise CommandFailed(str(error)) from None
-    except TokensInvalid as error:
-        raise CommandFailed(f"HEALTH_MONITOR_WEB__TOKENS: {error}") from None
-    except DatabaseUrlInvalid as error:
-        raise CommandFailed(f"HEALTH_MONITOR_DATABASE__URL: {error}") from None
 
 
 def settings_of(args: argparse.Namespace) -> "MonitorSettings":
