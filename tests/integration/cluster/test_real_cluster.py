@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.following import following, until
+from tests.support.following import HASTY, following, until
 
 from common.cluster.kinds import KINDS
 from common.cluster.rows import DeploymentRow, NodeRow, PodRow, ReplicaSetRow, Row
@@ -72,6 +73,16 @@ async def test_a_deployment_is_followed_from_its_birth_to_its_end(api: Api, name
         )
         assert watch.store.server_version == "v1.36.3"
         assert sum(statistics.malformed for statistics in watch.statistics.values()) == 0
+
+
+async def test_a_watch_that_the_server_ends_is_resumed_without_a_gap(api: Api, namespace: str) -> None:
+    kind = [kind for kind in KINDS if kind.row is PodRow]
+    async with following(api, kind, replace(HASTY, watch_seconds=(1, 1))) as watch:
+        await until(watch.synced.is_set)
+        await api.post(f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment("web", 2))
+        await until(lambda: watch.statistics["Pod"].watches >= 3)
+        await until(lambda: sum(pod.ready for pod in rows_in(watch, PodRow, namespace)) == 2)
+        assert (watch.statistics["Pod"].lists, watch.statistics["Pod"].errors) == (1, 0)
 
 
 async def test_a_scan_sees_what_a_watch_sees(api: Api, namespace: str) -> None:

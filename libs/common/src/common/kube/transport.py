@@ -84,7 +84,7 @@ class Transport:
         sessions = self._newest()
         request = {**request, **sessions.options, "headers": headers, "allow_redirects": False}
         if streaming and sessions.unframed is not None:
-            response = await sessions.unframed.request(**request)
+            response = await sessions.unframed.request(**{**request, "headers": {**headers, "Connection": "close"}})
             if response.status not in NO_OLD_HTTP:
                 return response
             response.release()
