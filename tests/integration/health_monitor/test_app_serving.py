@@ -13,6 +13,8 @@ import pytest
 from pydantic import SecretStr
 from tests.support.waiting import eventually
 
+from common.kube.api import Api
+from common.kube.connect import connect
 from common.web.settings import WebSettings
 from devcluster import DevCluster
 from health_monitor import app
@@ -203,6 +205,55 @@ async def test_without_a_database_scores_and_metrics_are_served(devcluster_share
         "evaluation_duration_seconds_count",
     ):
         assert re.search(rf"^health_monitor_{re.escape(series)} [1-9]", exposition, re.MULTILINE), series
+
+
+async def test_rbac_says_who_may_do_what(devcluster_shared: DevCluster, namespace: str) -> None:
+    settings = settings_for(devcluster_shared.kubeconfig)
+    settings = settings.model_copy(update={"web": WebSettings(port=0, kubernetes_auth=True)})
+    async with (
+        await connect(settings.cluster) as api,
+        reader(api, namespace) as (may_read, may_nothing),
+        running(settings) as client,
+    ):
+        await ready(client)
+
+        async def status(token: str, method: str, path: str) -> int:
+            return (
+                await client.request(method, f"/api/v1/{path}", headers={"Authorization": f"Bearer {token}"})
+            ).status_code
+
+        assert await status(may_read, "GET", "cluster") == 200
+        assert await status(may_read, "POST", "subscriptions") == 403
+        assert await status(may_nothing, "GET", "cluster") == 403
+        assert await status("made-up", "GET", "cluster") == 401
+
+
+@asynccontextmanager
+async def reader(api: Api, namespace: str) -> AsyncIterator[tuple[str, str]]:
+    """Tokens of two service accounts: one may read health_monitor, the other may do nothing."""
+    role = {"name": f"health-monitor-reader-{namespace}"}
+    rules = [{"apiGroups": ["k8s-health-checker"], "resources": ["health_monitor"], "verbs": ["read"]}]
+    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": namespace}
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    await api.post(f"{rbac}/clusterroles", {"metadata": role, "rules": rules})
+    await api.post(
+        f"{rbac}/clusterrolebindings",
+        {
+            "metadata": role,
+            "subjects": [subject],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["name"]},
+        },
+    )
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    tokens = []
+    for name in ("reader", "nobody"):
+        await api.post(accounts, {"metadata": {"name": name}})
+        tokens.append((await api.post(f"{accounts}/{name}/token", {"spec": {}}))["status"]["token"])
+    try:
+        yield tokens[0], tokens[1]
+    finally:
+        await api.delete(f"{rbac}/clusterrolebindings/{role['name']}")
+        await api.delete(f"{rbac}/clusterroles/{role['name']}")
 
 
 async def test_a_database_that_is_away_is_told_and_holds_up_nothing(devcluster_shared: DevCluster) -> None:

@@ -9,8 +9,7 @@ from common.web.auth import AnyOf, Authenticator, Scope
 from common.web.kubernetes_tokens import KubernetesTokens
 from common.web.settings import WebSettings
 from common.web.static_tokens import StaticTokens, new_token
-
-RESOURCE = "health-monitor"
+from health_monitor.metrics import SERVICE
 
 
 class AccessMissing(Exception):
@@ -30,7 +29,7 @@ def access(settings: WebSettings, api: Api) -> Access:
     text = settings.tokens.get_secret_value()
     given: list[Authenticator] = [StaticTokens.parse(text)] if text.strip() else []
     if settings.kubernetes_auth:
-        given.append(KubernetesTokens(KubeAccessReviews(api), RESOURCE))
+        given.append(KubernetesTokens(KubeAccessReviews(api), SERVICE))
     if given:
         return Access(AnyOf(*given))
     if not is_loopback(settings.host):
