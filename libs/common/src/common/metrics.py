@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 # Nobody asks when a counter was made, and the series would be one more for each.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LAG_EVERY_SECONDS = 0.25
 # A healthy loop is within 5 ms; 100 ms is where a user notices, seconds mean that probes fail.
