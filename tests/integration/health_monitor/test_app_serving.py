@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg import sql
 from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
 
 from common.kube.api import Api
@@ -264,6 +268,30 @@ async def test_a_database_that_is_away_is_told_and_holds_up_nothing(devcluster_s
         assert (await states(client))["database"] == "degraded"
         assert (await client.get("/api/v1/cluster")).status_code == 200
         assert (await client.get("/api/v1/events")).status_code == 503
+
+
+@pytest.mark.database
+async def test_a_database_that_comes_later_is_taken_up(devcluster_shared: DevCluster, postgres: Postgres) -> None:
+    url = postgres.new_database()
+    postgres.drop_database(url)
+    async with running(settings_for(devcluster_shared.kubeconfig, url)) as client:
+        await ready(client)
+        assert (await client.get("/api/v1/events")).status_code == 503
+
+        await asyncio.to_thread(create_database, url)
+        found = await answers(client, "events", lambda found: found["head"] >= 0)
+        await eventually(lambda: leads(client))
+        assert (await states(client))["database"] == "ready"
+
+    assert found["events"] == [] or found["events"][0]["cursor"] == 1
+    postgres.drop_database(url)
+
+
+def create_database(url: str) -> None:
+    name = make_url(url).database
+    server = make_url(url).set(database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name or "")))
 
 
 async def test_an_api_server_that_is_away_is_named_and_the_service_answers(tmp_path: Path) -> None:
