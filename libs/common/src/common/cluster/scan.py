@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from common.clock import Clock, SystemClock
 from common.cluster.kinds import KINDS, Kind
 from common.cluster.reflector import Reflector
+from common.cluster.snapshot import SourceState
 from common.cluster.store import Store
 from common.cluster.usage import UsagePoller
 from common.cluster.watch import ask_version
@@ -18,9 +19,10 @@ AT_ONCE = 4  # more would only wait for the API server, and hold their pages mea
 async def scan_cluster(
     api: Api, *, clock: Clock | None = None, kinds: Sequence[Kind] = KINDS, namespace: str = ""
 ) -> Store:
-    """A store with all objects, or with those of one namespace. Raises KubeErrors when the server does not answer.
+    """A store with all objects, or with those of one namespace.
 
-    Kinds that are forbidden or not served are unseen, as `sources` of the store tells.
+    Kinds that are forbidden or not served are unseen, as `sources` of the store tells. Raises KubeErrors when the
+    server does not answer, or nothing at all can be seen: a report of that would be about nothing.
     """
     clock = clock or SystemClock()
     store = Store(now=clock.now)
@@ -39,6 +41,9 @@ async def scan_cluster(
                 tasks.create_task(UsagePoller(api, name, store, clock, sink=lambda _changes: None).poll())
     except* KubeError as group:
         raise group.exceptions[0] from None
+    sources = [store.sources[kind.name] for kind in kinds]
+    if all(source.state is SourceState.UNSEEN for source in sources):
+        raise KubeError(f"nothing of the cluster can be read; {sources[0].reason}")
     store.expire_events(clock.now())
     store.api = api.statistics.health
     return store

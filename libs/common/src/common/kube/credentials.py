@@ -101,7 +101,8 @@ async def _load(source: str, loading: Any) -> Any:
     try:
         return await loading
     except FileNotFoundError as error:
-        raise BadKubeconfig(f"{source}: {error.filename or error}: not found; is the exec plugin installed?") from error
+        missing = error.filename or "a program that it names"
+        raise BadKubeconfig(f"{source}: {missing}: not found; is the exec plugin installed?") from error
     except Exception as error:  # YAML errors, assertions and attribute errors too: whatever a broken file leads to
         raise BadKubeconfig(f"{source}: {_reason(error)}") from error
 
