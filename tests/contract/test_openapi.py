@@ -43,7 +43,7 @@ config = SchemathesisConfig(
         default=ProjectConfig(
             checks=ChecksConfig(positive_data_acceptance=PositiveDataAcceptanceConfig(expected_statuses=ACCEPTED))
         )
-    )
+    ),
 )
 schema = schemathesis.openapi.from_dict(described, config=config)
 # The stream has no end; its own tests read from it.
