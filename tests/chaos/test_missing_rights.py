@@ -103,7 +103,7 @@ async def test_one_forbidden_kind_is_named_with_verb_and_resource_and_the_rest_w
         assert confidences[0] < confidences[1]
 
 
-async def test_an_account_without_any_right_is_told_in_one_line(account: Account) -> None:
+async def test_an_account_without_any_right_is_told_so_in_one_line(account: Account) -> None:
     kubeconfig = await asyncio.to_thread(account, "nobody", [])
     command = [*PROGRAM, "scan", "--kubeconfig", str(kubeconfig)]
     result = await asyncio.to_thread(
@@ -111,6 +111,9 @@ async def test_an_account_without_any_right_is_told_in_one_line(account: Account
     )
     assert result.returncode == 2
     assert result.stdout == ""
-    assert re.fullmatch(
-        r"health-monitor: nothing of the cluster can be read; [^\n]* grant it with RBAC\n", result.stderr
-    )
+    line = r"health-monitor: nothing of the cluster can be read; [^\n]* grant it with RBAC\n"
+    assert re.fullmatch(line, result.stderr), result.stderr
+    async with running(kubeconfig) as service:
+        await service.becomes("cluster", "failing", "nothing of the cluster can be read; ")
+        assert (await service.answer("/readyz")).status_code == 503
+        assert (await service.answer("/livez")).status_code == 200

@@ -25,7 +25,7 @@ def probes(
     """
 
     async def first_look() -> str | None:
-        return None if monitor.synced.is_set() else _waiting(sources)
+        return _blind(sources) if monitor.synced.is_set() else _waiting(sources)
 
     async def sight() -> str | None:
         return _not_seen(sources) if monitor.synced.is_set() else None
@@ -48,6 +48,12 @@ def _waiting(sources: Mapping[str, Source]) -> str:
         return "everything is read, and is being scored"
     why = next((f": {each.reason}" for each in missing if each.reason), "")
     return f"not read yet: {', '.join(each.kind for each in missing)}{why}"
+
+
+def _blind(sources: Mapping[str, Source]) -> str | None:
+    """With no right at all there are scores, and they mean nothing."""
+    reasons = [each.reason for each in sources.values() if each.state is SourceState.UNSEEN]
+    return f"nothing of the cluster can be read; {reasons[0]}" if reasons and len(reasons) == len(sources) else None
 
 
 def _not_seen(sources: Mapping[str, Source]) -> str | None:

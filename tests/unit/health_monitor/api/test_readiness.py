@@ -38,6 +38,10 @@ def asked(sources: dict[str, Source], *, synced: bool, policy: PolicyFile | None
         pytest.param(SEEN, False, "cluster", "everything is read, and is being scored", id="read, but not scored"),
         pytest.param(SEEN, True, "cluster", None, id="scored"),
         pytest.param(FORBIDDEN, True, "watch", "Lease is unseen: may not list leases", id="a kind that is forbidden"),
+        pytest.param(
+            FORBIDDEN, True, "cluster", "nothing of the cluster can be read; may not list leases", id="no rights at all"
+        ),
+        pytest.param(FORBIDDEN | SEEN, True, "cluster", None, id="one kind of several is forbidden"),
         pytest.param(STARTING, False, "watch", None, id="a view that is still being made"),
         pytest.param(SEEN, True, "watch", None, id="everything is seen"),
     ],
