@@ -29,7 +29,7 @@ BLIND = ("cluster-view-stale", "cluster-api-unreachable", "cluster-api-errors", 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[DevCluster]:
-    with testing.private_cluster(Settings(nodes=3, node_grace_seconds=60)) as cluster:
+    with testing.private_cluster(Settings(nodes=3, node_grace_seconds=180)) as cluster:
         yield cluster
 
 

@@ -83,8 +83,9 @@ async def test_a_storm_is_one_event_with_a_count_also_beside_a_client_that_stall
         assert [event["data"]["change"] for event in storm].count("opened") == 1
         assert storm[-1]["data"]["change"] == "resolved"
         assert storm[-1]["id"] == last["id"]
-        # Those that came first are told one by one, until it is a storm; so are their ends.
-        assert len(events) - len(storm) <= 2 * STORM_OPENINGS
+        # Those that came first are told one by one, until it is a storm, and so are their ends: some dozens. The bound
+        # leaves room for a machine that stands still in between, after which another storm has to be noticed.
+        assert len(events) < MANY / 5
         assert not [key for key in still_open(await service.events()) if key[0] == "pod-evicted"]
 
 
