@@ -18,7 +18,7 @@ from common.cluster.intake import Intake
 from common.cluster.kinds import KINDS
 from common.cluster.snapshot import Source, SourceState
 from common.cluster.store import Store
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
 
 SIZES = (100, 1_000, 5_000)
 QUICK_SIZES = (10, 50, 100)

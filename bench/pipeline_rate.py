@@ -12,9 +12,9 @@ from common.clock import SystemClock
 from common.cluster.watch import ClusterWatch
 from common.contracts import EventData
 from common.kube.api import Api
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
+from health_monitor.engine.outcome import ScoreChange
 from health_monitor.monitor import Batch, Monitor
-from health_monitor.outcome import ScoreChange
 
 TIMEOUT_SECONDS = 300.0
 

@@ -16,7 +16,7 @@ from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.checks.check import Check
 from health_monitor.docs import DOCUMENTS
 from health_monitor.docs.checks import FAMILIES
-from health_monitor.policy_parse import parse_policy
+from health_monitor.policy.parse import parse_policy
 
 ROOT = Path(__file__).parents[1]
 CHECK_FILES = ROOT / "services/health_monitor/src/health_monitor/checks"

@@ -21,16 +21,16 @@ from common.web.settings import WebSettings
 from common.web.static_tokens import StaticTokens, new_token
 from health_monitor.api.routes import ROUTERS
 from health_monitor.api.services import NO_DATABASE, Services, Stored
-from health_monitor.deliver import Deliverer
-from health_monitor.engine import Engine
-from health_monitor.events import EventLog
-from health_monitor.history import ScoreHistory
-from health_monitor.listing import Orders
-from health_monitor.policy_file import PolicyFile
-from health_monitor.publish import Outbox
+from health_monitor.engine.engine import Engine
+from health_monitor.policy.file import PolicyFile
+from health_monitor.storage.events import EventLog
+from health_monitor.storage.history import ScoreHistory
+from health_monitor.storage.publish import Outbox
 from health_monitor.stream import Hub
-from health_monitor.subscriptions import Subscriptions
-from health_monitor.view import View
+from health_monitor.view.listing import Orders
+from health_monitor.view.view import View
+from health_monitor.webhooks.deliver import Deliverer
+from health_monitor.webhooks.subscriptions import Subscriptions
 
 SOURCE = "/clusters/test"
 _TOKENS = {scope: new_token(scope.value, scope) for scope in Scope}

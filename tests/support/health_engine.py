@@ -13,8 +13,8 @@ from common.cluster.rows import Row
 from common.cluster.snapshot import ClusterSnapshot, Source, SourceState
 from common.contracts import Change, EventData, ObjectKey, Severity
 from health_monitor.checks.check import Check, NoThresholds, Symptom
-from health_monitor.engine import Engine, Outcome, ScoreChange
-from health_monitor.engine_settings import EngineSettings
+from health_monitor.engine.engine import Engine, Outcome, ScoreChange
+from health_monitor.engine.settings import EngineSettings
 from health_monitor.policy import DEFAULT_POLICY, Policy
 
 Told = dict[tuple[str, ObjectKey, str], EventData]

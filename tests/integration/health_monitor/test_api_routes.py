@@ -23,7 +23,7 @@ from common.contracts import Change, Severity
 from common.database.connections import Database
 from common.database.settings import DatabaseSettings
 from common.web.auth import Scope
-from health_monitor.policy_file import PolicyFile
+from health_monitor.policy.file import PolicyFile
 
 NOT_READY = (a_condition("Ready", "False", reason="KubeletNotReady"),)
 EVICTED: dict[str, Any] = {"phase": "Failed", "reason": "Evicted"}

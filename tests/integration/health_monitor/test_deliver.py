@@ -18,17 +18,17 @@ from common.database.connections import Database
 from common.database.embedded import EmbeddedPostgres
 from common.database.migrate import upgrade
 from common.database.settings import DatabaseSettings
-from health_monitor.deliver import AttemptResult, Deliverer
-from health_monitor.post import Poster
-from health_monitor.publish import Outbox
-from health_monitor.subscriptions import (
+from health_monitor.storage.publish import Outbox
+from health_monitor.webhooks.deliver import AttemptResult, Deliverer
+from health_monitor.webhooks.post import Poster
+from health_monitor.webhooks.subscriptions import (
     DeliveryState,
     NewSubscription,
     SubscriptionFilter,
     Subscriptions,
     SubscriptionState,
 )
-from health_monitor.verdict import Verdict
+from health_monitor.webhooks.verdict import Verdict
 
 pytestmark = pytest.mark.database
 

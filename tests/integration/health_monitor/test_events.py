@@ -12,8 +12,8 @@ from tests.support.waiting import eventually
 
 from common.contracts import Change, EventData, HealthEvent, ObjectKey, Severity
 from common.database.connections import Database
-from health_monitor.events import EventFilter, EventLog, Expired, ExpiredReason, Tail
-from health_monitor.publish import Outbox
+from health_monitor.storage.events import EventFilter, EventLog, Expired, ExpiredReason, Tail
+from health_monitor.storage.publish import Outbox
 
 pytestmark = pytest.mark.database
 

@@ -12,10 +12,10 @@ from tests.support.health_database import execute, scalar
 
 from common.contracts import ObjectKey
 from common.database.connections import Database
-from health_monitor.buffer import Batch, ScorePoint
-from health_monitor.history import InvalidRange, Point, ScoreHistory
-from health_monitor.partitions import Partition, Partitioned, create
-from health_monitor.writer import store
+from health_monitor.storage.buffer import Batch, ScorePoint
+from health_monitor.storage.history import InvalidRange, Point, ScoreHistory
+from health_monitor.storage.partitions import Partition, Partitioned, create
+from health_monitor.storage.writer import store
 
 pytestmark = pytest.mark.database
 

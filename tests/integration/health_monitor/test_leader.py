@@ -14,8 +14,8 @@ from common.contracts import Change
 from common.database.connections import Database
 from common.database.errors import DatabaseUnavailable
 from health_monitor.leader import DatabaseLock, Leadership
-from health_monitor.publish import Outbox
-from health_monitor.published import published_findings
+from health_monitor.storage.publish import Outbox
+from health_monitor.storage.published import published_findings
 
 pytestmark = pytest.mark.database
 

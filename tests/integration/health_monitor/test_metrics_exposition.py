@@ -17,7 +17,7 @@ from common.cluster.store import Store
 from common.metrics import ServiceMetrics
 from devcluster.binaries import ensure
 from health_monitor.collector import HealthCollector, OnLoop, Vitals, VitalsCollector
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
 from health_monitor.metrics import Metrics
 
 VITALS = Vitals(

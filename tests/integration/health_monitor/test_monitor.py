@@ -21,10 +21,10 @@ from common.cluster.snapshot import ApiHealth
 from common.contracts import EventData, ObjectKey, Severity
 from common.contracts.objects import CLUSTER
 from health_monitor.checks.check import SOURCES, Symptom
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
+from health_monitor.engine.outcome import ScoreChange
 from health_monitor.monitor import SLICE, CheckErrors, Monitor
-from health_monitor.outcome import ScoreChange
-from health_monitor.policy_file import PolicyFile
+from health_monitor.policy.file import PolicyFile
 
 POD = ObjectKey("Pod", "shop", "one")
 

@@ -17,9 +17,9 @@ from common.kube.connect import connect
 from common.kube.settings import KubeSettings
 from devcluster import DevCluster
 from devcluster.workloads import Workload, workload_objects
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
+from health_monitor.engine.outcome import ScoreChange
 from health_monitor.monitor import Monitor
-from health_monitor.outcome import ScoreChange
 
 pytestmark = pytest.mark.cluster
 

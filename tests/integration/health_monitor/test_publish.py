@@ -22,11 +22,11 @@ from common.database.embedded import EmbeddedPostgres
 from common.database.errors import DatabaseUnavailable
 from common.database.migrate import differences, upgrade
 from common.database.settings import DatabaseSettings
-from health_monitor.buffer import Batch, DropReason, Entry
-from health_monitor.models import metadata
-from health_monitor.publish import Outbox
-from health_monitor.published import latest_scores, published_findings
-from health_monitor.writer import Deposed, store
+from health_monitor.storage.buffer import Batch, DropReason, Entry
+from health_monitor.storage.models import metadata
+from health_monitor.storage.publish import Outbox
+from health_monitor.storage.published import latest_scores, published_findings
+from health_monitor.storage.writer import Deposed, store
 
 pytestmark = pytest.mark.database
 

@@ -14,14 +14,14 @@ from tests.support.waiting import eventually
 from common.contracts import ObjectKey
 from common.database.connections import Database
 from common.database.settings import DatabaseSettings
-from health_monitor.buffer import Batch, ScorePoint
-from health_monitor.events import EventLog, Expired
-from health_monitor.history import Point, ScoreHistory
-from health_monitor.partitions import Partition, Partitioned, create, existing
-from health_monitor.publish import Outbox
-from health_monitor.retention import Retention
-from health_monitor.subscriptions import NewSubscription, Subscriptions
-from health_monitor.writer import store
+from health_monitor.storage.buffer import Batch, ScorePoint
+from health_monitor.storage.events import EventLog, Expired
+from health_monitor.storage.history import Point, ScoreHistory
+from health_monitor.storage.partitions import Partition, Partitioned, create, existing
+from health_monitor.storage.publish import Outbox
+from health_monitor.storage.retention import Retention
+from health_monitor.storage.writer import store
+from health_monitor.webhooks.subscriptions import NewSubscription, Subscriptions
 
 pytestmark = pytest.mark.database
 

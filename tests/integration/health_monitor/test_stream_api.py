@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 from common.contracts import ObjectKey, Severity
 from common.database.connections import Database
-from health_monitor.outcome import ScoreChange
+from health_monitor.engine.outcome import ScoreChange
 from health_monitor.stream import Hub
 
 pytestmark = pytest.mark.database

@@ -11,15 +11,15 @@ from tests.support.health_database import an_event, claim, execute, rows, run_un
 
 from common.contracts import Severity
 from common.database.connections import Database
-from health_monitor.publish import Outbox
-from health_monitor.subscriptions import (
+from health_monitor.storage.publish import Outbox
+from health_monitor.webhooks.subscriptions import (
     DeliveryState,
     NewSubscription,
     SubscriptionFilter,
     Subscriptions,
     SubscriptionState,
 )
-from health_monitor.webhook_url import UrlRefused
+from health_monitor.webhooks.url import UrlRefused
 
 pytestmark = pytest.mark.database
 

@@ -11,7 +11,7 @@ from health_monitor.docs import DOCUMENTS
 from health_monitor.docs.__main__ import main
 from health_monitor.docs.api import api_document, openapi_document
 from health_monitor.docs.checks import INTRODUCTION, checks_document
-from health_monitor.policy_parse import parse_policy
+from health_monitor.policy.parse import parse_policy
 
 
 def test_documents_are_made_and_then_up_to_date(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from health_monitor.checks import CHECKS_BY_CODE
-from health_monitor.policy_file import PolicyFile
-from health_monitor.policy_parse import PolicyError
+from health_monitor.policy.file import PolicyFile
+from health_monitor.policy.parse import PolicyError
 
 CORDONED = CHECKS_BY_CODE["node-cordoned"]
 OFF = "{version: 1, checks: {node-cordoned: {enabled: false}}}"

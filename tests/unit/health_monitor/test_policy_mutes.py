@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.clock import NOON  # 2026-03-01 12:00 UTC
 
-from health_monitor.policy_mutes import FOREVER, MUTE, mutes_of
+from health_monitor.policy.mutes import FOREVER, MUTE, mutes_of
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 from common.contracts import Severity
 from health_monitor.checks import CHECKS_BY_CODE
-from health_monitor.policy_parse import PolicyError, parse_policy
-from health_monitor.policy_schema import format_duration, parse_duration
+from health_monitor.policy.parse import PolicyError, parse_policy
+from health_monitor.policy.schema import format_duration, parse_duration
 
 CPU = CHECKS_BY_CODE["node-cpu-high"]
 CONDITION = CHECKS_BY_CODE["node-condition"]

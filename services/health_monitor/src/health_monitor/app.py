@@ -23,19 +23,19 @@ from health_monitor.api.answers import prepare
 from health_monitor.api.routes import ROUTERS
 from health_monitor.api.services import Services
 from health_monitor.collector import HealthCollector, OnLoop, Vitals, VitalsCollector
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
 from health_monitor.leader import Leadership
 from health_monitor.leading import leadership
 from health_monitor.metrics import SERVICE, Metrics
 from health_monitor.monitor import CheckErrors, Monitor
 from health_monitor.policy import DEFAULT_POLICY
-from health_monitor.policy_file import PolicyFile
+from health_monitor.policy.file import PolicyFile
 from health_monitor.readiness import probes
 from health_monitor.settings import MonitorSettings
-from health_monitor.storage import Storage
+from health_monitor.storage.storage import Storage
 from health_monitor.stream import Hub
 from health_monitor.supervisor import Supervisor
-from health_monitor.view import View
+from health_monitor.view.view import View
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from common.cluster.rows import ROW_KINDS, NodeRow
 from common.cluster.snapshot import ClusterSnapshot, Source, SourceState
 from common.contracts import ObjectKey
 from common.contracts.objects import CLUSTER
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
 
 T = TypeVar("T")
 Labels = tuple[str, ...]

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 
 from common.database.connections import Database
 from common.database.errors import DatabaseError
-from health_monitor.models import election, stream
+from health_monitor.storage.models import election, stream
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from uuid import uuid4
 from common.clock import Clock
 from common.kube.api import Api
 from common.kube.lease import LeaderElection, LeaseSettings
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
 from health_monitor.leader import DatabaseLock, Leadership, Lock
-from health_monitor.published import latest_scores, published_findings
 from health_monitor.settings import LeaderSettings
-from health_monitor.storage import Opened, Storage
+from health_monitor.storage.published import latest_scores, published_findings
+from health_monitor.storage.storage import Opened, Storage
 
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 

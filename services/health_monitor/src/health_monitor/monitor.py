@@ -14,9 +14,9 @@ from typing import Protocol
 from common.clock import Clock
 from common.cluster.changes import RowChange
 from common.contracts import EventData, ObjectKey
-from health_monitor.engine import Engine
-from health_monitor.outcome import ScoreChange
-from health_monitor.policy_file import PolicyFile
+from health_monitor.engine.engine import Engine
+from health_monitor.engine.outcome import ScoreChange
+from health_monitor.policy.file import PolicyFile
 
 logger = logging.getLogger(__name__)
 

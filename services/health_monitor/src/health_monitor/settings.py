@@ -11,7 +11,7 @@ from common.kube.settings import KubeSettings
 from common.settings import Settings
 from common.web.settings import WebSettings
 from health_monitor.catalogue import RUNBOOK
-from health_monitor.engine_settings import EngineSettings
+from health_monitor.engine.settings import EngineSettings
 
 
 class ClusterSettings(KubeSettings):

@@ -12,7 +12,7 @@ import msgspec
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from common.contracts import HealthEvent, ObjectKey, Severity
-from health_monitor.outcome import ScoreChange
+from health_monitor.engine.outcome import ScoreChange
 
 HEARTBEAT = KEEPALIVE_COMMENT
 HEARTBEAT_SECONDS = 15.0  # below the 30 to 60 s after which common proxies close an idle connection

@@ -15,7 +15,7 @@ from health_monitor.access import AccessMissing, access, is_loopback
 from health_monitor.leader import DatabaseLock
 from health_monitor.leading import lock_for
 from health_monitor.settings import LeaderSettings
-from health_monitor.storage import Opened
+from health_monitor.storage.storage import Opened
 
 NO_API = cast("Api", None)
 

@@ -12,10 +12,10 @@ from common.cluster.rows import NodeRow
 from common.cluster.snapshot import SourceState
 from common.contracts import ObjectKey
 from health_monitor.checks import CHECKS
-from health_monitor.engine import Engine
-from health_monitor.explain import CheckAnswer, Verdict, explain
+from health_monitor.engine.engine import Engine
 from health_monitor.policy import DEFAULT_POLICY, Policy
-from health_monitor.policy_parse import parse_policy
+from health_monitor.policy.parse import parse_policy
+from health_monitor.view.explain import CheckAnswer, Verdict, explain
 
 PRESSURE = (a_condition("Ready"), a_condition("DiskPressure", "True"))
 MUTE = {"k8s-health-checker/mute": "node-disk-pressure"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.clock import SteppedClock
 
-from health_monitor.listing import Orders, Page, Position, after, page
+from health_monitor.view.listing import Orders, Page, Position, after, page
 
 
 def everything(order: list[Position], limit: int, scan_limit: int, even_only: bool) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 from tests.support.clock import NOON
 
 from common.contracts import Change, EventData, Finding, HealthEvent, ObjectKey, ObjectRef, Severity
-from health_monitor.outcome import ScoreChange
+from health_monitor.engine.outcome import ScoreChange
 from health_monitor.stream import Hub, HubClosed, SlowConsumer
 
 NODE = ObjectKey("Node", "", "n1")

@@ -10,9 +10,9 @@ from tests.support.rows import a_snapshot
 from common.clock import SystemClock
 from common.cluster.snapshot import Source, SourceState
 from common.web.probes import Probe
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
 from health_monitor.monitor import Monitor
-from health_monitor.policy_file import PolicyFile
+from health_monitor.policy.file import PolicyFile
 from health_monitor.readiness import probes
 from health_monitor.supervisor import Supervisor
 

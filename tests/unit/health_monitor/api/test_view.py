@@ -21,10 +21,10 @@ from common.cluster.rows import Resources, Row
 from common.contracts import ObjectKey, Severity
 from health_monitor.api.selectors import parse_selector
 from health_monitor.api.shapes import NodeSummary, PodSummary, Summary, WorkloadSummary
-from health_monitor.engine import Engine
-from health_monitor.listing import Orders, Position
-from health_monitor.view import Filter, View
-from health_monitor.walks import Collection, Sort
+from health_monitor.engine.engine import Engine
+from health_monitor.view.listing import Orders, Position
+from health_monitor.view.view import Filter, View
+from health_monitor.view.walks import Collection, Sort
 
 NOT_READY = (a_condition("Ready", "False", reason="KubeletNotReady"),)
 

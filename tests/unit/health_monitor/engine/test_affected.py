@@ -24,8 +24,8 @@ from common.cluster.changes import RowChange
 from common.cluster.rows import Row
 from common.contracts import ObjectKey
 from common.contracts.objects import CLUSTER, ZONE
-from health_monitor.affected import affected, readers_of
 from health_monitor.checks import CHECKS
+from health_monitor.engine.affected import affected, readers_of
 
 READERS = readers_of(CHECKS)
 DEPLOYMENT = a_deployment()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.clock import NOON
 
 from common.contracts import ObjectKey
-from health_monitor.agenda import Agenda, Queue
+from health_monitor.engine.agenda import Agenda, Queue
 
 relaxed = settings(deadline=None, derandomize=True)
 

@@ -24,10 +24,10 @@ from common.cluster.snapshot import SourceState
 from common.contracts import Change, ObjectKey, Severity
 from common.contracts.objects import CLUSTER, ZONE
 from health_monitor.checks.check import SOURCES, Symptom
-from health_monitor.engine import OpenFinding
-from health_monitor.engine_settings import EngineSettings
+from health_monitor.engine.engine import OpenFinding
+from health_monitor.engine.settings import EngineSettings
 from health_monitor.policy import Override, Policy, Rule
-from health_monitor.policy_mutes import MUTE
+from health_monitor.policy.mutes import MUTE
 
 CLUSTER_KEY = ObjectKey(CLUSTER, "", "")
 EAST = ObjectKey(ZONE, "", "east")

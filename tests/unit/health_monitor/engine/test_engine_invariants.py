@@ -24,8 +24,8 @@ from tests.support.rows import (
 from common.cluster.rows import ROW_KINDS, NodeRow, PodRow, Row
 from common.contracts import EventData, ObjectKey
 from common.contracts.objects import CLUSTER
-from health_monitor.engine_settings import EngineSettings
-from health_monitor.outcome import OpenFinding
+from health_monitor.engine.outcome import OpenFinding
+from health_monitor.engine.settings import EngineSettings
 
 CLUSTER_KEY = ObjectKey(CLUSTER, "", "")
 LONG = timedelta(hours=2).total_seconds()  # everything has settled by then

@@ -21,7 +21,7 @@ from tests.support.rows import (
 
 from common.cluster.rows import OwnerRef, Row
 from common.contracts import ObjectKey
-from health_monitor.placement import CLUSTER_KEY, NOWHERE, namespace_key, placement, workload_of, zone_key
+from health_monitor.engine.placement import CLUSTER_KEY, NOWHERE, namespace_key, placement, workload_of, zone_key
 
 OPERATOR = OwnerRef(kind="Kafka", name="events", uid="k")
 DEPLOYMENT = a_deployment()

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.contracts import Severity
-from health_monitor.engine_settings import ScoringSettings
-from health_monitor.scoring import FULL, Loss, capped, family_loss, scaled, thousandths
+from health_monitor.engine.scoring import FULL, Loss, capped, family_loss, scaled, thousandths
+from health_monitor.engine.settings import ScoringSettings
 
 relaxed = settings(deadline=None, derandomize=True)
 

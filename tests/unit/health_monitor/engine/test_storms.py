@@ -6,9 +6,9 @@ import pytest
 from tests.support.clock import NOON
 
 from common.contracts import Change, Finding, ObjectKey, Severity
-from health_monitor.engine_settings import EngineSettings
-from health_monitor.storms import Storms, Telling
-from health_monitor.transitions import Draft
+from health_monitor.engine.settings import EngineSettings
+from health_monitor.engine.storms import Storms, Telling
+from health_monitor.engine.transitions import Draft
 
 SETTINGS = EngineSettings(storm_openings=3)
 

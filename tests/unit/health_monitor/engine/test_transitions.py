@@ -7,11 +7,11 @@ import pytest
 from tests.support.clock import NOON
 
 from common.contracts import Change, Finding, ObjectKey, Severity
-from health_monitor.engine_settings import EngineSettings
-from health_monitor.evaluate import Sighting
-from health_monitor.outcome import OpenFinding
-from health_monitor.policy_mutes import FOREVER
-from health_monitor.transitions import Draft, Track, follow, resumed, tell
+from health_monitor.engine.evaluate import Sighting
+from health_monitor.engine.outcome import OpenFinding
+from health_monitor.engine.settings import EngineSettings
+from health_monitor.engine.transitions import Draft, Track, follow, resumed, tell
+from health_monitor.policy.mutes import FOREVER
 
 KEY = ObjectKey("Pod", "shop", "checkout")
 SETTINGS = EngineSettings()

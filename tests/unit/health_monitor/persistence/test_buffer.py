@@ -9,7 +9,7 @@ from tests.support.clock import NOON
 from tests.support.health_database import an_event, told
 
 from common.contracts import Change, EventData, ObjectKey
-from health_monitor.buffer import Batch, Buffer, DropReason, without_unseen
+from health_monitor.storage.buffer import Batch, Buffer, DropReason, without_unseen
 
 OPENED, CHANGED, RESOLVED = Change.OPENED, Change.CHANGED, Change.RESOLVED
 CLUSTER = ObjectKey("Cluster", "", "")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.health_database import an_event
 
 from common.contracts import Change, HealthEvent, ObjectKey
-from health_monitor.envelope import enveloped, storable, subject_of
+from health_monitor.storage.envelope import enveloped, storable, subject_of
 
 
 @pytest.mark.parametrize(

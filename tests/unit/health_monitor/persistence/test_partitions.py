@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from health_monitor.partitions import Partition, Partitioned
+from health_monitor.storage.partitions import Partition, Partitioned
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.support.clock import NOON
 
-from health_monitor.verdict import Answer, Endpoint, Verdict, next_attempt_at, retry_after
+from health_monitor.webhooks.verdict import Answer, Endpoint, Verdict, next_attempt_at, retry_after
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 UP, DOWN = Answer(204), Answer(503)

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from health_monitor.webhook_url import GuardedResolver, UrlRefused, check_address, checked_url
+from health_monitor.webhooks.url import GuardedResolver, UrlRefused, check_address, checked_url
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.support.rows import (
 from common.cluster.rows import Usage
 from common.cluster.snapshot import SourceState
 from common.contracts import Severity
-from health_monitor.policy_parse import parse_policy
+from health_monitor.policy.parse import parse_policy
 from health_monitor.scan.report import Report
 from health_monitor.scan.survey import NamespaceUnknown, Options, survey
 

@@ -80,7 +80,7 @@ class Change(StrEnum):
 
 
 class EventData(BaseModel):
-    """The payload of a health event. For a storm, `count` findings of one code are told as one event about the cluster."""
+    """The payload of a health event. A storm tells `count` findings of one code as one event about the cluster."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from common.web.paging import Cursors, Page
-from health_monitor.listing import Page as Found
+from health_monitor.view.listing import Page as Found
 
 
 @cache

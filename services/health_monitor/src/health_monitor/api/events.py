@@ -13,7 +13,7 @@ from common.contracts import Change, HealthEvent, Severity
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer
 from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
-from health_monitor.events import EventFilter, EventPage, Expired
+from health_monitor.storage.events import EventFilter, EventPage, Expired
 
 router = APIRouter(prefix="/api/v1", tags=["events"], dependencies=[MAY_READ])
 

@@ -9,7 +9,7 @@ from common.contracts import ObjectKey
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer
 from health_monitor.api.services import MAY_READ, StartedServices
-from health_monitor.explain import Explanation, explain
+from health_monitor.view.explain import Explanation, explain
 
 router = APIRouter(prefix="/api/v1", tags=["objects"], dependencies=[MAY_READ])
 

@@ -9,7 +9,7 @@ from health_monitor.api.answers import answer_page
 from health_monitor.api.parameters import AtLeast, Code, Namespace
 from health_monitor.api.services import MAY_READ, StartedServices
 from health_monitor.api.shapes import FindingView
-from health_monitor.view import Filter
+from health_monitor.view.view import Filter
 
 router = APIRouter(prefix="/api/v1", tags=["findings"], dependencies=[MAY_READ])
 

@@ -13,7 +13,7 @@ from common.web.problems import Mistake, Problem
 from health_monitor.api.answers import answer
 from health_monitor.api.parameters import Instant
 from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
-from health_monitor.history import InvalidRange
+from health_monitor.storage.history import InvalidRange
 
 router = APIRouter(prefix="/api/v1", tags=["history"], dependencies=[MAY_READ])
 

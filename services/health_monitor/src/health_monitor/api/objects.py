@@ -15,8 +15,8 @@ from health_monitor.api.answers import answer, answer_page
 from health_monitor.api.parameters import Filtered, Namespace, Paging
 from health_monitor.api.services import MAY_READ, Services, StartedServices
 from health_monitor.api.shapes import ClusterView, Detail, NodeSummary, PodSummary, Summary, Timeline, WorkloadSummary
-from health_monitor.view import Filter
-from health_monitor.walks import Collection, Sort
+from health_monitor.view.view import Filter
+from health_monitor.view.walks import Collection, Sort
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from common.contracts import Severity
 from common.web.paging import CursorText, Limit
 from common.web.problems import Mistake, Problem
 from health_monitor.api.selectors import SelectorInvalid, parse_selector
-from health_monitor.view import Filter
-from health_monitor.walks import Sort
+from health_monitor.view.view import Filter
+from health_monitor.view.walks import Sort
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.IGNORECASE | re.ASCII)
 

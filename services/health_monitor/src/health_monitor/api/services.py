@@ -10,15 +10,15 @@ from fastapi import Depends, Request
 
 from common.web.auth import Scope, requires
 from common.web.problems import Problem
-from health_monitor.deliver import Deliverer
-from health_monitor.engine import Engine
-from health_monitor.events import EventLog
-from health_monitor.history import ScoreHistory
+from health_monitor.engine.engine import Engine
 from health_monitor.policy import DEFAULT_POLICY, Policy
-from health_monitor.policy_file import PolicyFile
+from health_monitor.policy.file import PolicyFile
+from health_monitor.storage.events import EventLog
+from health_monitor.storage.history import ScoreHistory
 from health_monitor.stream import Hub
-from health_monitor.subscriptions import Subscriptions
-from health_monitor.view import View
+from health_monitor.view.view import View
+from health_monitor.webhooks.deliver import Deliverer
+from health_monitor.webhooks.subscriptions import Subscriptions
 
 NO_DATABASE = "this service runs without a database, so there are no events, history and subscriptions"
 

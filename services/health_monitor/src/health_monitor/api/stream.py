@@ -15,7 +15,7 @@ from common.database.errors import DatabaseError
 from common.web.problems import Problem, responses
 from health_monitor.api.events import LAST_CURSOR, After, expired
 from health_monitor.api.services import MAY_READ, StartedServices
-from health_monitor.events import EventFilter, EventLog, EventPage, Expired
+from health_monitor.storage.events import EventFilter, EventLog, EventPage, Expired
 from health_monitor.stream import (
     HEARTBEAT,
     HEARTBEAT_SECONDS,

@@ -19,15 +19,15 @@ from health_monitor.api.events import LAST_CURSOR
 from health_monitor.api.parameters import Instant
 from health_monitor.api.services import MAY_ADMIN, MAY_OPERATE, StoredServices
 from health_monitor.checks import CHECKS_BY_CODE
-from health_monitor.subscriptions import (
+from health_monitor.webhooks.subscriptions import (
     Delivery,
     DeliveryState,
     NewSubscription,
     Subscription,
     SubscriptionFilter,
 )
-from health_monitor.verdict import Verdict
-from health_monitor.webhook_url import UrlRefused
+from health_monitor.webhooks.url import UrlRefused
+from health_monitor.webhooks.verdict import Verdict
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscriptions"])
 

@@ -23,8 +23,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_check(args: argparse.Namespace) -> int:
-    from health_monitor.policy_file import PolicyFile
-    from health_monitor.policy_parse import PolicyError
+    from health_monitor.policy.file import PolicyFile
+    from health_monitor.policy.parse import PolicyError
 
     try:
         PolicyFile.open(args.file)
@@ -37,7 +37,7 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def run_schema(args: argparse.Namespace) -> int:
-    from health_monitor.policy_schema import policy_json_schema
+    from health_monitor.policy.schema import policy_json_schema
 
     print(json.dumps(policy_json_schema(), indent=2))
     return OK
@@ -49,8 +49,8 @@ def read_policy(path: Path | None) -> "Policy":
 
     if path is None:
         return DEFAULT_POLICY
-    from health_monitor.policy_file import PolicyFile
-    from health_monitor.policy_parse import PolicyError
+    from health_monitor.policy.file import PolicyFile
+    from health_monitor.policy.parse import PolicyError
 
     try:
         return PolicyFile.open(path).policy

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from common.web import serve
     from health_monitor import app
     from health_monitor.access import AccessMissing
-    from health_monitor.policy_parse import PolicyError
+    from health_monitor.policy.parse import PolicyError
 
     try:
         settings = settings_of(args)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from health_monitor.docs.api import api_document, openapi_document
 from health_monitor.docs.checks import checks_document
 from health_monitor.docs.configuration import configuration_document
-from health_monitor.policy_schema import policy_json_schema
+from health_monitor.policy.schema import policy_json_schema
 
 
 def policy_schema_document() -> str:

@@ -11,7 +11,7 @@ from common.contracts import ObjectKey, Severity
 from common.contracts.objects import CLUSTER
 from health_monitor.catalogue import RUNBOOK
 from health_monitor.checks import CHECKS_BY_CODE
-from health_monitor.engine import Engine, OpenFinding
+from health_monitor.engine.engine import Engine, OpenFinding
 from health_monitor.policy import DEFAULT_POLICY, Policy
 from health_monitor.scan.report import Report, Reported, ScoredObject
 

@@ -21,7 +21,7 @@ from tests.support.rows import (
 
 from common.cluster.rows import Row
 from common.contracts import Change
-from health_monitor.engine import Engine
+from health_monitor.engine.engine import Engine
 
 SECOND = timedelta(seconds=1)
 RUN = 2 * SECOND  # how long a container lives

@@ -1,0 +1,1 @@
+"""Decides what is wrong and what it costs: pure, incremental, told the time."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: events in order and once, published findings, history of scores."""

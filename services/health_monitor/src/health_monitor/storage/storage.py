@@ -1,0 +1,162 @@
+"""The database and all that rests on it. It is opened in the background: the service answers before it is there."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from common.clock import Clock
+from common.contracts import EventData, HealthEvent
+from common.database import embedded
+from common.database.connections import Database
+from common.database.embedded import EmbeddedFailed, EmbeddedPostgres
+from common.database.engine import Target
+from common.database.errors import DatabaseError
+from common.database.migrate import MigrationFailed, upgrade
+from health_monitor.api.services import NO_DATABASE, Stored
+from health_monitor.engine.outcome import ScoreChange
+from health_monitor.metrics import SERVICE, Metrics
+from health_monitor.settings import MonitorSettings
+from health_monitor.storage.events import EventLog, Tail
+from health_monitor.storage.history import ScoreHistory
+from health_monitor.storage.models import SCHEMA
+from health_monitor.storage.publish import Outbox
+from health_monitor.storage.retention import Retention
+from health_monitor.stream import Hub
+from health_monitor.webhooks.deliver import AttemptResult, Deliverer
+from health_monitor.webhooks.subscriptions import Subscriptions
+
+logger = logging.getLogger(__name__)
+
+MIGRATIONS = "health_monitor:migrations"
+_AGAIN_SECONDS = 2.0
+_OPENING = "the database is not open yet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What there is once the database is open."""
+
+    database: Database
+    outbox: Outbox
+    tail: Tail
+    deliverer: Deliverer
+    retention: Retention
+    stored: Stored
+
+
+class Storage:
+    """Takes what is told at any time; stores it once there is a database and this replica leads."""
+
+    def __init__(self, settings: MonitorSettings, clock: Clock, hub: Hub, metrics: Metrics, *, source: str) -> None:
+        self.opened: Opened | None = None
+        self.reason = _OPENING if settings.database.enabled else NO_DATABASE
+        self.on_deposed: Callable[[int], None] = _ignore  # told the epoch that is over; set by whoever leads
+        self._settings = settings
+        self._clock = clock
+        self._hub = hub
+        self._metrics = metrics
+        self._source = source
+        self._embedded: EmbeddedPostgres | None = None
+
+    @property
+    def stored(self) -> Stored | None:
+        return None if self.opened is None else self.opened.stored
+
+    def put(self, events: Sequence[EventData], scores: Sequence[ScoreChange]) -> None:
+        """Take what was told. Never waits."""
+        self._hub.publish_scores(scores)
+        if self.opened is not None:
+            self.opened.outbox.put(events, scores)
+
+    async def open(self) -> Opened:
+        """Start or find the database and bring its tables up to date, as often as it takes."""
+        while self.opened is None:
+            try:
+                target = await self._target()
+                await upgrade(target, MIGRATIONS)
+                self.opened = self._open(Database(target, self._settings.database))
+            except (DatabaseError, EmbeddedFailed, MigrationFailed) as error:
+                self.reason = f"the database cannot be opened: {error}"
+                logger.warning("%s; trying again", self.reason)
+                await asyncio.sleep(_AGAIN_SECONDS)
+        self.reason = ""
+        return self.opened
+
+    async def trouble(self) -> str | None:
+        """Why nothing can be stored; None when all is well. For a probe, which the public may read."""
+        if self.opened is None:
+            return _OPENING
+        return await self.opened.database.trouble()
+
+    async def flush(self, seconds: float) -> None:
+        if self.opened is not None and not await self.opened.outbox.flush(seconds):
+            logger.warning("%d events were not stored before the end", self.opened.outbox.depth)
+
+    async def close(self) -> None:
+        """Let go of the database; an embedded one ends when nobody else holds it."""
+        if self.opened is not None:
+            await self.opened.database.close()
+        if self._embedded is not None:
+            await asyncio.to_thread(self._embedded.close)
+
+    async def _target(self) -> Target:
+        settings = self._settings.database
+        if settings.url is not None:
+            return _target_of(settings.url.get_secret_value())
+        if self._embedded is None:
+            self._embedded = await asyncio.to_thread(embedded.start, settings.folder or embedded.default_folder())
+        return _target_of(self._embedded.url)
+
+    def _open(self, database: Database) -> Opened:
+        settings, clock = self._settings.events, self._clock
+        log = EventLog(database)
+        tail = Tail(log, self._hub.publish_events)
+        deliverer = Deliverer(
+            database,
+            clock,
+            source=self._source,
+            allow_private=settings.private_webhooks,
+            on_attempt=self._attempted,
+        )
+        subscriptions = Subscriptions(
+            database, clock, allow_private=settings.private_webhooks, wake=lambda one: deliverer.wake([one])
+        )
+        outbox = Outbox(
+            database,
+            clock,
+            source=self._source,
+            capacity=settings.buffer,
+            on_stored=lambda events: self._was_stored(events, tail),
+            on_queued=deliverer.wake,
+            on_deposed=self._deposed,
+        )
+        return Opened(
+            database=database,
+            outbox=outbox,
+            tail=tail,
+            deliverer=deliverer,
+            retention=Retention(database, clock, event_days=settings.keep_days),
+            stored=Stored(events=log, history=ScoreHistory(database), subscriptions=subscriptions, deliverer=deliverer),
+        )
+
+    def _was_stored(self, events: Sequence[HealthEvent], tail: Tail) -> None:
+        tail.stored(events)
+        now = self._clock.now()
+        for event in events:
+            self._metrics.events.labels(event.data.change, event.data.finding.severity).inc()
+            self._metrics.detection.observe(max(0.0, (now - event.data.detected_at).total_seconds()))
+
+    def _deposed(self, epoch: int) -> None:
+        self.on_deposed(epoch)
+
+    def _attempted(self, attempt: AttemptResult) -> None:
+        self._metrics.deliveries.labels(attempt.verdict).observe(attempt.seconds)
+
+
+def _ignore(epoch: int) -> None:
+    """Nobody leads, so nobody can be deposed."""
+
+
+def _target_of(url: str) -> Target:
+    return Target.of(url, schema=SCHEMA, service=SERVICE)
