@@ -88,6 +88,8 @@ class _Server:
             writer.write(self._chunks[n % len(self._chunks)])
             if n % 10 == 0:
                 await writer.drain()
+                if writer.is_closing():
+                    return
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
