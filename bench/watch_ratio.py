@@ -71,7 +71,8 @@ async def run(quick: bool) -> list[Figure]:
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     conditions = (
         f"{events:,} pod events of 9.4 KB on a local HTTP server in its own process; per second of own CPU; both keep "
-        f"the newest state of every pod; kubernetes_asyncio's Watch, typed: {statistics.median(theirs):,.0f} events/s in the same runs"
+        f"the newest state of every pod; kubernetes_asyncio's Watch, typed: {statistics.median(theirs):,.0f} events/s "
+        f"in the same runs"
     )
     return [
         Figure(
