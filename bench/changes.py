@@ -25,6 +25,7 @@ Key = tuple[str, str, str, str]  # code, kind, namespace, name
 PER_SECOND = 50
 FAULT_EVERY = 12  # some 4 faults a second, of three sorts: no storm, which would be told as one event
 RESTLESS = 100  # pods that turn ready and not
+MOST_AT_ONCE = 100  # patches that wait for an answer: an API server that is too slow gets fewer, and `changes` tells
 STOP_SECONDS = 60.0
 
 
@@ -99,6 +100,8 @@ async def _change(pipe: Connection, kubeconfig: Path, faults: bool) -> None:
             running.add(task := asyncio.create_task(_patch(http, step or next(restless), work)))
             task.add_done_callback(running.discard)
             turn += 1
+            if len(running) >= MOST_AT_ONCE:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(started + turn / PER_SECOND - time.monotonic())
         work.seconds = time.monotonic() - started
         await asyncio.gather(*running)
