@@ -25,7 +25,7 @@ Key = tuple[str, str, str, str]  # code, kind, namespace, name
 PER_SECOND = 50
 FAULT_EVERY = 12  # some 4 faults a second, of three sorts: no storm, which would be told as one event
 RESTLESS = 100  # pods that turn ready and not
-MOST_AT_ONCE = 100  # patches that wait for an answer: an API server that is too slow gets fewer, and `changes` tells
+MOST_AT_ONCE = 64  # patches that wait for an answer: an API server that is too slow gets fewer, and `changes` tells
 STOP_SECONDS = 60.0
 
 
@@ -57,46 +57,47 @@ class Changer:
     async def stop(self) -> Work:
         """End it; what it did. Raises RuntimeError when something was refused."""
         self._pipe.send("stop")
-        work: Work = await asyncio.to_thread(self._receive)
+        work: Work = await asyncio.to_thread(self.receive)
         if work.failures:
             raise RuntimeError(f"{len(work.failures)} changes were refused, such as: {work.failures[0]}")
         return work
 
-    def _receive(self) -> Any:
+    def receive(self) -> Any:
+        """What the process says next. Raises RuntimeError when it says nothing."""
         if not self._pipe.poll(STOP_SECONDS):
             raise RuntimeError(f"the process that changes objects did not answer within {STOP_SECONDS:.0f} s")
         return self._pipe.recv()
 
 
 @contextlib.asynccontextmanager
-async def changing(kubeconfig: Path, *, faults: bool = True) -> AsyncIterator[Changer]:
+async def changing(kubeconfig: Path) -> AsyncIterator[Changer]:
     """Changes go on until `stop` or the end of the block. Returns when they have begun."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(theirs, kubeconfig, faults), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_run, args=(theirs, kubeconfig), daemon=True)
     process.start()
     try:
         changer = Changer(ours)
-        await asyncio.to_thread(changer._receive)
+        await asyncio.to_thread(changer.receive)
         yield changer
     finally:
         process.terminate()
         process.join()
 
 
-def _run(pipe: Connection, kubeconfig: Path, faults: bool) -> None:
-    asyncio.run(_change(pipe, kubeconfig, faults))
+def _run(pipe: Connection, kubeconfig: Path) -> None:
+    asyncio.run(_change(pipe, kubeconfig))
 
 
-async def _change(pipe: Connection, kubeconfig: Path, faults: bool) -> None:
+async def _change(pipe: Connection, kubeconfig: Path) -> None:
     server, context = tls(kubeconfig)
-    connector = aiohttp.TCPConnector(limit=32, ssl=context)
+    connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE, ssl=context)
     async with aiohttp.ClientSession(server, connector=connector) as http:
         restless, to_break = await _steps(http)
         work, running, turn = Work(), set[asyncio.Task[None]](), 0
         pipe.send("begun")
         started = time.monotonic()
         while not pipe.poll():
-            step = next(to_break, None) if faults and turn % FAULT_EVERY == 0 else None
+            step = next(to_break, None) if turn % FAULT_EVERY == 0 else None
             running.add(task := asyncio.create_task(_patch(http, step or next(restless), work)))
             task.add_done_callback(running.discard)
             turn += 1

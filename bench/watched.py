@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from demo.service import SERVE, Service, running
+from demo.service import Service, running
 
 from bench.changes import Fault, Key
 from bench.clusters import environment
@@ -21,21 +21,18 @@ ARRIVAL_SECONDS = 60.0
 
 
 @contextlib.asynccontextmanager
-async def watched(
-    cluster: DevCluster, settings: Mapping[str, str] | None = None, *, program: Sequence[str] = SERVE
-) -> AsyncIterator[Service]:
-    """A service process that has scored every object and stores events."""
-    async with running({**environment(cluster), **(settings or {})}, program) as service:
+async def standing_by(cluster: DevCluster, settings: Mapping[str, str] | None = None) -> AsyncIterator[Service]:
+    """A service process that has scored every object; whether it leads is another question."""
+    async with running({**environment(cluster), **(settings or {})}) as service:
         await service.until("/api/v1/cluster", lambda body: "score" in body, READY_SECONDS)
-        await eventually(lambda: leads(service), READY_SECONDS)
         yield service
 
 
 @contextlib.asynccontextmanager
-async def standing_by(cluster: DevCluster, settings: Mapping[str, str]) -> AsyncIterator[Service]:
-    """A further replica that has scored every object, while another one leads."""
-    async with running({**environment(cluster), **settings}) as service:
-        await service.until("/api/v1/cluster", lambda body: "score" in body, READY_SECONDS)
+async def watched(cluster: DevCluster, settings: Mapping[str, str] | None = None) -> AsyncIterator[Service]:
+    """A service process that has scored every object, and stores events."""
+    async with standing_by(cluster, settings) as service:
+        await eventually(lambda: leads(service), READY_SECONDS)
         yield service
 
 
