@@ -266,6 +266,7 @@ async def test_a_database_that_is_away_is_told_and_holds_up_nothing(devcluster_s
         await ready(client)
 
         assert (await states(client))["database"] == "degraded"
+        assert "Connection refused" in (await client.get("/readyz")).text
         assert (await client.get("/api/v1/cluster")).status_code == 200
         assert (await client.get("/api/v1/events")).status_code == 503
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+from tests.support.clock import SteppedClock
 
 from common import logs
 
@@ -153,3 +154,25 @@ def test_a_person_at_a_terminal_reads_text(monkeypatch: pytest.MonkeyPatch, logg
     assert "ValueError" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
     assert "abc" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"),
+    [
+        pytest.param([(0, "away"), (2, "away"), (57, "away")], ["away"], id="the same is told once within a minute"),
+        pytest.param([(0, "away"), (60, "away"), (2, "away")], ["away", "away"], id="and again after a minute"),
+        pytest.param([(0, "away"), (2, "full")], ["away", "full"], id="other words are told at once"),
+        pytest.param([(0, "away"), (2, None), (2, "away")], ["away", "away"], id="what came back is news"),
+    ],
+)
+def test_a_complaint_that_goes_on(
+    said: list[tuple[float, str | None]], lines: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = SteppedClock()
+    complaint = logs.Complaint(logging.getLogger("complaint"), clock)
+
+    for seconds, words in said:
+        clock.step(seconds)
+        complaint.over() if words is None else complaint.warn(words)
+
+    assert [record.getMessage() for record in caplog.records if record.name == "complaint"] == lines

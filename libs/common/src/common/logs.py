@@ -12,6 +12,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from common.clock import Clock
+
 _REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
     r"authorization|cookie|password|passwd|secret|token|api_?key|credential|signature", re.IGNORECASE
@@ -29,6 +31,7 @@ _SECRET_TEXT = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_REMINDER_SECONDS = 60.0
 _QUIET = {
     "uvicorn.access": logging.CRITICAL,  # we keep an access log of our own
     "uvicorn.error": logging.WARNING,
@@ -36,6 +39,25 @@ _QUIET = {
     "procrastinate": logging.WARNING,
     "httpx": logging.WARNING,
 }
+
+
+class Complaint:
+    """Warns of something that goes on: at once when the words change, and of the same once a minute."""
+
+    def __init__(self, logger: logging.Logger, clock: Clock) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._said: tuple[str, float] | None = None
+
+    def warn(self, words: str) -> None:
+        now = self._clock.monotonic()
+        if self._said is None or self._said[0] != words or now - self._said[1] >= _REMINDER_SECONDS:
+            self._said = (words, now)
+            self._logger.warning("%s", words)
+
+    def over(self) -> None:
+        """It has ended: the same is news when it comes back."""
+        self._said = None
 
 
 def configure(level: str = "info", *, json: bool | None = None) -> None:

@@ -29,15 +29,15 @@ def leadership(
     identity = f"{socket.gethostname()}_{uuid4().hex[:8]}"
 
     async def gained(epoch: int) -> None:
-        findings = await published_findings(opened.database)
-        scores = await latest_scores(opened.database)
+        findings = await published_findings(opened.leading)
+        scores = await latest_scores(opened.leading)
         # Without an await from here on: what the engine tells must be what the outbox takes.
         opened.outbox.lead(epoch)
         outcome = engine.resume(findings, clock.now(), scores)
         storage.put(outcome.events, outcome.scores)
 
     leads = Leadership(
-        opened.database,
+        opened.leading,
         lock_for(settings, opened, identity=identity, api=api, clock=clock),
         identity=identity,
         on_gained=gained,
@@ -55,7 +55,7 @@ def lock_for(settings: LeaderSettings, opened: Opened, *, identity: str, api: Ap
     """A Lease where there is a pod, else a row in the database."""
     in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
     if settings.election == "database" or (settings.election == "auto" and not in_pod):
-        return DatabaseLock(opened.database, identity=identity)
+        return DatabaseLock(opened.leading, identity=identity)
     return LeaderElection(
         api,
         namespace=settings.namespace or _own_namespace(),

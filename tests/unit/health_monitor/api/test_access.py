@@ -75,6 +75,7 @@ def test_lock(election: Any, in_pod: bool, lock: type, monkeypatch: pytest.Monke
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     opened = Opened(
         database=cast("Any", None),
+        leading=cast("Any", None),
         outbox=cast("Any", None),
         tail=cast("Any", None),
         deliverer=cast("Any", None),

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from common.clock import SystemClock
 from common.database.engine import Target, create_engine
 from common.database.errors import DatabaseError, DatabaseUnavailable, translated
 from common.database.settings import DatabaseSettings
+from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ class Database:
         self._engine = create_engine(target, settings)
         # Waiting for a free connection, then for a new one.
         self._ping_seconds = 2 * settings.connect_timeout_seconds
+        self._complaint = Complaint(logger, SystemClock())
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -48,8 +51,9 @@ class Database:
         try:
             await self.ping()
         except DatabaseError as error:
-            logger.warning("the database is not ready: %s", error)
-            return "no connection; the log says more" if isinstance(error, DatabaseUnavailable) else "no answer in time"
+            self._complaint.warn(f"the database is not ready: {error}")
+            return str(error)
+        self._complaint.over()
         return None
 
     async def close(self) -> None:

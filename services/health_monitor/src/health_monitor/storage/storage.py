@@ -13,6 +13,7 @@ from common.database.embedded import EmbeddedFailed, EmbeddedPostgres
 from common.database.engine import Target
 from common.database.errors import DatabaseError
 from common.database.migrate import MigrationFailed, upgrade
+from common.logs import Complaint
 from health_monitor.api.services import NO_DATABASE, Stored
 from health_monitor.engine.outcome import ScoreChange
 from health_monitor.metrics import SERVICE, Metrics
@@ -30,14 +31,17 @@ logger = logging.getLogger(__name__)
 
 MIGRATIONS = "health_monitor:migrations"
 _AGAIN_SECONDS = 2.0
+# The outbox, the lock and the look at who leads, one each: what readers and webhooks must never hold up.
+_LEADING_CONNECTIONS = 3
 _OPENING = "the database is not open yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """What there is once the database is open."""
+    """What there is once the database is open. `leading` has connections of its own, for whoever leads and stores."""
 
     database: Database
+    leading: Database
     outbox: Outbox
     tail: Tail
     deliverer: Deliverer
@@ -58,6 +62,7 @@ class Storage:
         self._metrics = metrics
         self._source = source
         self._embedded: EmbeddedPostgres | None = None
+        self._complaint = Complaint(logger, clock)
 
     @property
     def stored(self) -> Stored | None:
@@ -75,10 +80,10 @@ class Storage:
             try:
                 target = await self._target()
                 await upgrade(target, MIGRATIONS)
-                self.opened = self._open(Database(target, self._settings.database))
+                self.opened = self._open(target)
             except (DatabaseError, EmbeddedFailed, MigrationFailed) as error:
                 self.reason = f"the database cannot be opened: {error}"
-                logger.warning("%s; trying again", self.reason)
+                self._complaint.warn(f"{self.reason}; trying again")
                 await asyncio.sleep(_AGAIN_SECONDS)
         self.reason = ""
         return self.opened
@@ -86,7 +91,7 @@ class Storage:
     async def trouble(self) -> str | None:
         """Why nothing can be stored; None when all is well. For a probe, which the public may read."""
         if self.opened is None:
-            return _OPENING
+            return self.reason
         return await self.opened.database.trouble()
 
     async def flush(self, seconds: float) -> None:
@@ -97,6 +102,7 @@ class Storage:
         """Let go of the database; an embedded one ends when nobody else holds it."""
         if self.opened is not None:
             await self.opened.database.close()
+            await self.opened.leading.close()
         if self._embedded is not None:
             await asyncio.to_thread(self._embedded.close)
 
@@ -108,8 +114,11 @@ class Storage:
             self._embedded = await asyncio.to_thread(embedded.start, settings.folder or embedded.default_folder())
         return _target_of(self._embedded.url)
 
-    def _open(self, database: Database) -> Opened:
+    def _open(self, target: Target) -> Opened:
         settings, clock = self._settings.events, self._clock
+        pools = self._settings.database
+        database = Database(target, pools)
+        leading = Database(target, pools.model_copy(update={"pool_size": _LEADING_CONNECTIONS}))
         log = EventLog(database)
         tail = Tail(log, self._hub.publish_events)
         deliverer = Deliverer(
@@ -123,7 +132,7 @@ class Storage:
             database, clock, allow_private=settings.private_webhooks, wake=lambda one: deliverer.wake([one])
         )
         outbox = Outbox(
-            database,
+            leading,
             clock,
             source=self._source,
             capacity=settings.buffer,
@@ -133,6 +142,7 @@ class Storage:
         )
         return Opened(
             database=database,
+            leading=leading,
             outbox=outbox,
             tail=tail,
             deliverer=deliverer,
