@@ -539,14 +539,29 @@ def test_a_restart_keeps_when_findings_opened_and_what_has_held_for_its_time() -
     assert found.finding.since == before.now - timedelta(seconds=300)
 
 
-def test_a_warm_standby_tells_differences_at_once() -> None:
-    leader = EngineUnderTest(ill(a_pod("same")), ill(a_pod("gone")), a_pod("new"))
-    standby = EngineUnderTest(ill(a_pod("same")), ill(a_pod("new")))
+def test_a_warm_standby_tells_what_is_new_at_once_and_what_is_gone_when_it_stays_away() -> None:
+    leader = EngineUnderTest(ill(a_pod("same")), ill(a_pod("gone")), ill(a_pod("well")), a_pod("new"))
+    standby = EngineUnderTest(ill(a_pod("same")), a_pod("well"), ill(a_pod("new")))
     outcome = standby.engine.resume(published(leader), standby.now, {CLUSTER_KEY: 12.0, EAST: 40.0})
-    assert sorted(changes(outcome.events)) == [("opened", "new"), ("resolved", "gone")]
+    standby.told = dict(leader.told)
+    assert changes(standby.take(outcome)) == [("opened", "new")]
+    later = [event for _ in range(4) for event in standby.step(10)]
+    assert sorted(changes(later)) == [("resolved", "gone"), ("resolved", "well")]
     scores = {change.key: change.score for change in outcome.scores}
     assert scores[EAST] is None
     assert scores[CLUSTER_KEY] < 100
+
+
+def test_what_a_warm_standby_sees_a_moment_later_than_the_leader_is_told_once() -> None:
+    leader = EngineUnderTest(ill(a_pod("made")), ill(a_pod("changed")), ill(a_pod("held"), "warning:300"))
+    leader.step(300)
+    standby = EngineUnderTest(a_pod("changed"), ill(a_pod("held"), "warning:300"))
+    standby.clock.step(leader.now - standby.now)
+    standby.told = dict(leader.told)
+    assert standby.engine.resume(published(leader), standby.now).events == []
+    standby.put(ill(a_pod("made")), ill(a_pod("changed")))
+    assert [event for _ in range(4) for event in standby.step(10)] == []
+    assert standby.told.keys() == {found.finding.key for found in standby.engine.all_findings()}
 
 
 def test_a_standby_that_is_called_in_its_first_pass_finishes_it_first() -> None:

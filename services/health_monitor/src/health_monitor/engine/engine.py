@@ -167,8 +167,9 @@ class Engine(Answers):
     ) -> Outcome:
         """Take over from whoever told `published` and stored `scores` last: only differences are told.
 
-        Before the first pass it is remembered for then. After it, on a standby that was warm, they are told now. A
-        standby that is called in the midst of its first pass finishes that first.
+        Before the first pass it is remembered for then. After it, on a standby that was warm, they are told now; that
+        something is gone only when it stays away, as ever. A standby that is called in the midst of its first pass
+        finishes that first.
         """
         if self._begun and not self.started:
             self.work(now)
@@ -178,6 +179,9 @@ class Engine(Answers):
             self._findings.restore(singles)
             return Outcome()
         self._tellings.add(self._findings.reconcile(singles, now, self._settings))
+        for key in {found.finding.object.key for found in singles}:
+            if (at := self._findings.next_look_at(key)) is not None:
+                self._agenda.hasten(key, at)
         return self._tellings.tell(now, resuming=True)
 
     def _queue_all(self, kinds: frozenset[str]) -> None:

@@ -102,18 +102,27 @@ class Findings:
             self._put(key, (code, part), self.of(key).get((code, part)), resumed(found))
 
     def reconcile(self, published: Sequence[OpenFinding], now: datetime, settings: EngineSettings) -> list[Draft]:
-        """Believe that `published` is what was told, and say what is to be told to make it true."""
+        """Believe that `published` is what was told, and say what is to be told to make it true.
+
+        What was told as open and is not open here stays so for now: whoever told it may have seen a little more than
+        has come here yet. The look after that decides.
+        """
         told: dict[FindingKey, OpenFinding] = {found.finding.key: found for found in published}
         drafts: list[Draft] = []
         for key, tracks in list(self._tracks.items()):
             for (code, part), track in list(tracks.items()):
+                if track.opened_at is None and (code, key, part) in told:
+                    continue
                 before = told.pop((code, key, part), None)
                 finding = before.finding if before else None
                 flapping = before.flapping if before else False
                 after, draft = tell(replace(track, told=finding, told_flapping=flapping), now, settings)
                 drafts += [draft] if draft else []
                 self._put(key, (code, part), track, after)
-        return drafts + [Draft(change=Change.RESOLVED, finding=found.finding) for found in told.values()]
+        for (code, key, part), found in told.items():
+            adopted = replace(resumed(found), look_at=now + settings.resolve_after)
+            self._put(key, (code, part), self.of(key).get((code, part)), adopted)
+        return drafts
 
     def _put(self, key: ObjectKey, part: Part, before: Track | None, after: Track | None) -> None:
         if before is not None and counts(before):
