@@ -18,8 +18,8 @@ demo: .venv/ready ## Watch the product find faults in a real, disposable cluster
 	@exec $(BIN)/python -m demo
 
 test: .venv/ready ## Run every test, against a real control plane and a real PostgreSQL
-	@$(BIN)/python -m devcluster binaries control-plane
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/devcluster binaries control-plane
+	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 run: .venv/ready ## Watch an own cluster, read-only: KUBECONFIG=... make run
 	@exec $(BIN)/health-monitor serve
