@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 Json = dict[str, Any]
 
@@ -50,6 +50,7 @@ class StandIn:
         self.streams_lists = streams_lists
         self.minor = minor
         self.token = ""  # when set, requests without it are refused
+        self.holds_back_old_http = False  # as a proxy does that waits for the end of an answer of HTTP/1.0
         self.requests: list[tuple[str, str, dict[str, str]]] = []  # method, path, params
         self.url = ""
         self.version = 100
@@ -150,7 +151,8 @@ class StandIn:
             return _respond(_answer(401, None, {}))
         if self._answers[path]:
             return _respond(self._answers[path].popleft())
-        if path in self._silent:
+        held_back = self.holds_back_old_http and request.version < HttpVersion11 and "watch" in params
+        if path in self._silent or held_back:
             await asyncio.sleep(3600)
         if path in self._always:
             return _respond(self._always[path])

@@ -221,3 +221,15 @@ async def test_streams_get_along_with_a_proxy_that_knows_no_old_http(server: Sta
             async with api.stream(PODS, params, silence_seconds=30) as content:
                 assert b'"ADDED"' in await content.readany()
     assert server.asked(PODS) == 3
+
+
+async def test_streams_get_along_with_a_proxy_that_holds_old_http_back(server: StandIn, home: Path) -> None:
+    server.put(PODS, {"metadata": {"name": "a", "uid": "a"}})
+    server.holds_back_old_http = True
+    async with connected(server, home) as api:
+        params = {"watch": "1", "sendInitialEvents": "true"}
+        with pytest.raises(Unavailable, match="in time"):
+            async with api.stream(PODS, params, silence_seconds=0.5) as content:
+                await content.readany()
+        async with api.stream(PODS, params, silence_seconds=30) as content:
+            assert b'"ADDED"' in await content.readany()

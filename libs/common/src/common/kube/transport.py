@@ -62,6 +62,8 @@ class Transport:
                 yield response
         except (aiohttp.ClientError, OSError) as error:  # every timeout is an OSError
             self.statistics.lost(*target, seconds=self._clock.monotonic() - started)
+            if streaming and isinstance(error, TimeoutError):  # it may be held back by a proxy until it ends
+                await self._newest().forget_unframed()
             sent = not isinstance(error, aiohttp.ClientConnectorError)
             raise Unavailable(f"{target}: {_loss(error, self.host)}", sent=sent) from error
 
