@@ -55,6 +55,23 @@ async def test_requests_are_answered_until_the_stop() -> None:
             await client.get(f"{url}/livez")
 
 
+async def test_a_head_without_end_is_refused_and_cut_and_others_are_answered() -> None:
+    async with serving(sample_app()) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: here\r\nX-Filler: ")
+        with suppress(ConnectionError):
+            for _ in range(1000):  # 16 MiB
+                writer.write(16_384 * b"a")
+                await writer.drain()
+        with suppress(ConnectionError):  # a reset may come before the answer is read
+            assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+        assert writer.transport.is_closing() or reader.at_eof()
+        writer.close()
+
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{url}/livez", headers={"X-Filler": 32_768 * "a"})).status_code == 200
+
+
 async def test_a_running_request_is_finished_before_the_end() -> None:
     app = sample_app()
     begun, go_on = asyncio.Event(), asyncio.Event()

@@ -11,6 +11,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from common.web.head import BoundedHead
+
 logger = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -56,7 +58,7 @@ async def serve(app: ASGIApp, sock: socket.socket, *, stop: asyncio.Event, grace
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHead,
             loop="none",
             lifespan="on",
             log_config=None,
