@@ -71,6 +71,8 @@ def test_a_policy_with_mistakes_stops_a_scan(
         pytest.param(["scan", "--fail-under", "101"], id="a score that there is not"),
         pytest.param(["scan", "--top", "-1"], id="a negative number of lines"),
         pytest.param(["scan", "--output", "pdf"], id="an unknown format"),
+        pytest.param(["serve", "--port", "99999"], id="a port that there is not"),
+        pytest.param(["serve", "--port", "http"], id="a port that is no number"),
         pytest.param([], id="no command"),
         pytest.param(["policy"], id="half a command"),
     ],

@@ -22,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; default: its current one")
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on")
-    parser.add_argument("--port", type=int, metavar="N", help="port to listen on; 0 takes a free one")
+    parser.add_argument("--port", type=_port, metavar="N", help="port to listen on; 0 takes a free one")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds, severities and weights")
     parser.add_argument("--no-database", action="store_true", help="scores and metrics only: no events, no history")
     parser.set_defaults(run=run)
@@ -71,6 +71,12 @@ def settings_of(args: argparse.Namespace) -> "MonitorSettings":
 
 def _changed(group: "BaseModel", changes: dict[str, object]) -> "BaseModel":
     return group.model_copy(update={name: value for name, value in changes.items() if value is not None})
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no port from 0 to 65535")
+    return int(text)
 
 
 def announce(url: str, token: str | None) -> None:
