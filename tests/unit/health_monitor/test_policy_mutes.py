@@ -33,9 +33,22 @@ def test_an_object_without_the_annotation_is_not_muted() -> None:
     assert mutes_of({"other": "pod-restarts"}).end("pod-restarts", NOON) is None
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_holds() -> None:
-    mutes = mutes_of({MUTE: "pod-evicted=soon, pod-restarts"})
-    assert mutes.ends == {"pod-restarts": FOREVER}
-    assert mutes.mistakes == (
-        "'pod-evicted=soon' in k8s-health-checker/mute: 'soon' is no date; write one such as 2026-12-31",
-    )
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        pytest.param(
+            "pod-evicted=soon, pod-restarts",
+            "'pod-evicted=soon' in k8s-health-checker/mute: 'soon' is no date; write one such as 2026-12-31",
+            id="no date",
+        ),
+        pytest.param(
+            "pod-restart=2026-12-31, pod-restarts",
+            "'pod-restart=2026-12-31' in k8s-health-checker/mute: there is no check 'pod-restart'",
+            id="no such check",
+        ),
+    ],
+)
+def test_what_mutes_nothing_is_told_and_the_rest_holds(text: str, mistake: str) -> None:
+    mutes = mutes_of({MUTE: text})
+    assert mutes.end("pod-restarts", NOON) == FOREVER
+    assert mutes.mistakes == (mistake,)

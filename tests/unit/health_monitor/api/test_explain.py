@@ -131,3 +131,11 @@ def test_what_does_not_exist_has_no_explanation() -> None:
 
 def _raise(*_: object) -> Never:
     raise LookupError
+
+
+def test_a_mute_that_mutes_nothing_is_told() -> None:
+    row = a_node(annotations={"k8s-health-checker/mute": "node-cordond"})
+    explanation = explain(an_engine(row), row.key.ref(), NOON, runbook="r/{code}")
+
+    assert explanation is not None
+    assert explanation.mute_mistakes == ("'node-cordond' in k8s-health-checker/mute: there is no check 'node-cordond'",)

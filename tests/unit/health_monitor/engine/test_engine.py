@@ -416,6 +416,13 @@ def test_what_is_not_seen_lowers_the_confidence_and_never_the_score() -> None:
     assert world.engine.score(ObjectKey("Node", "", "node-1")).confidence == 1
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed"])
+def test_nothing_is_missing_of_a_pod_that_does_not_run(phase: str) -> None:
+    pod = a_pod("one", phase=phase)
+    world = EngineUnderTest(pod, checks=(a_check("Pod", run=lambda *_: (), reads=frozenset({"PodUsage"})),))
+    assert (world.engine.confidence(pod.key), world.engine.unseen(pod.key)) == (1, set())
+
+
 def test_another_version_of_the_server_looks_at_nodes_again() -> None:
     def run(*_arguments: object) -> Iterable[Symptom]:
         return [Symptom(message="too old")] if world.store.server_version == "v2" else []

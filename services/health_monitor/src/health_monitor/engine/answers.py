@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 
+from common.cluster.rows import Labels, PodRow
 from common.cluster.snapshot import ClusterSnapshot, SourceState
 from common.contracts import ObjectKey, Score, Severity
 from health_monitor.checks.check import NODE_USAGE, POD_USAGE
@@ -87,9 +88,19 @@ class Answers:
 
     def _missing(self, key: ObjectKey) -> set[str]:
         missing = {kind for kind, source in self._snapshot.sources.items() if source.state is not SourceState.SYNCED}
-        if key.kind in USAGE and self._snapshot.usage_of(key) is None:
+        if key.kind in USAGE and self._snapshot.usage_of(key) is None and not self._is_at_rest(key):
             missing.add(USAGE[key.kind])
         return missing
+
+    def _is_at_rest(self, key: ObjectKey) -> bool:
+        """Whether it is a pod that has not started or has ended: it uses nothing, so no figure is missing."""
+        row = self._snapshot.find(key)
+        return isinstance(row, PodRow) and row.phase != "Running"
+
+    def annotations(self, key: ObjectKey) -> Labels:
+        """Those of the object's annotations that are kept; none for what is no object of the API."""
+        row = self._snapshot.find(key)
+        return {} if row is None else row.annotations
 
     def rules(self, key: ObjectKey) -> Sequence[Rule]:
         """The checks that are run on the object, with their thresholds."""

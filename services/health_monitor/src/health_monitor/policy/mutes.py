@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from common.cluster.rows import Labels
+from health_monitor.checks import CHECKS_BY_CODE
 
 MUTE = "k8s-health-checker/mute"
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -16,7 +17,7 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Mutes:
-    """What an annotation says. An entry that cannot be read mutes nothing, and is told in `mistakes`."""
+    """What an annotation says. An entry that mutes nothing, since it cannot be read, is told in `mistakes`."""
 
     ends: dict[str, datetime] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
@@ -41,6 +42,8 @@ def _parsed(text: str) -> Mutes:
     mistakes: list[str] = []
     for entry in filter(None, map(str.strip, text.split(","))):
         code, _, until = (part.strip() for part in entry.partition("="))
+        if code != "*" and code not in CHECKS_BY_CODE:
+            mistakes.append(f"{entry!r} in {MUTE}: there is no check {code!r}")
         try:
             ends[code] = _end(until) if until else FOREVER
         except ValueError:

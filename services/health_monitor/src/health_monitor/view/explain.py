@@ -15,6 +15,7 @@ from health_monitor.checks.check import Check
 from health_monitor.engine.engine import Engine, OpenFinding
 from health_monitor.engine.evaluate import Rule, Sighting
 from health_monitor.engine.scoring import THOUSANDTHS
+from health_monitor.policy.mutes import mutes_of
 
 
 class Verdict(StrEnum):
@@ -63,6 +64,7 @@ class Explanation:
     object: ObjectRef
     score: Score
     not_seen: Annotated[tuple[str, ...], Field(description="Missing data that lowers the confidence")]
+    mute_mistakes: Annotated[tuple[str, ...], Field(description="What its mute annotation asks for in vain, and why")]
     checks: tuple[CheckAnswer, ...]
 
 
@@ -79,6 +81,7 @@ def explain(engine: Engine, ref: ObjectRef, now: datetime, *, runbook: str) -> E
         object=ref,
         score=score,
         not_seen=tuple(sorted(look.unseen)),
+        mute_mistakes=mutes_of(engine.annotations(key)).mistakes,
         checks=tuple(
             _answer(check, rules.get(check.code), look, runbook=runbook) for check in CHECKS if check.kind == key.kind
         ),
