@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.clock import NOON
 from tests.support.rows import a_condition, a_deployment, a_namespace, a_node, a_pod, a_snapshot
 
+from common.cluster.intake import IntakeStatistics
 from common.cluster.rows import Row
 from common.cluster.snapshot import Source, SourceState
 from common.cluster.store import Store
@@ -39,7 +40,10 @@ def metrics_of(store: Store, *, pods_below: float = 50) -> ServiceMetrics:
     Metrics(service)
     on_loop = OnLoop(asyncio.get_running_loop())
     now = NOON + timedelta(seconds=5)
-    service.registry.register(HealthCollector(engine, store, on_loop, now=lambda: now, pods_below=pods_below))
+    intake = {"Pod": IntakeStatistics(lists=2, lag_seconds=1.5), "Node": IntakeStatistics(lists=1)}
+    service.registry.register(
+        HealthCollector(engine, store, on_loop, now=lambda: now, pods_below=pods_below, intake=lambda: intake)
+    )
     service.registry.register(VitalsCollector(lambda: VITALS, on_loop))
     return service
 
@@ -84,6 +88,9 @@ async def test_scores_findings_and_the_state_of_the_watch_are_shown() -> None:
     assert value(text, "findings", code="node-not-ready", severity="critical") == 1
     assert value(text, "source_synced", kind="Pod") == 1
     assert value(text, "watch_lag_seconds", kind="Pod") == 5
+    assert value(text, "watch_delay_seconds", kind="Pod") == 1.5
+    assert value(text, "watch_delay_seconds", kind="Node") is None
+    assert value(text, "relists_total", kind="Pod") == 2
     assert value(text, "store_objects", kind="Node") == 2
     assert value(text, "leader") == 1
     assert value(text, "outbox_events") == 3

@@ -178,6 +178,15 @@ class HealthCollector(Collector):
             for kind, each in statistics.items():
                 family.add_metric((kind,), getattr(each, field_name))
             yield family
+        delay = _gauge(
+            "watch_delay_seconds",
+            "Age of the kind's newest object when it arrived here, by the API server's clock, in whole seconds",
+            ("kind",),
+        )
+        for kind, each in statistics.items():
+            if each.lag_seconds is not None:
+                delay.add_metric((kind,), max(0.0, each.lag_seconds))
+        yield delay
 
     def _watch_state(self) -> tuple[list[Source], dict[str, int]]:
         counts = {kind.__name__.removesuffix("Row"): len(self._snapshot.rows(kind)) for kind in ROW_KINDS}
