@@ -176,6 +176,21 @@ def test_what_is_not_ready(pod: PodRow, words: str) -> None:
     assert symptom.message == f"The pod runs but is not ready: {words}"
 
 
+@pytest.mark.parametrize(
+    ("back", "told_of"),
+    [
+        pytest.param(timedelta(seconds=1), False, id="the node has just come back, its pods are reported next"),
+        pytest.param(2 * MINUTE, True, id="the node is back for long enough"),
+    ],
+)
+def test_time_on_a_silent_node_does_not_count(back: timedelta, told_of: bool) -> None:
+    node = a_node(conditions=(a_condition("Ready", changed_at=NOON - back),))
+    pod = unready(20 * MINUTE)
+    both = [pod_readiness_failing.CHECK, pod_not_ready.CHECK]
+    for events in ([], [failed_probe(pod)]):
+        assert bool(told(both, pod, a_snapshot(pod, node, *events))) is told_of
+
+
 def test_a_pod_whose_work_is_partly_done_is_not_meant_to_serve() -> None:
     done = a_status("step-1", ready=False, state="terminated", exit_code=0)
     assert seen(pod_not_ready.CHECK, unready(statuses=(done, a_status("step-2")))) == []

@@ -7,7 +7,7 @@ from common.cluster.rows import ContainerStatus, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom
-from health_monitor.checks.pods.readiness import ReadinessThresholds, allowed, out_of_service
+from health_monitor.checks.pods.readiness import ReadinessThresholds, allowed, out_of_service, unready_since
 from health_monitor.checks.pods.warnings import about, failing_probes
 
 _BUILT_IN = frozenset({"Ready", "ContainersReady", "Initialized", "PodScheduled", "DisruptionTarget"})
@@ -20,10 +20,10 @@ def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: ReadinessThresholds,
     events = about(pod, snapshot)
     if events and failing_probes(events, "Readiness", now):
         return ()
-    return _symptoms(pod, allowed(pod, thresholds))
+    return _symptoms(pod, unready_since(pod, snapshot), allowed(pod, thresholds))
 
 
-def _symptoms(pod: PodRow, after: timedelta) -> Iterable[Symptom]:
+def _symptoms(pod: PodRow, since: datetime | None, after: timedelta) -> Iterable[Symptom]:
     unready = [status for status in pod.statuses if not status.ready and not status.init and not _completed(status)]
     gates = _failed_gates(pod)
     if unready:
@@ -37,7 +37,7 @@ def _symptoms(pod: PodRow, after: timedelta) -> Iterable[Symptom]:
     return (
         Symptom(
             message=f"The pod runs but is not ready: {what}",
-            since=pod.ready_changed_at,
+            since=since,
             after=after,
             evidence={"containers": ", ".join(status.name for status in unready), "readiness_gates": ", ".join(gates)},
         ),

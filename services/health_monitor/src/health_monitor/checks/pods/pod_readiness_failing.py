@@ -8,7 +8,7 @@ from common.cluster.rows import EventRow, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Severity
 from health_monitor.checks.check import Check, Symptom, threshold
-from health_monitor.checks.pods.readiness import ReadinessThresholds, allowed, out_of_service
+from health_monitor.checks.pods.readiness import ReadinessThresholds, allowed, out_of_service, unready_since
 from health_monitor.checks.pods.warnings import about, failing_probes
 
 
@@ -28,19 +28,19 @@ def run(pod: PodRow, snapshot: ClusterSnapshot, thresholds: Thresholds, now: dat
     events = about(pod, snapshot)
     if not events:
         return ()
-    after = allowed(pod, thresholds)
+    since, after = unready_since(pod, snapshot), allowed(pod, thresholds)
     return [
-        _symptom(pod, container, failures, after)
+        _symptom(container, failures, since, after)
         for container, failures in failing_probes(events, "Readiness", now).items()
     ]
 
 
-def _symptom(pod: PodRow, container: str, failures: list[EventRow], after: timedelta) -> Symptom:
+def _symptom(container: str, failures: list[EventRow], since: datetime | None, after: timedelta) -> Symptom:
     first = min(failures, key=lambda event: (event.first_at is None, event.first_at, event.name))
     whose = f"of container {container} " if container else ""
     return Symptom(
         message=f"The readiness probe {whose}fails, so the pod gets no requests: {first.message}",
-        since=pod.ready_changed_at,
+        since=since,
         after=after,
         part=container,
         evidence={"container": container, "probe": "readiness"},

@@ -7,7 +7,7 @@ from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from health_monitor.checks.check import threshold
 from health_monitor.checks.pods.containers import told_by_container
-from health_monitor.checks.pods.nodes import on_unready_node
+from health_monitor.checks.pods.nodes import node_ready_since, on_unready_node
 
 _AT_START = timedelta(seconds=5)  # Ready=False that is no older than this after the start: it was never True
 
@@ -32,6 +32,12 @@ def allowed(pod: PodRow, thresholds: ReadinessThresholds) -> timedelta:
     changed = pod.ready_changed_at
     never = begun is None or changed is None or changed - begun <= _AT_START
     return thresholds.startup if never else thresholds.after
+
+
+def unready_since(pod: PodRow, snapshot: ClusterSnapshot) -> datetime | None:
+    """Not before its node was: a node that is back needs a moment until it says so of its pods."""
+    since, back = pod.ready_changed_at, node_ready_since(pod, snapshot)
+    return max(since, back) if since is not None and back is not None else since
 
 
 def out_of_service(pod: PodRow, snapshot: ClusterSnapshot, now: datetime) -> bool:
