@@ -120,3 +120,13 @@ def test_kinds_that_were_not_seen_are_named_and_lower_the_confidence() -> None:
     report = surveyed(a_node(), a_pod(), sources={"PodUsage": SourceState.UNSEEN})
 
     assert [source.kind for source in report.not_seen] == ["PodUsage"]
+    assert report.score.confidence < 1
+
+
+def test_what_may_not_be_seen_is_told_and_takes_no_points() -> None:
+    forbidden = dict.fromkeys(("Deployment", "Job", "Lease", "NodeUsage", "PodUsage"), SourceState.UNSEEN)
+    report = surveyed(a_node(), sources=forbidden)
+
+    assert {each.finding.code for each in report.findings} >= {"cluster-view-stale", "cluster-metrics-absent"}
+    assert report.score.value == 100
+    assert report.score.deductions == ()

@@ -74,3 +74,4 @@ class Check(Generic[S, T]):
     thresholds: T
     reads: frozenset[str] = frozenset()
     look_again: timedelta | None = None  # re-run at least this often while any symptom holds
+    weight: float | None = None  # points that a finding takes, unless the policy says otherwise; None: its severity's

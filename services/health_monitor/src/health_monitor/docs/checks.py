@@ -89,7 +89,8 @@ def _check(check: Check[object, object]) -> Iterator[str]:
     yield ""
     yield f"**{check.title}.** {check.summary}"
     yield ""
-    yield f"Kind {check.kind}, {check.severity}. [Runbook](runbooks/{check.code}.md)"
+    points = "" if check.weight is None else f", takes {check.weight:g} points"
+    yield f"Kind {check.kind}, {check.severity}{points}. [Runbook](runbooks/{check.code}.md)"
     numbers = thresholds(check, check.thresholds)
     if numbers:
         yield ""

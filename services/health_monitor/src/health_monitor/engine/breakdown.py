@@ -36,7 +36,7 @@ def confidence(sources: Sequence[frozenset[str]], missing: Set[str]) -> float:
 
 def _own(tracks: Iterable[Track]) -> Iterator[tuple[int, Deduction]]:
     for track in tracks:
-        if counts(track):
+        if counts(track) and track.points:
             finding = track.finding
             yield track.points, Deduction(points=0, code=finding.code, reason=finding.message, part=finding.part)
 

@@ -24,7 +24,7 @@ class Effective:
 
     enabled: bool
     severity: Severity | None  # None: as the check, or its symptom, says
-    weight: float | None  # None: as the severity says
+    weight: float | None  # points that a finding takes; None: as the severity says
     thresholds: Any
 
 
@@ -86,7 +86,7 @@ class Policy:
         return ladder.base if not ladder.rules else ladder.effective(namespace, labels)
 
     def _ladder(self, check: Check[Any, Any]) -> "_Ladder":
-        base = Effective(enabled=True, severity=None, weight=None, thresholds=check.thresholds)
+        base = Effective(enabled=True, severity=None, weight=check.weight, thresholds=check.thresholds)
         override = self._checks.get(check.code)
         return _Ladder(
             code=check.code,

@@ -47,4 +47,5 @@ CHECK = Check(
     run=run,
     thresholds=Thresholds(),
     reads=frozenset({SOURCES}),
+    weight=0,
 )
