@@ -86,8 +86,8 @@ async def test_an_outage_of_the_api_server_opens_and_resolves_nothing_but_its_ow
         await seen(service, "evicted-after")
         await service.told("pod-evicted", "resolved", namespace=NAMESPACE)
         events = await service.settled(NAMESPACE)
-        assert changes_of(events, "evicted-before", "pod-evicted") == ["opened", "resolved"]
-        assert changes_of(events, "evicted-after", "pod-evicted") == ["opened"]
+        assert changes_of(events, "pod-evicted", NAMESPACE, "evicted-before") == ["opened", "resolved"]
+        assert changes_of(events, "pod-evicted", NAMESPACE, "evicted-after") == ["opened"]
 
 
 async def pending_becomes_finding_at(service: Service) -> datetime:

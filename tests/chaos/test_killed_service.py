@@ -59,11 +59,15 @@ async def replicas(
 
 async def all_is_told(service: Service, namespace: str, stays: set[str]) -> None:
     """Exactly those pods that are there are told as evicted, each once."""
+
+    async def are_open() -> bool:
+        found = await service.findings(namespace=namespace, code="pod-evicted")
+        return {each["object"]["name"] for each in found} == stays
+
+    await service.eventually(are_open)
     events = await service.settled(namespace)
-    found = await service.findings(namespace=namespace, code="pod-evicted")
-    assert {each["object"]["name"] for each in found} == stays
     for name in stays:
-        assert changes_of(events, name, "pod-evicted") == ["opened"]
+        assert changes_of(events, "pod-evicted", namespace, name) == ["opened"]
 
 
 async def test_a_service_that_is_killed_again_and_again_tells_everything_once(

@@ -91,5 +91,5 @@ async def test_a_postgresql_that_is_not_there_at_the_start_is_waited_for(
         with await asyncio.to_thread(embedded.start, postgres_folder, DURABLE):
             await service.storing()
             events = await service.settled(namespace)
-            assert changes_of(events, "before", "pod-evicted") == ["opened"]
+            assert changes_of(events, "pod-evicted", namespace, "before") == ["opened"]
             await service.becomes("database", "ready")

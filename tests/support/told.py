@@ -32,7 +32,7 @@ def still_open(events: Iterable[Json]) -> set[FindingKey]:
     return told
 
 
-def changes_of(events: Iterable[Json], name: str, code: str) -> list[str]:
+def changes_of(events: Iterable[Json], code: str, namespace: str, name: str) -> list[str]:
     """What was told of one check of one object, such as ["opened", "resolved"]."""
     keys = ((event["data"]["change"], key_of(event["data"]["finding"])) for event in events)
-    return [change for change, key in keys if (key[0], key[3]) == (code, name)]
+    return [change for change, key in keys if (key[0], key[2], key[3]) == (code, namespace, name)]
