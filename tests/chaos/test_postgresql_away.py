@@ -10,7 +10,7 @@ import pytest
 from tests.support.cluster_objects import evict
 from tests.support.postgres import DURABLE
 from tests.support.service import Service, running
-from tests.support.told import changes_of
+from tests.support.told import changes_of, key_of
 
 from common.database import embedded
 from common.database.embedded import EmbeddedPostgres
@@ -69,12 +69,8 @@ async def test_what_happens_while_postgresql_is_away_is_stored_in_order_afterwar
         await asyncio.to_thread(server.start, DURABLE)
         await service.becomes("database", "ready")
         events = await service.settled(namespace)
-        told = [
-            event["data"]["finding"]["object"]["name"]
-            for event in events
-            if event["data"]["finding"]["code"] == "pod-evicted"
-        ]
-        assert [name for name in told if name in names] == names
+        told = [key_of(event["data"]["finding"]) for event in events]
+        assert [key[3] for key in told if key[:3] == ("pod-evicted", "Pod", namespace)] == ["before", *names]
         await service.reaches(WAITING, lambda waiting: waiting == 0)
 
 
