@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import cProfile
 import json
+import os
 import pstats
 import subprocess
 import sys
@@ -53,13 +54,14 @@ def _round(chosen: list[Benchmark], *, quick: bool, folder: Path) -> int:
     failures: dict[str, str] = {}
     for benchmark in chosen:
         print(f"bench: {benchmark.id}: {benchmark.title}", flush=True)
-        started = time.monotonic()
+        started, load = time.monotonic(), os.getloadavg()[0]
         measured, failure = _run(benchmark, quick=quick)
         entries += measured
         if failure:
             failures[benchmark.id] = failure
             print(f"bench: {benchmark.id} broke: {failure}", flush=True)
         for e in measured:
+            e["conditions"] += f"; load average {load:.1f} before it"
             mark = "met" if e["met"] else "MISSED"
             print(f"bench:   {e['id']} = {e['value']:g} {e['unit']} (target {e['target']:g}, {mark})", flush=True)
         print(f"bench:   took {time.monotonic() - started:.0f} s", flush=True)

@@ -50,8 +50,10 @@ class Service:
         answer.raise_for_status()
         return answer.text
 
-    async def until(self, path: str, condition: Callable[[Any], bool], seconds: float = START_SECONDS) -> Any:
-        """Asks until the condition holds of the answer."""
+    async def until(
+        self, path: str, condition: Callable[[Any], bool], seconds: float = START_SECONDS, *, every: float = 0.1
+    ) -> Any:
+        """Asks every so many seconds until the condition holds of the answer. Raises ServiceFailed."""
         deadline = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < deadline:
             if self.ended:
@@ -60,7 +62,7 @@ class Service:
                 body = await self.get(path)
                 if condition(body):
                     return body
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(every)
         raise ServiceFailed(f"health_monitor did not get ready within {seconds:.0f} s:\n{self._tail()}")
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
