@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from tests.support.clock import NOON, SteppedClock
 
 from common.kube.statistics import ApiStatistics
@@ -32,6 +33,41 @@ def test_a_server_is_unreachable_from_the_first_loss_until_any_answer() -> None:
     assert statistics.health.errors == 2
     statistics.answered("watch", "pods", status=200, seconds=0.1)
     assert statistics.health.unreachable_since is None
+
+
+@pytest.mark.parametrize(
+    ("outage_seconds", "errors"),
+    [
+        pytest.param(14, 2, id="a short silence is a part of how the server answers"),
+        pytest.param(15, 1, id="an outage is told as one, and its losses are forgotten when it ends"),
+    ],
+)
+def test_outage(outage_seconds: int, errors: int) -> None:
+    clock = SteppedClock()
+    statistics = ApiStatistics(clock)
+    statistics.answered("get", "nodes", status=503, seconds=0.1)
+    clock.step(1)
+    statistics.lost("list", "pods", seconds=0)
+    clock.step(outage_seconds)
+    statistics.answered("list", "pods", status=200, seconds=0.1)
+    assert (statistics.health.errors, statistics.health.requests) == (errors, errors + 1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "errors", "p99"),
+    [
+        pytest.param(60, 3, 9.0, id="within the last minute"),
+        pytest.param(61, 0, 0.1, id="all was well for the last minute"),
+    ],
+)
+def test_a_burst_that_is_over_says_nothing_of_now(seconds: int, errors: int, p99: float) -> None:
+    clock = SteppedClock()
+    statistics = ApiStatistics(clock)
+    for _ in range(3):
+        statistics.answered("list", "pods", status=503, seconds=9.0)
+    clock.step(seconds)
+    statistics.answered("list", "pods", status=200, seconds=0.1)
+    assert (statistics.health.errors, statistics.health.p99_seconds) == (errors, p99)
 
 
 def test_watches_are_no_requests_unless_they_are_refused() -> None:
