@@ -185,7 +185,8 @@ def test_an_api_server_that_does_not_answer() -> None:
 )
 def test_blindness(kind: str, state: SourceState, severity: Severity, after_seconds: int) -> None:
     (symptom,) = run(cluster_view_stale, a_snapshot(sources={kind: state}))
-    assert (symptom.part, symptom.severity) == (kind, severity)
+    assert (symptom.part, symptom.severity) == (kind if state is SourceState.UNSEEN else state.value, severity)
+    assert kind in symptom.message
     assert symptom.after == timedelta(seconds=after_seconds)
     assert symptom.since == (NOON if state is SourceState.STALE else None)
     assert not symptom.restarts_timer
@@ -198,6 +199,17 @@ def test_blindness_says_what_to_do_about_it() -> None:
     )
     (symptom,) = run(cluster_view_stale, snapshot)
     assert symptom.message.endswith("nothing is known of it: forbidden: allow list and watch of leases")
+
+
+def test_watches_that_break_together_are_one_trouble() -> None:
+    (symptom,) = run(cluster_view_stale, a_snapshot(sources=dict.fromkeys(("Pod", "Job", "Node"), SourceState.STALE)))
+    assert symptom.message.startswith("Job, Node, Pod are no longer followed")
+    assert (symptom.severity, symptom.evidence["kinds"]) == (Severity.CRITICAL, 3)
+
+
+def test_each_kind_that_is_forbidden_is_a_trouble_of_its_own() -> None:
+    forbidden = a_snapshot(sources=dict.fromkeys(("Job", "Lease"), SourceState.UNSEEN))
+    assert {symptom.part for symptom in run(cluster_view_stale, forbidden)} == {"Job", "Lease"}
 
 
 def test_missing_figures_are_not_blindness() -> None:

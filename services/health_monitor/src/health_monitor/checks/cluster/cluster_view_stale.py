@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from common.cluster.snapshot import ClusterSnapshot, Source, SourceState
 from common.contracts import ObjectKey, Severity
 from common.contracts.objects import CLUSTER
-from health_monitor.checks.check import NO_TIME, NODE_USAGE, POD_USAGE, SOURCES, Check, Symptom, threshold
+from health_monitor.checks.check import NODE_USAGE, POD_USAGE, SOURCES, Check, Symptom, threshold
 
 VITAL = frozenset({"Node", "Pod"})
+_TOGETHER = (SourceState.STALE, SourceState.STARTING)
 MEASURED = frozenset({NODE_USAGE, POD_USAGE})  # their absence is common, and told by its own check
 
 
@@ -26,32 +27,45 @@ class Thresholds:
 
 
 def run(_cluster: ObjectKey, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
-    return [
-        _symptom(source, thresholds)
-        for source in snapshot.sources.values()
-        if source.state is not SourceState.SYNCED and source.kind not in MEASURED
-    ]
+    """Each kind that may not be seen is one trouble. Broken watches are one together: mostly the server is to blame."""
+    sources = [each for each in snapshot.sources.values() if each.kind not in MEASURED]
+    stale, starting = ([each for each in sources if each.state is state] for state in _TOGETHER)
+    symptoms = [_forbidden(each) for each in sources if each.state is SourceState.UNSEEN]
+    if stale:
+        since = min((each.heard_at for each in stale if each.heard_at is not None), default=None)
+        symptoms.append(_together(stale, "no longer followed, so what is known grows old", since, thresholds.stale))
+    if starting:
+        symptoms.append(_together(starting, "not listed yet", None, thresholds.starting))
+    return symptoms
 
 
-def _symptom(source: Source, thresholds: Thresholds) -> Symptom:
+def _forbidden(source: Source) -> Symptom:
     reason = f": {source.reason}" if source.reason else ""
-    message, after = {
-        SourceState.STALE: (
-            f"The watch of kind {source.kind} is broken; what is known of it grows old",
-            thresholds.stale,
-        ),
-        SourceState.STARTING: (f"Kind {source.kind} has not been listed yet", thresholds.starting),
-        SourceState.UNSEEN: (f"Kind {source.kind} cannot be seen, so nothing is known of it", NO_TIME),
-    }[source.state]
     return Symptom(
-        message=message + reason,
-        since=source.heard_at if source.state is SourceState.STALE else None,
-        after=after,
+        message=f"Kind {source.kind} cannot be seen, so nothing is known of it{reason}",
         part=source.kind,
-        severity=Severity.CRITICAL if source.kind in VITAL else Severity.WARNING,
+        severity=_severity([source]),
         evidence={"kind": source.kind, "state": source.state.value},
         restarts_timer=False,
     )
+
+
+def _together(sources: list[Source], what: str, since: datetime | None, after: timedelta) -> Symptom:
+    kinds = ", ".join(sorted(each.kind for each in sources))
+    reason = next((f": {each.reason}" for each in sources if each.reason), "")
+    return Symptom(
+        message=f"{kinds} {'is' if len(sources) == 1 else 'are'} {what}{reason}",
+        since=since,
+        after=after,
+        part=sources[0].state.value,
+        severity=_severity(sources),
+        evidence={"kinds": len(sources), "state": sources[0].state.value},
+        restarts_timer=False,
+    )
+
+
+def _severity(sources: Iterable[Source]) -> Severity:
+    return Severity.CRITICAL if any(each.kind in VITAL for each in sources) else Severity.WARNING
 
 
 CHECK = Check(
