@@ -21,7 +21,7 @@ EVERY_SECONDS = 0.005
 
 async def probe(seen: "array[float]") -> None:
     """Appends pairs: when a look was due by the machine's monotonic clock, and how late it came, in seconds."""
-    clock = time.monotonic  # the loop's own clock stands still while a callback runs
+    clock = time.monotonic  # the clock of all processes, so that windows can be cut out
     due = clock() + EVERY_SECONDS
     while True:
         await asyncio.sleep(due - clock())

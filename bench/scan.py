@@ -1,12 +1,12 @@
 """`health-monitor scan` as a new user runs it: a process from start to end, against a real API server."""
 
 import asyncio
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from bench.clusters import environment, filled_cluster
@@ -14,22 +14,23 @@ from bench.figure import Benchmark, Figure
 from devcluster import DevCluster
 
 ID = "monitor.scan"
-MIB = 1024  # ru_maxrss counts KiB
 
 
-def _scan(cluster: DevCluster, folder: str) -> tuple[float, float, float]:
-    """Seconds on the wall, MiB at the peak, seconds of CPU. Raises RuntimeError when the scan fails."""
+def _scan(cluster: DevCluster, folder: str) -> dict[str, float]:
+    """What one scan took. Raises RuntimeError when it fails."""
     report = Path(folder) / "report.json"
-    command = [sys.executable, "-m", "health_monitor", "scan", "--output", "json", "--file", str(report)]
-    started = time.monotonic()
-    with subprocess.Popen(command, env=os.environ | environment(cluster), stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or not report.stat().st_size:
-        raise RuntimeError(f"health-monitor scan ended with {process.returncode}")
+    scan = [sys.executable, "-m", "health_monitor", "scan", "--output", "json", "--file", str(report)]
+    answer = subprocess.run(
+        [sys.executable, "-m", "bench.launch", *scan],
+        env=os.environ | environment(cluster),
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if answer.returncode or not report.stat().st_size:
+        raise RuntimeError(f"health-monitor scan ended with {answer.returncode}")
     report.unlink()
-    return wall, usage.ru_maxrss / MIB, usage.ru_utime + usage.ru_stime
+    took: dict[str, float] = json.loads(answer.stdout)
+    return took
 
 
 async def run(quick: bool) -> list[Figure]:
@@ -37,10 +38,10 @@ async def run(quick: bool) -> list[Figure]:
     async with filled_cluster(nodes=nodes, pods=pods) as cluster:
         with tempfile.TemporaryDirectory(prefix="bench-scan-") as folder:
             scans = [await asyncio.to_thread(_scan, cluster, folder) for _ in range(rounds)]
-    walls, peaks, cpus = zip(*scans, strict=True)
+    cpu = statistics.median(took["cpu_seconds"] for took in scans)
     conditions = (
         f"{nodes:,} nodes, {pods:,} pods, etcd and kube-apiserver on the same machine, JSON report to a file; "
-        f"from the start of the process to its end; {statistics.median(cpus):.1f} s of own CPU"
+        f"from the start of the process to its end; {cpu:.1f} s of own CPU"
     )
     return [
         Figure(
@@ -49,7 +50,7 @@ async def run(quick: bool) -> list[Figure]:
             unit="s",
             target=5,
             better="lower",
-            runs=walls,
+            runs=[took["wall_seconds"] for took in scans],
             conditions=conditions,
         ),
         Figure(
@@ -58,7 +59,7 @@ async def run(quick: bool) -> list[Figure]:
             unit="MiB",
             target=150,
             better="lower",
-            runs=peaks,
+            runs=[took["peak_mib"] for took in scans],
             conditions=conditions,
         ),
     ]
