@@ -18,7 +18,8 @@ class ClientLibrary(NamedTuple):
     Configuration: Any
     RESTClientObject: Any
     ConfigException: type[Exception]
-    load_kube_config: Any
+    KubeConfigLoader: Any
+    KubeConfigMerger: Any
     load_incluster_config: Any
 
 
@@ -48,6 +49,8 @@ def _parts() -> ClientLibrary:
     from kubernetes_asyncio.client.rest import RESTClientObject
     from kubernetes_asyncio.config.config_exception import ConfigException
     from kubernetes_asyncio.config.incluster_config import load_incluster_config
-    from kubernetes_asyncio.config.kube_config import load_kube_config
+    from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
-    return ClientLibrary(Configuration, RESTClientObject, ConfigException, load_kube_config, load_incluster_config)
+    return ClientLibrary(
+        Configuration, RESTClientObject, ConfigException, KubeConfigLoader, KubeConfigMerger, load_incluster_config
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from common.clock import Clock
 from common.kube import client_library
 from common.kube.errors import BadKubeconfig
+from common.kube.kubeconfig import load_kubeconfig
 from common.kube.settings import KubeSettings
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -77,8 +78,7 @@ async def find_credentials(settings: KubeSettings, clock: Clock) -> Credentials:
         except (library.ConfigException, OSError) as error:
             raise BadKubeconfig(f"service account in {SERVICE_ACCOUNT}: {error}") from error
         return Credentials(configuration, None, str(SERVICE_ACCOUNT), clock)
-    loading = library.load_kube_config(config_file=files, context=settings.context, client_configuration=configuration)
-    loader = await _load(f"kubeconfig {files}", loading)
+    loader = await _load(f"kubeconfig {files}", load_kubeconfig(files, settings.context, configuration))
     if not configuration.host.startswith(("https://", "http://")):
         raise BadKubeconfig(f"kubeconfig {files}: server {configuration.host!r} is not an http(s) URL")
     return Credentials(configuration, loader, f"kubeconfig {files}", clock)
