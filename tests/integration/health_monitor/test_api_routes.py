@@ -104,6 +104,8 @@ async def test_lists_are_filtered(path: str, parameters: dict[str, Any], names: 
         pytest.param("nodes", {"labels": "a==b==c"}, "/labels", id="a label selector that cannot be read"),
         pytest.param("nodes", {"max_score": 101}, "/max_score", id="a score that there is not"),
         pytest.param("findings", {"limit": 0}, "/limit", id="an empty page"),
+        pytest.param("pods", {"code": "pod-crashloop"}, "/code", id="a check that there is not"),
+        pytest.param("findings", {"kind": "pods"}, "/kind", id="a kind as kubectl abbreviates it"),
     ],
 )
 async def test_mistakes_are_named_with_their_place(path: str, parameters: dict[str, Any], place: str) -> None:
@@ -275,7 +277,7 @@ async def test_events_are_filtered(database: Database) -> None:
         return [each["data"]["finding"]["object"]["name"] for each in found["events"]]
 
     assert await names(severity="warning") == ["a", "c", "d"]
-    assert await names(code=["pod-evicted", "other"]) == ["c"]
+    assert await names(code=["pod-evicted", "pod-restarts"]) == ["c"]
     assert await names(change="resolved") == ["d"]
     assert await names(kind="Node") == []
     assert await names(namespace="shop") == ["a", "b", "c", "d"]

@@ -57,7 +57,8 @@ async def test_an_ended_subscription_is_gone(database: Database) -> None:
     [
         pytest.param({"url": "ftp://x/y"}, "/url", id="an address that no webhook may go to"),
         pytest.param({"url": "http://169.254.169.254/"}, "/url", id="the metadata service of a cloud"),
-        pytest.param({"url": "https://x/", "filter": {"codes": ["nope"]}}, "/filter/codes", id="a check there is not"),
+        pytest.param({"url": "https://x/", "filter": {"codes": ["nope"]}}, "/filter/codes/0", id="no such check"),
+        pytest.param({"url": "https://x/", "filter": {"kinds": ["pod"]}}, "/filter/kinds/0", id="no such kind"),
         pytest.param({"url": "https://x/", "filters": {}}, "/filters", id="a field there is not"),
     ],
 )

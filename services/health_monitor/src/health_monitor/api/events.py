@@ -12,6 +12,7 @@ from pydantic import Field
 from common.contracts import Change, HealthEvent, Severity
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer
+from health_monitor.api.parameters import KnownCode, KnownKind
 from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
 from health_monitor.storage.events import EventFilter, EventPage, Expired
 
@@ -37,8 +38,8 @@ class Events:
 
 def _filter(
     severity: Annotated[Severity | None, Query(description="Only findings at least this severe")] = None,
-    code: Annotated[list[str], Query(description="Only of these checks", max_length=100)] = [],  # noqa: B006
-    kind: Annotated[list[str], Query(description="Only about these kinds", max_length=100)] = [],  # noqa: B006
+    code: Annotated[list[KnownCode], Query(description="Only of these checks", max_length=100)] = [],  # noqa: B006
+    kind: Annotated[list[KnownKind], Query(description="Only about these kinds", max_length=100)] = [],  # noqa: B006
     namespace: Annotated[list[str], Query(description="Only in these namespaces", max_length=100)] = [],  # noqa: B006
     change: Annotated[list[Change], Query(description="Only these changes")] = [],  # noqa: B006
 ) -> EventFilter:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from common.web.paging import Cursors, CursorText, Limit, Page
 from health_monitor.api.answers import answer_page
-from health_monitor.api.parameters import AtLeast, Code, Namespace
+from health_monitor.api.parameters import AtLeast, Code, KnownKind, Namespace
 from health_monitor.api.services import MAY_READ, StartedServices
 from health_monitor.api.shapes import FindingView
 from health_monitor.view.view import Filter
@@ -20,7 +20,7 @@ def _filter(
     *,
     severity: AtLeast = None,
     code: Code = None,
-    kind: Annotated[str | None, Query(description="Only about objects of this kind", examples=["Pod"])] = None,
+    kind: Annotated[KnownKind | None, Query(description="Only about objects of this kind", examples=["Pod"])] = None,
     namespace: Namespace = None,
     name: Annotated[str | None, Query(description="Only about objects of this name")] = None,
 ) -> Filter:

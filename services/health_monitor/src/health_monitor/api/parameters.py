@@ -5,19 +5,40 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from common.cluster.rows import Selector
 from common.contracts import Severity
 from common.web.paging import CursorText, Limit
 from common.web.problems import Mistake, Problem
 from health_monitor.api.selectors import SelectorInvalid, parse_selector
+from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.view.view import Filter
 from health_monitor.view.walks import Sort
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.IGNORECASE | re.ASCII)
 
-Code = Annotated[str | None, Query(description="Only with an open finding of this check", examples=["pod-crash-loop"])]
+_KINDS = frozenset(check.kind for check in CHECKS)
+
+
+def known_code(code: str) -> str:
+    """A filter that can match nothing is a slip of the pen; an empty answer would read as good news."""
+    if code not in CHECKS_BY_CODE:
+        raise ValueError(f"there is no check {code!r}; GET /api/v1/checks lists them")
+    return code
+
+
+def known_kind(kind: str) -> str:
+    if kind not in _KINDS:
+        raise ValueError(f"there are no findings about kind {kind!r}; there are about {', '.join(sorted(_KINDS))}")
+    return kind
+
+
+KnownCode = Annotated[str, AfterValidator(known_code)]
+KnownKind = Annotated[str, AfterValidator(known_kind)]
+Code = Annotated[
+    KnownCode | None, Query(description="Only with an open finding of this check", examples=["pod-crash-loop"])
+]
 AtLeast = Annotated[Severity | None, Query(description="Only with an open finding at least this severe")]
 Namespace = Annotated[str | None, Query(description="Only in this namespace", examples=["shop"])]
 
