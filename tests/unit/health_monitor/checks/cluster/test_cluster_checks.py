@@ -157,6 +157,16 @@ def test_api_latency(api: ApiHealth, severity: Severity | None) -> None:
         pytest.param(ApiHealth(requests=100, errors=6), Severity.WARNING, id="more"),
         pytest.param(ApiHealth(requests=100, errors=21), Severity.CRITICAL, id="more than a fifth"),
         pytest.param(ApiHealth(requests=19, errors=19), None, id="too few requests to judge"),
+        pytest.param(
+            ApiHealth(requests=100, errors=90, unreachable_since=NOON - timedelta(seconds=14)),
+            Severity.CRITICAL,
+            id="silent for a moment, as among many errors",
+        ),
+        pytest.param(
+            ApiHealth(requests=100, errors=90, unreachable_since=NOON - timedelta(seconds=15)),
+            None,
+            id="an outage, which is told as one",
+        ),
     ],
 )
 def test_api_errors(api: ApiHealth, severity: Severity | None) -> None:

@@ -9,6 +9,8 @@ from common.contracts import ObjectKey, Severity
 from common.contracts.objects import CLUSTER
 from health_monitor.checks.check import SOURCES, Check, Symptom, threshold
 
+_OUTAGE = timedelta(seconds=15)
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -35,8 +37,10 @@ class Thresholds:
     )
 
 
-def run(_cluster: ObjectKey, snapshot: ClusterSnapshot, thresholds: Thresholds, _now: datetime) -> Iterable[Symptom]:
+def run(_cluster: ObjectKey, snapshot: ClusterSnapshot, thresholds: Thresholds, now: datetime) -> Iterable[Symptom]:
     api = snapshot.api
+    if api.unreachable_since is not None and now - api.unreachable_since >= _OUTAGE:
+        return ()  # it answers nothing at all: cluster-api-unreachable says so
     if not api.errors or api.requests < thresholds.requests or api.errors <= api.requests * thresholds.ratio:
         return ()
     critical = api.errors > api.requests * thresholds.critical_ratio
