@@ -57,15 +57,14 @@ def _blind(sources: Mapping[str, Source]) -> str | None:
 
 
 def _not_seen(sources: Mapping[str, Source]) -> str | None:
-    """Kinds that are forbidden or not served, and those whose watch is broken."""
-    return (
-        "; ".join(
-            f"{each.kind} is {each.state}{f': {each.reason}' if each.reason else ''}"
-            for each in sources.values()
-            if each.state is not SourceState.SYNCED
-        )
-        or None
-    )
+    """Kinds that are forbidden or not served, and those whose watch is broken; one reason stands for all."""
+    told = []
+    for state in (SourceState.STALE, SourceState.STARTING, SourceState.UNSEEN):
+        those = [each for each in sources.values() if each.state is state]
+        reason = next((f": {each.reason}" for each in those if each.reason), "")
+        if those:
+            told.append(", ".join(f"{each.kind} is {state}" for each in those) + reason)
+    return "; ".join(told) or None
 
 
 async def _mistakes(policy: PolicyFile) -> str | None:

@@ -39,6 +39,13 @@ def asked(sources: dict[str, Source], *, synced: bool, policy: PolicyFile | None
         pytest.param(SEEN, True, "cluster", None, id="scored"),
         pytest.param(FORBIDDEN, True, "watch", "Lease is unseen: may not list leases", id="a kind that is forbidden"),
         pytest.param(
+            {kind: Source(kind=kind, state=SourceState.STALE, reason=f"{kind}: no route") for kind in ("Node", "Pod")},
+            True,
+            "watch",
+            "Node is stale, Pod is stale: Node: no route",
+            id="kinds that are stale together, with one reason",
+        ),
+        pytest.param(
             FORBIDDEN, True, "cluster", "nothing of the cluster can be read; may not list leases", id="no rights at all"
         ),
         pytest.param(FORBIDDEN | SEEN, True, "cluster", None, id="one kind of several is forbidden"),
