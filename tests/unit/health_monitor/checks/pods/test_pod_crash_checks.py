@@ -199,6 +199,12 @@ def test_killed_for_lack_of_memory(status: ContainerStatus, severity: Severity |
     )
 
 
+def test_killed_once_is_not_called_again_and_again() -> None:
+    status = ended(state="waiting", reason="CrashLoopBackOff", restarts=1, **OOM)
+    (symptom,) = seen(pod_oom_killed.CHECK, pod(status))
+    assert "again and again" not in symptom.message
+
+
 def test_an_oom_kill_names_the_limit_and_the_time() -> None:
     limits = Resources(memory_bytes=256 << 20)
     row = pod(ended(run=HOUR, restarts=1, **OOM), containers=(a_container(limits=limits),))

@@ -44,6 +44,11 @@ def test_a_failed_job(job: JobRow, severity: Severity | None) -> None:
     assert [symptom.severity or job_failed.CHECK.severity for symptom in symptoms] == ([severity] if severity else [])
 
 
+def test_one_failed_pod_is_counted_as_one() -> None:
+    (symptom,) = seen(job_failed.CHECK, failed(failed=1))
+    assert symptom.message.endswith("(1 failed pod)")
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [

@@ -39,7 +39,7 @@ def _symptom(status: ContainerStatus, pod: PodRow, thresholds: Thresholds, now: 
     if not looping and now - killed_at >= thresholds.recent:
         return None
     limit = next((c.limits.memory_bytes for c in pod.containers if c.name == status.name), 0)
-    again = f" again and again, {status.restarts} times so far" if looping else ""
+    again = f" again and again, {status.restarts} times so far" if looping and status.restarts > 1 else ""
     cause = f"it needs more than its limit of {limit >> 20} MiB" if limit else "it has no limit, so its node ran out"
     return Symptom(
         message=f"{noun(status)} was killed for lack of memory{again}: {cause}, or it leaks",

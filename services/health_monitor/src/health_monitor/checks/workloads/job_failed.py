@@ -36,9 +36,10 @@ def run(job: JobRow, snapshot: ClusterSnapshot, thresholds: Thresholds, now: dat
         return ()
     old = since is not None and now - since >= thresholds.fresh
     why = _MEANINGS.get(failed.reason, failed.message or failed.reason or "no reason given")
+    pods = f"{job.failed} failed pod{'s' * (job.failed != 1)}"
     return (
         Symptom(
-            message=f"The Job failed{' and was left behind' if old else ''}: {why} ({job.failed} failed pods)",
+            message=f"The Job failed{' and was left behind' if old else ''}: {why} ({pods})",
             since=since,
             severity=Severity.INFO if old else None,
             evidence={"reason": failed.reason, "failed_pods": job.failed, "succeeded_pods": job.succeeded},
