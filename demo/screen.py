@@ -1,6 +1,9 @@
 """What the demo prints: one line for each thing that happens, readable in a terminal and in a log."""
 
+import io
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -8,6 +11,10 @@ from rich.text import Text
 
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 WORDS = {"opened": "OPENED", "changed": "CHANGED", "resolved": "RESOLVED"}
+
+PICTURE_COLUMNS = 150
+FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # to be loaded from elsewhere; the viewer's own will do
+
 
 Event = dict[str, Any]
 
@@ -17,6 +24,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
+        self._film = Console(file=io.StringIO(), record=True, width=PICTURE_COLUMNS, highlight=False)
         self._started = time.monotonic()
 
     @property
@@ -28,6 +36,7 @@ class Screen:
 
     def chapter(self, title: str) -> None:
         self._console.print()
+        self._film.print()
         self._print(Text(title, style="bold"))
 
     def score(self, cluster: Event, seen: str) -> None:
@@ -51,8 +60,14 @@ class Screen:
             line.append(f"  [cluster {data['cluster_score']:.1f}]", style=_grade(data["cluster_score"]))
         self._print(line, indent="  ")
 
+    def save_picture(self, file: Path) -> None:
+        """Everything printed so far, as an SVG; lines that are too long are cut."""
+        file.write_text(FONTS.sub("", self._film.export_svg(title="make demo")))
+
     def _print(self, text: Text, indent: str = "") -> None:
-        self._console.print(Text(f"{self.seconds:6.1f} s  {indent}", style="dim") + text)
+        line = Text(f"{self.seconds:6.1f} s  {indent}", style="dim") + text
+        self._console.print(line)
+        self._film.print(line, no_wrap=True, overflow="ellipsis")
 
 
 def _grade(score: float) -> str:
