@@ -72,6 +72,20 @@ async def test_every_error_is_a_problem(method: str, path: str, request_: dict[s
     assert "hunter2" not in response.text
 
 
+@pytest.mark.parametrize(
+    ("headers", "place"),
+    [
+        pytest.param({}, ("header", "/content-type"), id="as curl -d sends it, or without any"),
+        pytest.param({"Content-Type": "text/plain"}, ("header", "/content-type"), id="as text"),
+        pytest.param(JSON, ("body", "/weight"), id="as JSON"),
+    ],
+)
+async def test_json_that_is_not_said_to_be_json(headers: dict[str, str], place: tuple[str, str]) -> None:
+    problem = (await answer("POST", "/api/v1/notes", content=b'{"title": "a", "weight": "x"}', headers=headers)).json()
+
+    assert [(each["location"], each["path"]) for each in problem["errors"]] == [place]
+
+
 async def test_every_mistake_is_named_with_its_place() -> None:
     response = await answer("POST", "/api/v1/notes", json={"title": "", "weight": "heavy"})
 

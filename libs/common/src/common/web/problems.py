@@ -111,8 +111,16 @@ def _with_all_methods(request: Request, error: HTTPException) -> Mapping[str, st
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     mistakes = [_mistake(each) for each in error.errors()]
+    if _body_is_no_json(request, error):
+        mistakes = [Mistake(location="header", path="/content-type", message="send JSON, as application/json")]
     problem = Problem(422, f"the request has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", errors=mistakes)
     return problem.response(request_id_of(request.scope))
+
+
+def _body_is_no_json(request: Request, error: RequestValidationError) -> bool:
+    """Whether the framework left the body as it was, so that all that is wrong may be what it is said to be."""
+    said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return isinstance(error.body, bytes) and said != "application/json" and not said.endswith("+json")
 
 
 async def _on_database(request: Request, error: Exception) -> Response:
@@ -136,4 +144,5 @@ def _mistake(error: Mapping[str, Any]) -> Mistake:
         return Mistake(location="body", path="", message=f"not JSON: {error['ctx']['error']}, at character {path[0]}")
     pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
     # model_construct: a key that the client made up may hold half a surrogate pair, which pydantic would refuse.
-    return Mistake.model_construct(location=str(location), path=pointer, message=str(error["msg"]))
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return Mistake.model_construct(location=str(location), path=pointer, message=message)
