@@ -109,7 +109,7 @@ def _cell(value: JsonValue) -> str:
         return "<br>".join(f"`{item}`" for item in value)
     if isinstance(value, dict):
         return "<br>".join(f"`{key}`: {_words(item)}" for key, item in value.items())
-    return f"`{value}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _words(value: JsonValue) -> str:

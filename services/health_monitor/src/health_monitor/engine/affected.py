@@ -167,5 +167,6 @@ _ROUTES: Mapping[tuple[str, str], Route] = {
     ("Pod", "PersistentVolumeClaim"): _claims_of_pod,
     ("Pod", CLUSTER): _cluster_of_pod,
     ("PodDisruptionBudget", "Deployment"): _owners_of_selected("Deployment"),
+    ("PodDisruptionBudget", "StatefulSet"): _owners_of_selected("StatefulSet"),
     ("PodDisruptionBudget", "PodDisruptionBudget"): _budgets_beside,
 }

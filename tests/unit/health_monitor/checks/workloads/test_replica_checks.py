@@ -35,6 +35,7 @@ from health_monitor.checks.workloads import (
     deployment_single_replica,
     deployment_unavailable,
     statefulset_rollout_stuck,
+    statefulset_single_replica,
     statefulset_unavailable,
 )
 
@@ -356,6 +357,26 @@ def test_a_service_on_a_single_replica() -> None:
 def test_a_single_replica_is_no_trouble_when(others: list[Row], fields: dict[str, Any]) -> None:
     deployment, snapshot = alone(*others, **fields)
     assert seen(deployment_single_replica.CHECK, deployment, snapshot) == []
+
+
+def test_a_single_replica_that_no_service_selects_is_told_when_asked_for() -> None:
+    deployment, snapshot = alone()
+    (symptom,) = seen(deployment_single_replica.CHECK, deployment, snapshot, thresholds={"without_service": True})
+    assert symptom.message.startswith("The workload has a single replica")
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        pytest.param([a_service()], True, id="behind a Service"),
+        pytest.param([], False, id="no Service selects it"),
+        pytest.param([a_service(), a_pdb()], False, id="a budget protects it"),
+    ],
+)
+def test_a_stateful_set_on_a_single_replica(others: list[Row], told: bool) -> None:
+    workload = a_stateful_set(replicas=1)
+    snapshot = a_snapshot(workload, a_pod(owner=owned_by(workload)), *others)
+    assert bool(seen(statefulset_single_replica.CHECK, workload, snapshot)) is told
 
 
 def test_a_single_replica_is_told_ready_or_not_so_that_it_does_not_come_and_go() -> None:

@@ -23,6 +23,7 @@ from health_monitor.checks.workloads import (
     pvc_pending,
     service_no_endpoints,
     statefulset_rollout_stuck,
+    statefulset_single_replica,
     statefulset_unavailable,
 )
 
@@ -32,6 +33,7 @@ WORKLOAD_CHECKS: tuple[Check[Any, Any], ...] = (
     deployment_single_replica.CHECK,
     statefulset_unavailable.CHECK,
     statefulset_rollout_stuck.CHECK,
+    statefulset_single_replica.CHECK,
     daemonset_unavailable.CHECK,
     daemonset_rollout_stuck.CHECK,
     job_failed.CHECK,
