@@ -66,6 +66,25 @@ def test_forty_pods_of_one_deployment_are_one_line_under_their_owner() -> None:
     assert "40 critical" in text
 
 
+def test_advice_is_put_together_by_namespace() -> None:
+    advice = {"severity": Severity.INFO, "code": "deployment-single-replica"}
+    owners = [ObjectRef(kind="Deployment", namespace="shop", name=name) for name in ("cart", "checkout")]
+    findings = tuple(reported(owner=owner, object=owner, **advice) for owner in owners)
+    text = table.render(a_report(findings=findings), top=20)
+
+    assert text.count("deployment-single-replica") == 1
+    assert "Namespace shop" in text
+    assert "2 × Deployment" in text
+    assert "Deployment shop/cart" in page.render(a_report(findings=findings))
+
+
+def test_several_findings_of_one_object_are_counted_as_such() -> None:
+    cluster = ObjectRef(kind="Cluster", name="")
+    findings = tuple(reported(owner=cluster, object=cluster, part=kind) for kind in ("Job", "Lease"))
+
+    assert "2 findings" in table.render(a_report(findings=findings), top=20)
+
+
 def test_lines_beyond_top_are_counted_and_zero_shows_all() -> None:
     report = a_report(
         findings=tuple(

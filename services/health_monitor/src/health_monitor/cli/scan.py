@@ -90,7 +90,8 @@ def _write(report: "Report", args: argparse.Namespace) -> None:
 
         from health_monitor.scan import table
 
-        table.show(report, top=args.top, console=Console())
+        width = None if sys.stdout.isatty() else table.FILE_WIDTH
+        table.show(report, top=args.top, console=Console(width=width))
         return
     text = _rendering(args)(report)
     if args.file is None:

@@ -31,7 +31,10 @@ class Reported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Findings of one code under one owner: forty pods of one Deployment are one line for the reader."""
+    """Findings of one code under one owner: forty pods of one Deployment are one line for the reader.
+
+    Advice is put together by namespace: nobody reads the same of thirty Deployments, one by one.
+    """
 
     code: str
     title: str
@@ -43,6 +46,12 @@ class Group:
     @property
     def first(self) -> Finding:
         return self.members[0].finding
+
+    @property
+    def amount(self) -> str:
+        """How many objects, or of one object how many findings."""
+        objects = {member.finding.object for member in self.members}
+        return f"{len(objects):,} × {self.first.object.kind}" if len(objects) > 1 else f"{len(self.members):,} findings"
 
     @property
     def since(self) -> datetime:
@@ -90,19 +99,26 @@ def grouped(findings: Sequence[Reported]) -> tuple[Group, ...]:
     """Findings with the same code, severity and owner put together, in an order that two runs share."""
     members: dict[tuple[str, Severity, ObjectRef], list[Reported]] = {}
     for each in findings:
-        members.setdefault((each.finding.code, each.finding.severity, each.owner), []).append(each)
-    groups = [_group(together) for together in members.values()]
+        members.setdefault((each.finding.code, each.finding.severity, _heading(each)), []).append(each)
+    groups = [_group(heading, together) for (_, _, heading), together in members.items()]
     return tuple(sorted(groups, key=_reading_order))
 
 
-def _group(members: list[Reported]) -> Group:
+def _heading(reported: Reported) -> ObjectRef:
+    """What a finding stands under."""
+    owner = reported.owner
+    advice = reported.finding.severity is Severity.INFO and owner.namespace
+    return ObjectRef(kind="Namespace", name=owner.namespace) if advice else owner
+
+
+def _group(heading: ObjectRef, members: list[Reported]) -> Group:
     first = members[0]
     return Group(
         code=first.finding.code,
         title=first.title,
         runbook=first.runbook,
         severity=first.finding.severity,
-        owner=first.owner,
+        owner=heading,
         members=tuple(members),
     )
 

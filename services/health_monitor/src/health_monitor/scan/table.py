@@ -17,13 +17,13 @@ from health_monitor.scan.report import Report, ScoredObject
 _COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _BAR_WIDTH = 24
 _SHOWN_PLACES = 8
-_FILE_WIDTH = 140
+FILE_WIDTH = 140
 
 
 def render(report: Report, *, top: int) -> str:
     """Plain text, for a file. `top` bounds the lines of findings; 0 shows all."""
     text = StringIO()
-    show(report, top=top, console=Console(file=text, width=_FILE_WIDTH, color_system=None, force_terminal=False))
+    show(report, top=top, console=Console(file=text, width=FILE_WIDTH, color_system=None, force_terminal=False))
     return text.getvalue()
 
 
@@ -136,8 +136,7 @@ def _place(group: FindingGroup) -> Text:
     """The object, or how many of them under which owner."""
     if len(group.members) == 1:
         return Text(str(group.first.object.key))
-    kind = group.first.object.kind
-    return Text.assemble(str(group.owner.key), (f"\n{len(group.members):,} × {kind}", "dim"))
+    return Text.assemble(str(group.owner.key), (f"\n{group.amount}", "dim"))
 
 
 def _not_seen(report: Report) -> Text:
