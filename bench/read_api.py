@@ -13,6 +13,7 @@ from bench.figure import Benchmark, Figure, percentile, split
 from bench.watched import watched
 
 PER_SECOND = 200
+CONNECTIONS = 64
 PATHS = ("/api/v1/cluster", "/api/v1/nodes?limit=100")
 
 
@@ -22,9 +23,10 @@ def _ask(pipe: Connection, url: str, token: str, count: int) -> None:
 
 async def _asked(url: str, token: str, count: int) -> list[float]:
     """Milliseconds from the moment each request was due to the end of its answer. Raises when one fails."""
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(url, connector=connector, headers=headers) as http:
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=60)  # waiting for a connection is no failure but counts
+    async with aiohttp.ClientSession(url, connector=connector, headers=headers, timeout=timeout) as http:
 
         async def one(number: int, due: float) -> float:
             async with http.get(PATHS[number % len(PATHS)], raise_for_status=True) as answer:
