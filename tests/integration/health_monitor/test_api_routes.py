@@ -284,6 +284,14 @@ async def test_events_are_filtered(database: Database) -> None:
 
 
 @pytest.mark.database
+@pytest.mark.parametrize("subject", ["Pod/shop/p0", "Deployment//checkout", "nonsense"])
+async def test_a_history_that_is_not_kept_is_refused(subject: str, database: Database) -> None:
+    problem = await get(an_api(a_snapshot(), database), "history", subject=subject, status=422)
+
+    assert problem["errors"][0]["path"] == "/subject"
+
+
+@pytest.mark.database
 async def test_a_long_poll_ends_when_an_event_is_stored(database: Database) -> None:
     api = an_api(a_snapshot(), database)
     epoch = await claim(database)

@@ -78,6 +78,8 @@ def _key(subject: str) -> ObjectKey:
             return ObjectKey(kind, "", "")
         case [name] if kind and name:
             return ObjectKey(kind, "", name)
+        case [_, _] if kind == "Pod":
+            raise _wrong("/subject", "scores of pods are not kept; ask for its workload, as Deployment/namespace/name")
         case [namespace, name] if kind and namespace and name:
             return ObjectKey(kind, namespace, name)
     raise _wrong("/subject", "write Cluster, Node/name or Deployment/namespace/name")
