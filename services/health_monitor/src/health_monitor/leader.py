@@ -13,8 +13,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import func, select, update
 
+from common.clock import SystemClock
 from common.database.connections import Database
 from common.database.errors import DatabaseError
+from common.logs import Complaint
 from health_monitor.storage.models import election, stream
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Leadership:
         self._duties = duties
         self._held = asyncio.Event()
         self._over = asyncio.Event()
+        self._complaint = Complaint(logger, SystemClock())
         self.epoch: int | None = None
 
     @property
@@ -79,7 +82,7 @@ class Leadership:
             try:
                 await self._lead()
             except DatabaseError as error:
-                logger.warning("cannot begin to lead without the database: %s", error)
+                self._complaint.warn(f"cannot begin to lead without the database: {error}")
                 await asyncio.sleep(_LOOK_SECONDS)
             else:
                 await asyncio.sleep(_AFTER_DEPOSITION_SECONDS)
@@ -90,6 +93,7 @@ class Leadership:
         await self._on_gained(epoch)
         self.epoch = epoch
         self._over.clear()
+        self._complaint.over()
         logger.info("this replica leads", extra={"epoch": epoch})
         duties = [asyncio.create_task(duty()) for duty in self._duties]
         try:

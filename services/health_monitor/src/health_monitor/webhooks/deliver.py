@@ -21,6 +21,7 @@ from common.contracts.health import EVENT_TYPE_PREFIX
 from common.contracts.objects import CLUSTER
 from common.database.connections import Database
 from common.database.errors import DatabaseError
+from common.logs import Complaint
 from health_monitor.webhooks.delivery_queue import (
     Due,
     Sent,
@@ -88,6 +89,7 @@ class Deliverer:
         self._allow_private = allow_private
         self._on_attempt = on_attempt
         self._pumps: dict[UUID, asyncio.Task[None]] = {}
+        self._complaint = Complaint(logger, clock)
         self._bells: dict[UUID, asyncio.Event] = {}
         self._bell = asyncio.Event()
 
@@ -129,8 +131,9 @@ class Deliverer:
             bell.clear()
             try:
                 due_at = await self.deliver_due(subscription_id, poster)
+                self._complaint.over()
             except DatabaseError as error:
-                logger.warning("webhooks wait for the database: %s", error)
+                self._complaint.warn(f"webhooks wait for the database: {error}")
                 due_at = None
             except Exception:  # one subscription's trouble must not end its pump for good
                 logger.exception("a webhook could not be sent")
