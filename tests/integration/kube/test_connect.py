@@ -84,7 +84,9 @@ async def test_another_context_can_be_chosen(home: Path) -> None:
         pytest.param("just words", "not a kubeconfig", id="words"),
         pytest.param(json.dumps(kubeconfig_for("ftp://x")), "'ftp://x' is not an http(s) URL", id="another protocol"),
         pytest.param(
-            json.dumps(kubeconfig_for("http://x") | {"current-context": "other"}), "name other", id="unknown context"
+            json.dumps(kubeconfig_for("http://x") | {"current-context": "other"}),
+            "there is no context 'other' in it",
+            id="unknown context",
         ),
         pytest.param(
             json.dumps(kubeconfig_for("https://x", {"client-certificate": "missing.pem"})),
@@ -123,6 +125,9 @@ async def test_nothing_at_all_is_said_too(home: Path, monkeypatch: pytest.Monkey
         await connect()
     monkeypatch.setenv("KUBECONFIG", str(home / "missing"))
     with pytest.raises(BadKubeconfig, match=r"missing \(from KUBECONFIG\): no such file"):
+        await connect()
+    monkeypatch.setenv("KUBECONFIG", str(home))
+    with pytest.raises(BadKubeconfig, match=r"\(from KUBECONFIG\): it is a folder"):
         await connect()
     monkeypatch.delenv("KUBECONFIG")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")

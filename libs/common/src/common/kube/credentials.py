@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from common.kube.settings import KubeSettings
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 RENEW_SECONDS = 60.0
+_ABSENT = re.compile(r"Expected object with name (\S+) in \S*/(context|cluster|user)s list")  # the library's words
 
 
 class Credentials:
@@ -93,7 +95,8 @@ def _files(settings: KubeSettings) -> str | None:
     paths = [Path(path).expanduser() for path in named.split(os.pathsep) if path]
     if not any(path.is_file() for path in paths):
         origin = "" if settings.kubeconfig else " (from KUBECONFIG)"
-        raise BadKubeconfig(f"kubeconfig {named}{origin}: no such file")
+        what = "it is a folder" if any(path.is_dir() for path in paths) else "no such file"
+        raise BadKubeconfig(f"kubeconfig {named}{origin}: {what}")
     return os.pathsep.join(str(path) for path in paths)
 
 
@@ -110,6 +113,8 @@ async def _load(source: str, loading: Any) -> Any:
 def _reason(error: Exception) -> str:
     """ConfigExceptions and I/O errors speak for themselves; others only tell that the file has another shape."""
     text = " ".join(str(error).split())
+    if absent := _ABSENT.search(text):
+        return f"there is no {absent[2]} {absent[1]!r} in it"
     if type(error).__name__ in {"AssertionError", "AttributeError", "TypeError", "KeyError"} or not text:
         return "it is not a kubeconfig, or a part that is needed is missing"
     return text[:300]
