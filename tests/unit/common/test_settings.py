@@ -94,6 +94,11 @@ def test_a_secret_is_read_from_a_file_without_its_last_line_end(
             id="a typing error",
         ),
         pytest.param(
+            {"SAMPLE_QQQ": "1"},
+            "SAMPLE_QQQ: there is no such setting",
+            id="nothing like it",
+        ),
+        pytest.param(
             {"SAMPLE_ZONES": "a,b"}, 'SAMPLE_ZONES: not JSON; write it like ["a", "b"]', id="a list that is not JSON"
         ),
         pytest.param(

@@ -201,8 +201,10 @@ def _unknown_variables(kind: type[Settings]) -> Iterator[str]:
         if not variable.startswith(_prefix(kind)) or _SERVICE_LINK.search(variable):
             continue
         if variable not in known | groups and not any(variable.startswith(each + _NESTED) for each in known):
-            near = difflib.get_close_matches(variable, known, 1)
-            yield f"{variable}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+            start = _prefix(kind)  # all share it, so it makes nothing alike
+            names = [each.removeprefix(start) for each in known]
+            near = difflib.get_close_matches(variable.removeprefix(start), names, 1)
+            yield f"{variable}: there is no such setting" + (f"; did you mean {start}{near[0]}?" if near else "")
 
 
 def _mistake(kind: type[Settings], error: ErrorDetails) -> str:
