@@ -66,6 +66,12 @@ def pods_of(workload: Row, *unready_for: timedelta | None) -> list[PodRow]:
 
 
 @pytest.mark.parametrize(("check", "build"), KINDS)
+def test_a_single_replica_that_is_missing(check: Check[Any, Any], build: Any) -> None:
+    (symptom,) = seen(check, build(replicas=1, ready_replicas=0))
+    assert symptom.message == "The only replica is not ready: the workload is down"
+
+
+@pytest.mark.parametrize(("check", "build"), KINDS)
 @pytest.mark.parametrize(
     ("ready", "severity", "after", "words"),
     [

@@ -84,5 +84,6 @@ def _message(workload: WorkloadRow, ready: int, missing: int) -> str:
     if failure is not None and failure.status == "True":
         hint = f"; its pods cannot even be created ({failure.reason}), as with a quota or a webhook that refuses them"
     if not ready:
-        return f"None of the {workload.replicas} replicas is ready: the workload is down{hint}"
+        who = "The only replica is not" if workload.replicas == 1 else f"None of the {workload.replicas} replicas is"
+        return f"{who} ready: the workload is down{hint}"
     return f"{missing} of {workload.replicas} replicas are not ready, {ready} are{hint}"
