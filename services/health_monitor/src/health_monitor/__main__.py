@@ -7,6 +7,7 @@ cannot be carried out, such as when the cluster cannot be read.
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from health_monitor.cli import COMMANDS
@@ -39,9 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # the reader, such as `head`, has seen enough
         return OK
+    except OSError as error:
+        _write_no_more()
+        print(f"health-monitor: {error}", file=sys.stderr)
+        return FAILED
+    except Exception:  # a defect must not look like a score below the threshold, which is Python's own exit code
+        traceback.print_exc()
+        return FAILED
+
+
+def _write_no_more() -> None:
+    """Python would complain once more when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tests.support.logs import restored_logs
 
 from health_monitor.__main__ import main
+from health_monitor.cli import policy
 
 __all__ = ["restored_logs"]
 
@@ -123,6 +126,26 @@ def test_a_wrong_setting_is_named(
     line = failed(capsys, "serve", "--kubeconfig", kubeconfig)
     assert said in line
     assert value not in {"alice:read:short", "mysql://x/y"} or value not in line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_an_output_that_cannot_be_written_is_one_line_and_exit_code_2() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "health_monitor", "policy", "schema"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (2, "health-monitor: [Errno 28] No space left on device\n")
+
+
+def test_a_defect_does_not_look_like_a_score_below_the_threshold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object) -> int:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr(policy, "run_schema", broken)
+    assert main(["policy", "schema"]) == 2
+    assert "a defect" in capsys.readouterr().err
 
 
 def test_a_policy_file_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
