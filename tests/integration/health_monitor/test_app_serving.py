@@ -209,6 +209,7 @@ async def test_without_a_database_scores_and_metrics_are_served(devcluster_share
         "evaluation_duration_seconds_count",
     ):
         assert re.search(rf"^health_monitor_{re.escape(series)} [1-9]", exposition, re.MULTILINE), series
+    assert 'health_monitor_outbox_dropped_total{reason="overflow"} 0.0' in exposition  # its first rise must show
 
 
 async def test_rbac_says_who_may_do_what(devcluster_shared: DevCluster, namespace: str) -> None:

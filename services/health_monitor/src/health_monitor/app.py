@@ -32,6 +32,7 @@ from health_monitor.policy import DEFAULT_POLICY
 from health_monitor.policy.file import PolicyFile
 from health_monitor.readiness import probes
 from health_monitor.settings import MonitorSettings
+from health_monitor.storage.buffer import DropReason
 from health_monitor.storage.storage import Storage
 from health_monitor.stream import Hub
 from health_monitor.supervisor import Supervisor
@@ -206,5 +207,5 @@ class App:
             stream_dropped=self._hub.dropped,
             outbox_events=0 if opened is None else opened.outbox.depth,
             outbox_capacity=self._settings.events.buffer,
-            outbox_dropped={reason.value: count for reason, count in dropped.items()},
+            outbox_dropped={reason.value: dropped.get(reason, 0) for reason in DropReason},
         )
