@@ -1,6 +1,7 @@
 """The engine's life: the first pass, changes, time, deletions, outages, failing checks, policies, taking over."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -557,6 +558,24 @@ def test_a_warm_standby_tells_what_is_new_at_once_and_what_is_gone_when_it_stays
     scores = {change.key: change.score for change in outcome.scores}
     assert scores[EAST] is None
     assert scores[CLUSTER_KEY] < 100
+
+
+def test_a_finding_keeps_its_beginning_when_another_takes_over() -> None:
+    leader = EngineUnderTest(ill(a_pod("one")), ill(a_pod("reborn", uid="first life")))
+    standby = EngineUnderTest(ill(a_pod("one")), ill(a_pod("reborn", uid="second life")))
+    started = standby.now
+    began = started - timedelta(hours=1)
+    told = [
+        replace(found, opened_at=began, changed_at=began, finding=replace(found.finding, since=began))
+        for found in published(leader)
+    ]
+    assert standby.engine.resume(told, standby.now).events == []
+    for _ in range(2):
+        (kept,) = standby.engine.findings(ObjectKey("Pod", NAMESPACE, "one"))
+        (anew,) = standby.engine.findings(ObjectKey("Pod", NAMESPACE, "reborn"))
+        assert (kept.opened_at, kept.finding.since) == (began, began)
+        assert anew.opened_at == started
+        standby.put(ill(a_pod("one", resource_version="2")))  # and at the next look
 
 
 def test_what_a_warm_standby_sees_a_moment_later_than_the_leader_is_told_once() -> None:

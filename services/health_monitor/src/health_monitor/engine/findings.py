@@ -13,7 +13,7 @@ from health_monitor.engine.outcome import OpenFinding
 from health_monitor.engine.scoring import NO_LOSS, Loss, capped
 from health_monitor.engine.settings import EngineSettings
 from health_monitor.engine.storms import FindingKey
-from health_monitor.engine.transitions import Draft, Track, follow, resumed, tell
+from health_monitor.engine.transitions import Draft, Track, continued, follow, resumed, tell
 
 Tracks = dict[Part, Track]
 NOTHING: Mapping[Part, Track] = {}
@@ -114,9 +114,10 @@ class Findings:
                 if track.opened_at is None and (code, key, part) in told:
                     continue
                 before = told.pop((code, key, part), None)
-                finding = before.finding if before else None
-                flapping = before.flapping if before else False
-                after, draft = tell(replace(track, told=finding, told_flapping=flapping), now, settings)
+                told_last = (
+                    replace(track, told=None, told_flapping=False) if before is None else continued(track, before)
+                )
+                after, draft = tell(told_last, now, settings)
                 drafts += [draft] if draft else []
                 self._put(key, (code, part), track, after)
         for (code, key, part), found in told.items():

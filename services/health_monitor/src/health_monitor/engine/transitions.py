@@ -86,6 +86,21 @@ def resumed(published: OpenFinding) -> Track:
     )
 
 
+def continued(track: Track, published: OpenFinding) -> Track:
+    """The track of a finding that is open here and was told before: it began then, and not with us."""
+    track = replace(track, told=published.finding, told_flapping=published.flapping)
+    if track.opened_at is None or track.finding.object.uid != published.finding.object.uid:
+        return track  # another object under the same name began anew
+    since = min(track.finding.since, published.finding.since)
+    return replace(
+        track,
+        finding=dataclasses.replace(track.finding, since=since),
+        first_seen_at=min(track.first_seen_at or since, published.finding.since),
+        opened_at=min(track.opened_at, published.opened_at),
+        changed_at=published.changed_at,
+    )
+
+
 def follow(track: Track | None, seen: Sighting | None, now: datetime, settings: EngineSettings) -> Track | None:
     """The finding's next state. `seen` is its symptom as of now, None when it is away."""
     if seen is None:
