@@ -51,7 +51,7 @@ async def test_what_happens_while_postgresql_is_away_is_stored_in_order_afterwar
     devcluster_shared: DevCluster,
     namespace: str,
 ) -> None:
-    server = Server.at(postgres_folder)
+    server = Server.at(postgres_folder).with_programs()
     async with running(devcluster_shared.kubeconfig, private_postgres.url) as service:
         await service.storing()
         await asyncio.to_thread(evict, devcluster_shared, namespace, "before")
@@ -77,7 +77,7 @@ async def test_what_happens_while_postgresql_is_away_is_stored_in_order_afterwar
 async def test_a_postgresql_that_is_not_there_at_the_start_is_waited_for(
     postgres_folder: Path, devcluster_shared: DevCluster, namespace: str
 ) -> None:
-    server = Server.at(postgres_folder)
+    server = Server.at(postgres_folder).with_programs()
     await asyncio.to_thread(evict, devcluster_shared, namespace, "before")
     async with running(devcluster_shared.kubeconfig, server.url) as service:
         await service.ready()

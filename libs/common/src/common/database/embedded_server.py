@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -62,10 +62,13 @@ class Server:
             raise EmbeddedFailed(f"cannot use {folder}: {error.strerror}{_INSTEAD}") from error
         if account and (closed := _closed_to_others(folder)):
             raise EmbeddedFailed(f"{closed} is closed to the user {account.pw_name}, who runs PostgreSQL for root")
-        wheel, version = _installed()
-        if account and _closed_to_others(wheel):
-            wheel = _copied(wheel, version, folder)
-        return cls(folder, wheel, version, account)
+        return cls(folder, *_installed(), account)
+
+    def with_programs(self) -> "Server":
+        """The same with programs that its account can reach. For whoever holds the folder's lock."""
+        if self.account and _closed_to_others(self.wheel):
+            return replace(self, wheel=_copied(self.wheel, self.version, self.folder))
+        return self
 
     @property
     def data(self) -> Path:
