@@ -78,7 +78,7 @@ class Pipeline:
 
 
 async def run(quick: bool) -> list[Figure]:
-    sizes, rounds, events = (QUICK_SIZES, 2, 1_000) if quick else (SIZES, 15, 6_000)
+    sizes, rounds, events = (QUICK_SIZES, 2, 1_000) if quick else (SIZES, 7, 6_000)
     pipelines = {size: Pipeline(size) for size in sizes}
     gc.collect()
     gc.freeze()

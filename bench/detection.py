@@ -11,7 +11,7 @@ ID = "monitor.detection"
 
 
 async def run(quick: bool) -> list[Figure]:
-    nodes, pods, rounds, seconds = (50, 500, 1, 8) if quick else (1_000, 10_000, 5, 60)
+    nodes, pods, rounds, seconds = (50, 500, 1, 8) if quick else (1_000, 10_000, 3, 30)
     async with (
         filled_cluster(nodes=nodes, pods=pods) as cluster,
         watched(cluster) as service,

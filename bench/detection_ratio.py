@@ -58,7 +58,7 @@ async def run(quick: bool) -> list[Figure]:
     if quick and not is_cached():
         print(f"bench: {ID}: left out of the small round, since Prometheus is not cached yet", file=sys.stderr)
         return []
-    nodes, pods, count, interval = (50, 500, 3, 2) if quick else (1_000, 10_000, 12, 15)
+    nodes, pods, count, interval = (50, 500, 3, 2) if quick else (1_000, 10_000, 6, 15)
     opened = {"HEALTH_MONITOR_WEB__METRICS_OPEN": "true"}
     async with (
         filled_cluster(nodes=nodes, pods=pods) as cluster,

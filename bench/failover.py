@@ -81,7 +81,7 @@ async def _connected(url: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
 
 
 async def run(quick: bool) -> list[Figure]:
-    nodes, pods, rounds = (100, 1_000, 1) if quick else (100, 1_000, 5)
+    nodes, pods, rounds = (100, 1_000, 1) if quick else (100, 1_000, 3)
     takeovers, events = [], 0
     for _ in range(rounds):
         async with filled_cluster(nodes=nodes, pods=pods) as cluster, _database() as url:

@@ -50,7 +50,7 @@ class Size:
     scrapes: int
 
 
-FULL = Size(nodes=5_000, pods=150_000, rounds=3, steady_seconds=60, scrapes=20)
+FULL = Size(nodes=5_000, pods=150_000, rounds=2, steady_seconds=20, scrapes=10)
 QUICK = Size(nodes=50, pods=500, rounds=1, steady_seconds=2, scrapes=3)
 
 

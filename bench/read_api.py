@@ -57,7 +57,7 @@ async def _client(url: str, token: str, count: int) -> list[float]:
 
 
 async def run(quick: bool) -> list[Figure]:
-    nodes, pods, rounds, seconds = (50, 500, 1, 5) if quick else (1_000, 10_000, 5, 20)
+    nodes, pods, rounds, seconds = (50, 500, 1, 5) if quick else (1_000, 10_000, 3, 20)
     async with (
         filled_cluster(nodes=nodes, pods=pods) as cluster,
         watched(cluster) as service,
