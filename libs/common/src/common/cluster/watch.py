@@ -22,6 +22,9 @@ from common.kube.errors import KubeError
 PROBE_SECONDS = 10.0
 HEALTH_SECONDS = 2.0
 EXPIRY_SECONDS = 15.0
+# While everything is listed nearly all that is made stays, so looking for garbage finds none and stalls the event loop.
+LISTING_THRESHOLDS = (50_000, 20, 1_000)
+USUAL_THRESHOLDS = gc.get_threshold()
 STREAMING_SINCE = (1, 32)  # streaming lists are on by default since this version
 
 log = structlog.get_logger(__name__)
@@ -68,6 +71,7 @@ class ClusterWatch:
     async def run(self) -> None:
         """Until cancelled. Whatever the API server does, it goes on; `store.sources` says what is seen."""
         version = await self._first_answer()
+        gc.set_threshold(*LISTING_THRESHOLDS)
         for kind in self._kinds:
             self._reflectors[kind.name] = Reflector(
                 self._api,
@@ -121,6 +125,7 @@ class ClusterWatch:
             await reflector.settled.wait()
         self.synced.set()
         gc.freeze()  # what is there now mostly stays: no collection needs to look at it again
+        gc.set_threshold(*USUAL_THRESHOLDS)
         _give_back_memory()
 
     async def _probe(self) -> None:
