@@ -1,5 +1,6 @@
 """The view of a real cluster: what its controllers do is seen, in time and in full."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from common.contracts.objects import ObjectKey
 from common.kube.api import Api
 from common.kube.connect import connect
 from common.kube.settings import KubeSettings
-from devcluster import DevCluster
+from devcluster import DevCluster, Settings
 
 pytestmark = pytest.mark.cluster
 
@@ -135,3 +136,27 @@ users: [{{name: u, user: {{token: "{token}"}}}}]
 contexts: [{{name: c, context: {{cluster: c, user: u}}}}]
 current-context: c
 """
+
+
+@pytest.mark.parametrize("private_cluster", [Settings(nodes=3)], indirect=True)
+async def test_an_api_server_that_stops_and_comes_back(private_cluster: DevCluster) -> None:
+    async with (
+        await connect(KubeSettings(kubeconfig=private_cluster.kubeconfig)) as api,
+        following(api, KINDS) as watch,
+    ):
+        await until(watch.synced.is_set)
+        await asyncio.to_thread(private_cluster.stop, "kube-apiserver")
+        await until(lambda: watch.store.sources["Pod"].state is SourceState.STALE)
+        await until(lambda: watch.store.api.unreachable_since is not None)
+        assert len(watch.store.rows(NodeRow)) == 3
+        await asyncio.to_thread(private_cluster.start)
+        await until(
+            lambda: all(
+                source.state is SourceState.SYNCED
+                for kind, source in watch.store.sources.items()
+                if kind not in {"NodeUsage", "PodUsage"}
+            )
+        )
+        await until(lambda: watch.store.api.unreachable_since is None)
+        await api.post("/apis/apps/v1/namespaces/default/deployments", deployment("web", 2))
+        await until(lambda: sum(pod.ready for pod in rows_in(watch, PodRow, "default")) == 2)

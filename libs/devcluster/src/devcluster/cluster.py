@@ -194,9 +194,25 @@ class DevCluster:
         (self.work / "pids" / f"{component}.pid").unlink(missing_ok=True)
 
     def start(self) -> None:
-        """Starts the components that do not run, and returns when the API server is ready."""
+        """Starts the components that do not run, and returns when the API server is ready and its controllers work.
+
+        Controllers that outlived their API server are started anew: they would look for it only now and then, up to
+        half a minute apart.
+        """
+        if "kube-apiserver" not in self.processes():
+            self._kwokctl("start", "cluster")
+            self.wait_ready()
+            for controller in CONTROLLERS & self.processes().keys():
+                self.stop(controller)
+            self._release_nodes()
         self._kwokctl("start", "cluster")
         self.wait_ready()
+
+    def _release_nodes(self) -> None:
+        """Deletes the leases of the simulated nodes: a kwok waits as long as they last for the one that held them."""
+        leases = collection("coordination.k8s.io/v1/leases", "kube-node-lease")
+        for node in self.api.items(f"{collection('v1/nodes')}?labelSelector={kwokctl.NODE_LABEL}%3Dalive"):
+            self.api.delete(f"{leases}/{node['metadata']['name']}")
 
     def fault(self, name: str, target: str | None = None) -> Injection:
         """A fault by name, to be switched ``.on()`` and ``.off()``. Raises DevClusterError for an unknown name."""

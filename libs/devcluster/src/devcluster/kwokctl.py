@@ -41,6 +41,9 @@ _BINARY_OPTIONS = {
 }
 _ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "etcd": [{"key": "unsafe-no-fsync", "value": "true"}],
+    # There is one of each: it need not wait for a dead predecessor's lease, nor give up when the API server is away.
+    "kube-controller-manager": [{"key": "leader-elect", "value": "false"}],
+    "kube-scheduler": [{"key": "leader-elect", "value": "false"}],
     "kwok-controller": [
         {"key": "manage-all-nodes", "value": "false", "override": True},
         {"key": "manage-nodes-with-label-selector", "value": f"{NODE_LABEL}=alive"},
