@@ -52,7 +52,7 @@ class Told:
 
 async def main(screen: Screen) -> int:
     screen.step("a real etcd, API server, scheduler and controllers on this machine; Ctrl-C ends it")
-    async with _cluster(screen) as cluster:
+    async with _cluster() as (cluster, starting):
         # The guardian of the cluster ends what carries its folder in the environment, should this process be killed.
         environment = {
             "KUBECONFIG": str(cluster.kubeconfig),
@@ -60,18 +60,21 @@ async def main(screen: Screen) -> int:
             "HEALTH_MONITOR_POLICY__FILE": str(POLICY),
             "HEALTH_MONITOR_CLUSTER__NAME": "demo",
         }
-        async with running(environment) as service:
+        async with running(environment) as service:  # it starts while its cluster does
+            await asyncio.shield(starting)
+            screen.step(f"control plane is ready: {NODES} nodes in 3 zones")
             return await _watch(screen, cluster, service)
 
 
 @contextlib.asynccontextmanager
-async def _cluster(screen: Screen) -> AsyncIterator[DevCluster]:
+async def _cluster() -> AsyncIterator[tuple[DevCluster, asyncio.Task[DevCluster]]]:
+    """A cluster that has its kubeconfig, and what is done when it is ready."""
     cluster = DevCluster(Settings(name=f"demo-{os.getpid()}", nodes=NODES, metrics=True))
     starting = asyncio.create_task(asyncio.to_thread(cluster.up))
     try:
-        await asyncio.shield(starting)
-        screen.step(f"control plane is ready: {NODES} nodes in 3 zones; deploying a shop of {PODS} pods")
-        yield cluster
+        while not cluster.kubeconfig.exists() and not starting.done():
+            await asyncio.sleep(0.05)
+        yield cluster, starting
     finally:
         with contextlib.suppress(DevClusterError, asyncio.CancelledError):
             await starting  # an interrupted start must end before it can be taken down
@@ -79,11 +82,11 @@ async def _cluster(screen: Screen) -> AsyncIterator[DevCluster]:
 
 
 async def _watch(screen: Screen, cluster: DevCluster, service: Service) -> int:
-    deploying = asyncio.create_task(asyncio.to_thread(deploy, cluster.api, pods=PODS, nodes=NODES))
     first = await service.until("/api/v1/cluster", lambda body: "score" in body)
-    screen.score(first, f"{first['objects']['pods']} pods seen so far: the first score")
+    screen.score(first, f"{first['objects']['nodes']} nodes: the first score")
     screen.step(f"ask it yourself: curl -H 'Authorization: Bearer {service.token}' {service.url}/api/v1/cluster")
-    await deploying
+    screen.step(f"deploying a shop of {PODS} pods")
+    await asyncio.to_thread(deploy, cluster.api, pods=PODS, nodes=NODES)
     steady = await service.until("/api/v1/cluster", lambda body: body["objects"]["pods"] >= PODS * 0.95)
     screen.score(steady, f"{steady['objects']['nodes']} nodes, {steady['objects']['pods']} pods")
     told = Told(screen)
