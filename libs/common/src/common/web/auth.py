@@ -20,6 +20,7 @@ class Scope(StrEnum):
     """What a caller may do."""
 
     READ = "read"  # see everything
+    APPROVE = "approve"  # say yes or no to what waits for a person
     OPERATE = "operate"  # change what the service does: subscriptions, silences, pauses
     ADMIN = "admin"  # all of it
 
@@ -27,8 +28,9 @@ class Scope(StrEnum):
 # A new scope is one member above and one line here.
 INCLUDES: dict[Scope, frozenset[Scope]] = {
     Scope.READ: frozenset(),
+    Scope.APPROVE: frozenset({Scope.READ}),
     Scope.OPERATE: frozenset({Scope.READ}),
-    Scope.ADMIN: frozenset({Scope.READ, Scope.OPERATE}),
+    Scope.ADMIN: frozenset({Scope.READ, Scope.APPROVE, Scope.OPERATE}),
 }
 
 

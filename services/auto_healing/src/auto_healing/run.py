@@ -1,0 +1,83 @@
+"""A run is one plan being carried out, from stored to verified."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from auto_healing.plan import Plan
+
+
+class RunState(StrEnum):
+    """Where a run is. From `healed` on it has ended."""
+
+    PROPOSED = "proposed"  # stored; nothing decided about it yet, or observed only
+    AWAITING_APPROVAL = "awaiting-approval"
+    APPROVED = "approved"  # may start: by policy or by a person
+    RUNNING = "running"
+    VERIFYING = "verifying"  # all steps are done; whether it helped is being watched
+    HEALED = "healed"
+    FAILED = "failed"  # did not help, and could not be undone or has nothing to undo
+    UNDONE = "undone"  # did not help, and was undone
+    DECLINED = "declined"  # by a guard, or a person
+    EXPIRED = "expired"  # nobody approved it in time
+    OBSERVED = "observed"  # in the shadow: ended without anything having been done
+
+    @property
+    def ended(self) -> bool:
+        return self in _ENDED
+
+
+_ENDED = frozenset(
+    {
+        RunState.HEALED,
+        RunState.FAILED,
+        RunState.UNDONE,
+        RunState.DECLINED,
+        RunState.EXPIRED,
+        RunState.OBSERVED,
+    }
+)
+
+# Who may follow whom. The store refuses any other move, so that two replicas cannot take a run two ways.
+MOVES: dict[RunState, frozenset[RunState]] = {
+    RunState.PROPOSED: frozenset(
+        {RunState.AWAITING_APPROVAL, RunState.APPROVED, RunState.DECLINED, RunState.OBSERVED, RunState.EXPIRED}
+    ),
+    RunState.AWAITING_APPROVAL: frozenset({RunState.APPROVED, RunState.DECLINED, RunState.EXPIRED}),
+    RunState.APPROVED: frozenset({RunState.RUNNING, RunState.DECLINED, RunState.EXPIRED}),
+    RunState.RUNNING: frozenset({RunState.VERIFYING, RunState.FAILED, RunState.UNDONE, RunState.DECLINED}),
+    RunState.VERIFYING: frozenset({RunState.HEALED, RunState.FAILED, RunState.UNDONE}),
+}
+
+
+class StepState(StrEnum):
+    """Where a step of a run is. `started` is stored before the first write to the cluster."""
+
+    PENDING = "pending"
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo-failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """As stored and shown. `previous` is the run of the rung below, whose failure led to this one."""
+
+    id: UUID
+    plan: Plan
+    state: RunState
+    created_at: datetime
+    updated_at: datetime
+    requested_by: str  # "policy", or a person's name
+    reason: str = ""  # of the last move, for people
+    approved_by: str = ""
+    approval_expires_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    previous: UUID | None = None
+    score_before: float | None = None  # of the target, as health_monitor told
+    score_after: float | None = None
+    seconds_to_heal: float | None = None  # from the finding's beginning to healed
