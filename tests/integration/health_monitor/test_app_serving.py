@@ -24,7 +24,7 @@ from devcluster import DevCluster
 from health_monitor import app
 from health_monitor.settings import (
     ClusterSettings,
-    LeaderSettings,
+    MonitorLeaderSettings,
     MonitorSettings,
     StorageSettings,
 )
@@ -166,7 +166,7 @@ async def test_a_standby_takes_over_and_nothing_is_lost_or_told_twice(
     devcluster_shared: DevCluster, namespace: str, health_url: str
 ) -> None:
     settings = settings_for(devcluster_shared.kubeconfig, health_url)
-    settings = settings.model_copy(update={"leader": LeaderSettings(election="lease", namespace=namespace)})
+    settings = settings.model_copy(update={"leader": MonitorLeaderSettings(election="lease", namespace=namespace)})
     async with running(settings) as standby:
         async with running(settings) as other:
             await ready(other)

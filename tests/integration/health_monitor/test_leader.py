@@ -13,7 +13,9 @@ from tests.support.waiting import eventually
 from common.contracts import Change
 from common.database.connections import Database
 from common.database.errors import DatabaseUnavailable
-from health_monitor.leader import DatabaseLock, Leadership
+from common.leading.leadership import Leadership
+from common.leading.locks import DatabaseLock
+from health_monitor.storage.models import election, stream
 from health_monitor.storage.publish import Outbox
 from health_monitor.storage.published import published_findings
 
@@ -61,6 +63,7 @@ class Replica:
             self.database,
             self.lock,
             identity="replica",
+            epochs=stream,
             on_gained=self.gained,
             on_lost=self.outbox.follow,
             duties=[self.duty],
@@ -188,7 +191,7 @@ class Candidate:
     """A replica that tries to hold the lock in the database."""
 
     def __init__(self, database: Database, name: str) -> None:
-        lock = DatabaseLock(database, identity=name, ttl_seconds=3600, renew_seconds=0.02)
+        lock = DatabaseLock(database, election, identity=name, ttl_seconds=3600, renew_seconds=0.02)
         self.holds = False
         self.answers = 0
         self.running = asyncio.create_task(lock.run(lambda: self._note(True), lambda: self._note(False)))

@@ -14,17 +14,18 @@ from common.clock import Clock, SystemClock
 from common.cluster.watch import ClusterWatch
 from common.kube.api import Api
 from common.kube.connect import connect
+from common.leading.leadership import Leadership
 from common.metrics import ServiceMetrics, watch_loop_lag
+from common.supervisor import Supervisor
+from common.web.access import access
 from common.web.app import create_app
 from common.web.auth import Authenticator
 from common.web.serve import listen, serve, url_of
-from health_monitor.access import access
 from health_monitor.api.answers import prepare
 from health_monitor.api.routes import ROUTERS
 from health_monitor.api.services import Services
 from health_monitor.collector import HealthCollector, OnLoop, Vitals, VitalsCollector
 from health_monitor.engine.engine import Engine
-from health_monitor.leader import Leadership
 from health_monitor.leading import leadership
 from health_monitor.metrics import SERVICE, Metrics
 from health_monitor.monitor import CheckErrors, Monitor
@@ -35,7 +36,6 @@ from health_monitor.settings import MonitorSettings
 from health_monitor.storage.buffer import DropReason
 from health_monitor.storage.storage import Storage
 from health_monitor.stream import Hub
-from health_monitor.supervisor import Supervisor
 from health_monitor.view.view import View
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ async def run(settings: MonitorSettings, stop: asyncio.Event, announce: Announce
     listening = listen(settings.web.host, settings.web.port)
     try:
         async with await connect(settings.cluster, clock) as api:
-            who = access(settings.web, api)
+            who = access(settings.web, api, service=SERVICE)
             app = App(settings, api, clock)
             announce(url_of(listening), who.token)
             await app.run(listening, who.authenticator, stop)

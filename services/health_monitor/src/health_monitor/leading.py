@@ -1,23 +1,18 @@
 """What it takes to lead: which lock, and where the last leader left off."""
 
-import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from common.clock import Clock
 from common.kube.api import Api
-from common.kube.lease import LeaderElection, LeaseSettings
+from common.leading.leadership import Leadership
+from common.leading.locks import LeaderSettings, lock_for
 from health_monitor.engine.engine import Engine
-from health_monitor.leader import DatabaseLock, Leadership, Lock
-from health_monitor.settings import LeaderSettings
+from health_monitor.storage.models import election, stream
 from health_monitor.storage.published import latest_scores, published_findings
 from health_monitor.storage.storage import Opened, Storage
-
-_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
 
 Keep = Callable[[str, Callable[[], Awaitable[None]]], Coroutine[Any, Any, None]]
 
@@ -38,8 +33,9 @@ def leadership(
 
     leads = Leadership(
         opened.leading,
-        lock_for(settings, opened, identity=identity, api=api, clock=clock),
+        lock_for(settings, opened.leading, election, identity=identity, api=api, clock=clock),
         identity=identity,
+        epochs=stream,
         on_gained=gained,
         on_lost=opened.outbox.follow,
         duties=(
@@ -49,25 +45,3 @@ def leadership(
     )
     storage.on_deposed = leads.deposed
     return leads
-
-
-def lock_for(settings: LeaderSettings, opened: Opened, *, identity: str, api: Api, clock: Clock) -> Lock:
-    """A Lease where there is a pod, else a row in the database."""
-    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
-    if settings.election == "database" or (settings.election == "auto" and not in_pod):
-        return DatabaseLock(opened.leading, identity=identity)
-    return LeaderElection(
-        api,
-        namespace=settings.namespace or _own_namespace(),
-        name=settings.lease,
-        identity=identity,
-        settings=LeaseSettings(),
-        clock=clock,
-    )
-
-
-def _own_namespace() -> str:
-    try:
-        return _POD_NAMESPACE.read_text(encoding="utf-8").strip()
-    except OSError:
-        return "default"

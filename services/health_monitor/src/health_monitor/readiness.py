@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from common.cluster.snapshot import Source, SourceState
+from common.supervisor import Supervisor
 from common.web.probes import Probe
 from health_monitor.monitor import Monitor
 from health_monitor.policy.file import PolicyFile
 from health_monitor.storage.storage import Storage
-from health_monitor.supervisor import Supervisor
 
 
 def probes(

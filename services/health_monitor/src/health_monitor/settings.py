@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from common.database.settings import DatabaseSettings
 from common.kube.settings import KubeSettings
+from common.leading.locks import LeaderSettings
 from common.settings import Settings
 from common.web.settings import WebSettings
 from health_monitor.catalogue import RUNBOOK
@@ -88,15 +89,10 @@ class EventSettings(BaseModel):
     ] = True
 
 
-class LeaderSettings(BaseModel):
+class MonitorLeaderSettings(LeaderSettings):
     """Which of several replicas stores and delivers."""
 
-    election: Annotated[
-        Literal["auto", "lease", "database"],
-        Field(description="lease: a Kubernetes Lease; database: a row in the database; auto: lease in a pod."),
-    ] = "auto"
     lease: Annotated[str, Field(description="Name of the Lease.", min_length=1, max_length=253)] = "health-monitor"
-    namespace: Annotated[str, Field(description="Namespace of the Lease. Default: the pod's own", max_length=63)] = ""
 
 
 class LogSettings(BaseModel):
@@ -122,5 +118,5 @@ class MonitorSettings(Settings):
     engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
     events: EventSettings = EventSettings()
-    leader: LeaderSettings = LeaderSettings()
+    leader: MonitorLeaderSettings = MonitorLeaderSettings()
     log: LogSettings = LogSettings()

@@ -9,12 +9,12 @@ from tests.support.rows import a_snapshot
 
 from common.clock import SystemClock
 from common.cluster.snapshot import Source, SourceState
+from common.supervisor import Supervisor
 from common.web.probes import Probe
 from health_monitor.engine.engine import Engine
 from health_monitor.monitor import Monitor
 from health_monitor.policy.file import PolicyFile
 from health_monitor.readiness import probes
-from health_monitor.supervisor import Supervisor
 
 STARTING = {"Pod": Source(kind="Pod", state=SourceState.STARTING, reason="cannot reach the server")}
 FORBIDDEN = {"Lease": Source(kind="Lease", state=SourceState.UNSEEN, reason="may not list leases")}

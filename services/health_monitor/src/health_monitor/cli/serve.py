@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> int:
     from common.kube.errors import KubeError
     from common.settings import SettingsInvalid
     from common.web import serve
+    from common.web.access import AccessMissing
     from health_monitor import app
-    from health_monitor.access import AccessMissing
     from health_monitor.policy.parse import PolicyError
 
     try:

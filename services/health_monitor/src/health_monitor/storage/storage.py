@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from common.clock import Clock
 from common.contracts import EventData, HealthEvent
-from common.database import embedded
 from common.database.connections import Database
-from common.database.embedded import EmbeddedFailed, EmbeddedPostgres
+from common.database.embedded import EmbeddedFailed
 from common.database.engine import Target
 from common.database.errors import DatabaseError
-from common.database.migrate import MigrationFailed, upgrade
+from common.database.migrate import MigrationFailed
+from common.database.source import DatabaseSource
 from common.logs import Complaint
 from health_monitor.api.services import NO_DATABASE, Stored
 from health_monitor.engine.outcome import ScoreChange
@@ -61,7 +61,7 @@ class Storage:
         self._hub = hub
         self._metrics = metrics
         self._source = source
-        self._embedded: EmbeddedPostgres | None = None
+        self._database = DatabaseSource(settings.database, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
         self._complaint = Complaint(logger, clock)
 
     @property
@@ -78,9 +78,7 @@ class Storage:
         """Start or find the database and bring its tables up to date, as often as it takes."""
         while self.opened is None:
             try:
-                target = await self._target()
-                await upgrade(target, MIGRATIONS)
-                self.opened = self._open(target)
+                self.opened = self._open(await self._database.ready())
             except (DatabaseError, EmbeddedFailed, MigrationFailed) as error:
                 self.reason = f"the database cannot be opened: {error}"
                 self._complaint.warn(f"{self.reason}; trying again")
@@ -103,16 +101,7 @@ class Storage:
         if self.opened is not None:
             await self.opened.database.close()
             await self.opened.leading.close()
-        if self._embedded is not None:
-            await asyncio.to_thread(self._embedded.close)
-
-    async def _target(self) -> Target:
-        settings = self._settings.database
-        if settings.url is not None:
-            return _target_of(settings.url.get_secret_value())
-        if self._embedded is None:
-            self._embedded = await asyncio.to_thread(embedded.start, settings.folder or embedded.default_folder())
-        return _target_of(self._embedded.url)
+        await self._database.close()
 
     def _open(self, target: Target) -> Opened:
         settings, clock = self._settings.events, self._clock
@@ -166,7 +155,3 @@ class Storage:
 
 def _ignore(epoch: int) -> None:
     """Nobody leads, so nobody can be deposed."""
-
-
-def _target_of(url: str) -> Target:
-    return Target.of(url, schema=SCHEMA, service=SERVICE)

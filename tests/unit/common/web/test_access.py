@@ -8,20 +8,19 @@ from pydantic import SecretStr
 from common.clock import SystemClock
 from common.kube.api import Api
 from common.kube.lease import LeaderElection
+from common.leading.locks import DatabaseLock, LeaderSettings, lock_for
+from common.web.access import AccessMissing, access, is_loopback
 from common.web.auth import AnyOf, Scope
 from common.web.settings import WebSettings
 from common.web.static_tokens import new_token
-from health_monitor.access import AccessMissing, access, is_loopback
-from health_monitor.leader import DatabaseLock
-from health_monitor.leading import lock_for
-from health_monitor.settings import LeaderSettings
-from health_monitor.storage.storage import Opened
 
 NO_API = cast("Api", None)
+NO_DATABASE = cast("Any", None)
+NO_TABLE = cast("Any", None)
 
 
 async def test_on_ones_own_machine_a_token_is_made_for_the_run() -> None:
-    given = access(WebSettings(), NO_API)
+    given = access(WebSettings(), NO_API, service="health_monitor")
 
     assert given.token is not None
     identity = await given.authenticator.authenticate(given.token)
@@ -32,12 +31,12 @@ async def test_on_ones_own_machine_a_token_is_made_for_the_run() -> None:
 
 def test_for_everybody_else_access_must_be_configured() -> None:
     with pytest.raises(AccessMissing, match="HEALTH_MONITOR_WEB__TOKENS"):
-        access(WebSettings(host="0.0.0.0"), NO_API)
+        access(WebSettings(host="0.0.0.0"), NO_API, service="health_monitor")
 
 
 async def test_configured_tokens_are_the_only_ones() -> None:
     token, entry = new_token("alice", Scope.READ)
-    given = access(WebSettings(host="0.0.0.0", tokens=SecretStr(entry)), NO_API)
+    given = access(WebSettings(host="0.0.0.0", tokens=SecretStr(entry)), NO_API, service="health_monitor")
 
     assert given.token is None
     identity = await given.authenticator.authenticate(token)
@@ -46,7 +45,7 @@ async def test_configured_tokens_are_the_only_ones() -> None:
 
 
 def test_kubernetes_tokens_are_access_enough() -> None:
-    given = access(WebSettings(host="0.0.0.0", kubernetes_auth=True), NO_API)
+    given = access(WebSettings(host="0.0.0.0", kubernetes_auth=True), NO_API, service="health_monitor")
 
     assert given.token is None
     assert isinstance(given.authenticator, AnyOf)
@@ -73,15 +72,8 @@ def test_lock(election: Any, in_pod: bool, lock: type, monkeypatch: pytest.Monke
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     if in_pod:
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    opened = Opened(
-        database=cast("Any", None),
-        leading=cast("Any", None),
-        outbox=cast("Any", None),
-        tail=cast("Any", None),
-        deliverer=cast("Any", None),
-        retention=cast("Any", None),
-        stored=cast("Any", None),
-    )
+    settings = LeaderSettings(election=election, lease="a-lease")
 
-    made = lock_for(LeaderSettings(election=election), opened, identity="me", api=NO_API, clock=SystemClock())
+    made = lock_for(settings, NO_DATABASE, NO_TABLE, identity="me", api=NO_API, clock=SystemClock())
+
     assert isinstance(made, lock)

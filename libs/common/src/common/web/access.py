@@ -9,7 +9,6 @@ from common.web.auth import AnyOf, Authenticator, Scope
 from common.web.kubernetes_tokens import KubernetesTokens
 from common.web.settings import WebSettings
 from common.web.static_tokens import StaticTokens, new_token
-from health_monitor.metrics import SERVICE
 
 
 class AccessMissing(Exception):
@@ -24,18 +23,19 @@ class Access:
     token: str | None = None
 
 
-def access(settings: WebSettings, api: Api) -> Access:
-    """Raises AccessMissing."""
+def access(settings: WebSettings, api: Api, *, service: str) -> Access:
+    """For a service such as health_monitor, whose settings are HEALTH_MONITOR_*. Raises AccessMissing."""
     text = settings.tokens.get_secret_value()
     given: list[Authenticator] = [StaticTokens.parse(text)] if text.strip() else []
     if settings.kubernetes_auth:
-        given.append(KubernetesTokens(KubeAccessReviews(api), SERVICE))
+        given.append(KubernetesTokens(KubeAccessReviews(api), service))
     if given:
         return Access(AnyOf(*given))
     if not is_loopback(settings.host):
         raise AccessMissing(
-            f"nobody could use the API on {settings.host}: set HEALTH_MONITOR_WEB__TOKENS (health-monitor token new "
-            "NAME makes one) or HEALTH_MONITOR_WEB__KUBERNETES_AUTH=true, or listen on 127.0.0.1"
+            f"nobody could use the API on {settings.host}: set {service.upper()}_WEB__TOKENS "
+            f"({service.replace('_', '-')} token new NAME makes one) or {service.upper()}_WEB__KUBERNETES_AUTH=true, "
+            "or listen on 127.0.0.1"
         )
     token, entry = new_token("local", Scope.ADMIN)
     return Access(StaticTokens.parse(entry), token)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tests.support.waiting import eventually
 
-from health_monitor.supervisor import Supervisor
+from common.supervisor import Supervisor
 
 
 async def test_a_crashed_task_is_told_counted_and_started_again(caplog: pytest.LogCaptureFixture) -> None:
