@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from common.policy.mistakes import PolicyError
 from health_monitor.checks import CHECKS_BY_CODE
 from health_monitor.policy.file import PolicyFile
-from health_monitor.policy.parse import PolicyError
 
 CORDONED = CHECKS_BY_CODE["node-cordoned"]
 OFF = "{version: 1, checks: {node-cordoned: {enabled: false}}}"

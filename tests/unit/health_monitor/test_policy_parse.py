@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from common.contracts import Severity
+from common.policy.mistakes import PolicyError
+from common.policy.shape import format_duration, parse_duration
 from health_monitor.checks import CHECKS_BY_CODE
-from health_monitor.policy.parse import PolicyError, parse_policy
-from health_monitor.policy.schema import format_duration, parse_duration
+from health_monitor.policy.parse import parse_policy
 
 CPU = CHECKS_BY_CODE["node-cpu-high"]
 CONDITION = CHECKS_BY_CODE["node-condition"]

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue
 
 from common.contracts import Severity
+from common.policy.shape import format_duration
 from health_monitor.checks import CHECKS
 from health_monitor.checks.check import Check
 from health_monitor.policy import Effective, Policy
-from health_monitor.policy.schema import format_duration
 
 RUNBOOK = "docs/runbooks/{code}.md"  # in this repository, unless the settings say where the runbooks are published
 

@@ -23,8 +23,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run_check(args: argparse.Namespace) -> int:
+    from common.policy.mistakes import PolicyError
     from health_monitor.policy.file import PolicyFile
-    from health_monitor.policy.parse import PolicyError
 
     try:
         PolicyFile.open(args.file)
@@ -49,8 +49,8 @@ def read_policy(path: Path | None) -> "Policy":
 
     if path is None:
         return DEFAULT_POLICY
+    from common.policy.mistakes import PolicyError
     from health_monitor.policy.file import PolicyFile
-    from health_monitor.policy.parse import PolicyError
 
     try:
         return PolicyFile.open(path).policy

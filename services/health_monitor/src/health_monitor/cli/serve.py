@@ -31,11 +31,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(args: argparse.Namespace) -> int:
     from common import logs
     from common.kube.errors import KubeError
+    from common.policy.mistakes import PolicyError
     from common.settings import SettingsInvalid
     from common.web import serve
     from common.web.access import AccessMissing
     from health_monitor import app
-    from health_monitor.policy.parse import PolicyError
 
     try:
         settings = settings_of(args)

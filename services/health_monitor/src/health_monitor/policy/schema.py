@@ -1,75 +1,22 @@
 """The shape of a policy file, made from the checks: it validates, and it is published as JSON Schema."""
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, create_model
+from pydantic import BeforeValidator, Field, create_model
 
 from common.contracts import Severity
+from common.policy.shape import Duration, Strict, format_duration, json_schema
 from health_monitor.checks import CHECKS
 from health_monitor.checks.check import Check
-
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_DURATION = r"^(?=\d)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,6}s)?$"
-_LONGEST = timedelta(days=3650)
-
-
-def parse_duration(value: object) -> timedelta:
-    """Such as "90s", "5m", "1h30m" or "2d". ValueError tells how to write one."""
-    found = re.fullmatch(_DURATION, value) if isinstance(value, str) else None
-    if found is None:
-        hint = ", with its unit" if isinstance(value, int | float) else ""
-        raise ValueError(f"must be a duration such as 90s, 5m, 1h30m or 2d{hint}")
-    duration = timedelta(**{_UNITS[part[-1]]: int(part[:-1]) for part in found.groups() if part})
-    if duration > _LONGEST:
-        raise ValueError("must be at most 3650d")
-    return duration
-
-
-def format_duration(duration: timedelta) -> str:
-    """As `parse_duration` reads it: "1h30m"."""
-    rest = int(duration.total_seconds())
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["90s", "5m", "1h30m", "2d"]}),
-]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 def policy_json_schema() -> dict[str, Any]:
     """For editors, and for whoever checks a policy file before it is rolled out."""
-    schema: dict[str, Any] = _without_noise(policy_model().model_json_schema())
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
-
-
-def _without_noise(schema: Any) -> Any:
-    """Titles repeat the names, and a default of null only says that nothing is changed."""
-    if isinstance(schema, list):
-        return [_without_noise(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        name: _without_noise(value)
-        for name, value in schema.items()
-        if not (name == "default" and value is None) and not (name == "title" and isinstance(value, str))
-    }
+    return json_schema(policy_model())
 
 
 @cache

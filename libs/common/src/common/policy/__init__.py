@@ -1,0 +1,1 @@
+"""What all policy files have in common: strict YAML, every mistake at once with its path, a schema, hot reload."""
