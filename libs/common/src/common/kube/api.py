@@ -58,8 +58,8 @@ class Api:
     def statistics(self) -> ApiStatistics:
         return self._transport.statistics
 
-    async def get(self, path: str, params: Params = NO_PARAMS, *, type_: Any = Any) -> Any:
-        return _decoded(await self.request("GET", path, params), type_, path)
+    async def get(self, path: str, params: Params = NO_PARAMS, *, type_: Any = Any, accept: str = JSON) -> Any:
+        return _decoded(await self.request("GET", path, params, accept=accept), type_, path)
 
     async def post(self, path: str, body: Any, *, type_: Any = Any) -> Any:
         return _decoded(await self.request("POST", path, body=body), type_, path)
@@ -81,20 +81,23 @@ class Api:
         *,
         body: Any = None,
         content_type: str = JSON,
+        accept: str = JSON,
         timeout_seconds: float | None = None,
+        attempts: int | None = None,
     ) -> bytes:
-        """The body of a 2xx answer. What may be repeated is tried as often as the settings say."""
+        """The body of a 2xx answer. What may be repeated is tried `attempts` times, or as often as the settings say."""
         data = None if body is None else msgspec.json.encode(body)
         limits = self._limits(total=timeout_seconds or self._settings.request_timeout_seconds)
+        attempts = attempts or self._settings.attempts
         attempt = 0
         while True:
             try:
                 async with self._transport.open(
-                    method, path, params, limits=limits, body=data, content_type=content_type
+                    method, path, params, limits=limits, body=data, content_type=content_type, accept=accept
                 ) as response:
                     return await response.read()
             except KubeError as error:
-                if attempt + 1 >= self._settings.attempts or not may_retry(method, error):
+                if attempt + 1 >= attempts or not may_retry(method, error):
                     raise
                 delay = self._backoff.delay(attempt, self._random, error.retry_after_seconds)
             attempt += 1

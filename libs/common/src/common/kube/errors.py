@@ -3,10 +3,18 @@
 import msgspec
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """One of the causes in a Status, such as a PodDisruptionBudget that forbids an eviction."""
+
+    reason: str | None = None
+    message: str | None = None
+
+
 class KubeError(Exception):
     """Base. `status` is the HTTP status, 0 when there was none; `sent` is False when the request never left."""
 
     status = 0
+    causes: tuple[Cause, ...] = ()
 
     def __init__(self, message: str, *, sent: bool = True, retry_after_seconds: float | None = None) -> None:
         super().__init__(" ".join(message.split()))
@@ -66,11 +74,16 @@ _HINTS: dict[type[KubeError], str] = {
 }
 
 
+class _Details(msgspec.Struct):
+    causes: tuple[Cause, ...] | None = None
+
+
 class _Status(msgspec.Struct):
     """What a Kubernetes Status says."""
 
     message: str | None = None
     code: int | None = None
+    details: _Details | None = None
 
 
 def from_answer(status: int, body: bytes, what: str, retry_after_seconds: float | None = None) -> KubeError:
@@ -79,6 +92,7 @@ def from_answer(status: int, body: bytes, what: str, retry_after_seconds: float 
     message = f"{what}: {message_of(body) or f'HTTP {status}'}{_HINTS.get(kind, '')}"
     error = kind(message, retry_after_seconds=retry_after_seconds)
     error.status = status
+    error.causes = _causes_of(body)
     return error
 
 
@@ -89,6 +103,14 @@ def from_frame(body: bytes, what: str) -> KubeError:
     except msgspec.MsgspecError:
         code = None
     return from_answer(code or 500, body, what)
+
+
+def _causes_of(body: bytes) -> tuple[Cause, ...]:
+    try:
+        details = msgspec.json.decode(body, type=_Status).details
+    except msgspec.MsgspecError:
+        return ()
+    return (details.causes if details else None) or ()
 
 
 def message_of(body: bytes) -> str:

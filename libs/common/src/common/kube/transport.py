@@ -13,7 +13,7 @@ from common.kube.errors import BadKubeconfig, KubeError, Unavailable, from_answe
 from common.kube.statistics import ApiStatistics
 from common.kube.target import Target, target_of
 
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "k8s-health-checker"}
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "k8s-health-checker"}
 # Unpacking gzip would cost more than the bytes do: an API server is near, and this client is bound by its CPU.
 NO_OLD_HTTP = {400, 426, 505}  # what a proxy that knows no HTTP/1.0 says
 READ_BUFFER_BYTES = 2 << 20
@@ -46,11 +46,12 @@ class Transport:
         limits: aiohttp.ClientTimeout,
         body: bytes | None = None,
         content_type: str = "",
+        accept: str = "application/json",
         streaming: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A 2xx answer, to be read inside the block; losing the connection there is a KubeError too."""
         target = target_of(method, path, params)
-        headers = HEADERS | ({"Content-Type": content_type} if body is not None else {})
+        headers = HEADERS | {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         request = {"method": method, "url": self.host + path, "params": params, "data": body, "timeout": limits}
         started = self._clock.monotonic()
         try:
