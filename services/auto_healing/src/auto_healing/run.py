@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from auto_healing.plan import Plan
+from common.contracts import ObjectKey
 
 
 class RunState(StrEnum):
@@ -48,6 +49,8 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.APPROVED: frozenset({RunState.RUNNING, RunState.DECLINED, RunState.EXPIRED}),
     RunState.RUNNING: frozenset({RunState.VERIFYING, RunState.FAILED, RunState.UNDONE, RunState.DECLINED}),
     RunState.VERIFYING: frozenset({RunState.HEALED, RunState.FAILED, RunState.UNDONE}),
+    RunState.HEALED: frozenset({RunState.UNDONE}),  # by a person
+    RunState.FAILED: frozenset({RunState.UNDONE}),
 }
 
 
@@ -60,6 +63,16 @@ class StepState(StrEnum):
     FAILED = "failed"
     UNDONE = "undone"
     UNDO_FAILED = "undo-failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a run happens, as it was when proposed: what the guards of later runs count by."""
+
+    owner: ObjectKey  # top workload of the target, or the target itself
+    node: str = ""
+    zone: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +94,9 @@ class Run:
     score_before: float | None = None  # of the target, as health_monitor told
     score_after: float | None = None
     seconds_to_heal: float | None = None  # from the finding's beginning to healed
+    place: Place
+    verifying_at: datetime | None = None
+    recurred_at: datetime | None = None  # the same finding on the same owner, within a day of being healed
+    approver_groups: tuple[str, ...] = ()
+    undo_by: str = ""  # who wants it undone; empty: nobody
+    undo_reason: str = ""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -125,6 +126,12 @@ run = Table(
     _instant("updated_at"),
     _instant("started_at", nullable=True),
     _instant("ended_at", nullable=True),
+    _instant("verifying_at", nullable=True),
+    _instant("recurred_at", nullable=True),  # the same finding on the same owner, within a day of being healed
+    Column("place", JSONB, nullable=False),  # owner, node, zone, pool and the like, for the guards of later runs
+    Column("approver_groups", JSONB, nullable=False),
+    _text("undo_by"),  # who wants it undone: a person, or the service itself; empty: nobody
+    _text("undo_reason"),
     Column("previous", Uuid, nullable=True),
     Column("score_before", Double, nullable=True),
     Column("score_after", Double, nullable=True),
@@ -173,11 +180,21 @@ ledger = Table(
     _text("actor"),  # "policy", a person, or the service itself
     _text("guard"),
     _text("message"),
-    Column("data", JSONB, nullable=False),
+    Column("data", JSON, nullable=False),  # not JSONB, which would not keep the text that `hash` covers
     Column("hash", LargeBinary, nullable=False),
     Index("ix_ledger_at", "at"),
     Index("ix_ledger_object", "kind", "namespace", "name", "seq"),
     Index("ix_ledger_run", "run_id", "seq", postgresql_where=text("run_id IS NOT NULL")),
+)
+
+# One row: the newest entry of the ledger. Its lock puts writers in order; it also tells when the newest are missing.
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="single"),
 )
 
 # What a removed beginning of the ledger ended with, so that the rest can still be proved.

@@ -1,0 +1,183 @@
+"""The runs of the last day, in memory and in order, so that guards can ask thousands of times a second."""
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from auto_healing.history import History, PastRun
+from auto_healing.plan import Harm
+from auto_healing.run import Run, RunState
+from common.contracts import ObjectKey
+
+KEPT = timedelta(days=1)
+
+# An approved run counts already: else a storm would approve more runs than the budgets allow before the first starts.
+ACTIVE = frozenset({RunState.APPROVED, RunState.RUNNING, RunState.VERIFYING})
+_NEVER_STARTED = frozenset({RunState.PROPOSED, RunState.AWAITING_APPROVAL, RunState.EXPIRED, RunState.OBSERVED})
+
+
+def past_of(run: Run) -> PastRun | None:
+    """What guards count of a run; None for one that neither acts nor has acted."""
+    if run.state in _NEVER_STARTED or (run.state is RunState.DECLINED and run.started_at is None):
+        return None
+    steps, findings = run.plan.steps, run.plan.fault.findings
+    return PastRun(
+        id=run.id,
+        rule=run.plan.rule,
+        action=steps[0].action if steps else "",
+        harm=Harm.HARMFUL if any(step.harm is Harm.HARMFUL for step in steps) else Harm.RESTORING,
+        target=run.plan.target.key,
+        owner=run.place.owner,
+        revision=run.plan.fault.revision,
+        node=run.place.node,
+        zone=run.place.zone,
+        pool=run.place.pool,
+        namespace=run.plan.target.namespace,
+        code=findings[0].code if findings else "",
+        state=run.state,
+        started_at=run.started_at or run.updated_at,
+        ended_at=run.ended_at,
+        displaced=sum(len(step.displaces) for step in steps),
+    )
+
+
+class Timeline(Collection[PastRun]):
+    """Runs by their beginning; iterates from the newest to the oldest, as they are at that moment."""
+
+    __slots__ = ("_runs",)
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[datetime, UUID, PastRun]] = []
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[PastRun]:
+        return (run for _, _, run in reversed(self._runs))
+
+    def __contains__(self, run: object) -> bool:
+        return any(each is run for each in self)
+
+    def add(self, run: PastRun) -> None:
+        insort(self._runs, (run.started_at, run.id, run), key=_position)
+
+    def remove(self, run: PastRun) -> None:
+        del self._runs[bisect_left(self._runs, (run.started_at, run.id), key=_position)]
+
+    def since(self, at: datetime) -> list[PastRun]:
+        first = bisect_left(self._runs, at, key=lambda entry: entry[0])
+        return [run for _, _, run in reversed(self._runs[first:])]
+
+    def oldest_first(self) -> Iterator[PastRun]:
+        return (run for _, _, run in self._runs)
+
+
+def _position(entry: tuple[datetime, UUID, PastRun]) -> tuple[datetime, UUID]:
+    return entry[0], entry[1]
+
+
+_NONE = Timeline()
+
+
+class Past:
+    """Implements History. What was there before is loaded when this replica begins to lead."""
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, PastRun] = {}
+        self._active: dict[UUID, PastRun] = {}
+        self._all = Timeline()
+        self._of_target: dict[ObjectKey, Timeline] = defaultdict(Timeline)
+        self._of_owner: dict[ObjectKey, Timeline] = defaultdict(Timeline)
+        self._in_namespace: dict[str, Timeline] = defaultdict(Timeline)
+
+    def load(self, runs: Iterable[Run]) -> None:
+        """Forget everything and begin with these."""
+        for known in list(self._runs):
+            self._forget(known)
+        for run in runs:
+            self.put(run)
+
+    def put(self, run: Run) -> None:
+        """A run began, moved on or ended."""
+        self._forget(run.id)
+        if (past := past_of(run)) is not None:
+            self._runs[past.id] = past
+            for timeline in self._timelines(past):
+                timeline.add(past)
+            if past.state in ACTIVE:
+                self._active[past.id] = past
+
+    def prune(self, now: datetime) -> None:
+        """Drop what ended and began more than a day ago."""
+        while (oldest := next(self._ended(), None)) is not None and oldest.started_at < now - KEPT:
+            self._forget(oldest.id)
+
+    def _ended(self) -> Iterator[PastRun]:
+        return (run for run in self._all.oldest_first() if run.id not in self._active)
+
+    def _forget(self, run_id: UUID) -> None:
+        self._active.pop(run_id, None)
+        if (known := self._runs.pop(run_id, None)) is not None:
+            for timeline in self._timelines(known):
+                timeline.remove(known)
+            self._drop_empty(known)
+
+    def _drop_empty(self, run: PastRun) -> None:
+        for index, key in ((self._of_target, run.target), (self._of_owner, run.owner)):
+            if not index[key]:
+                del index[key]
+        if not self._in_namespace[run.namespace]:
+            del self._in_namespace[run.namespace]
+
+    def _timelines(self, run: PastRun) -> tuple[Timeline, ...]:
+        return (
+            self._all,
+            self._of_target[run.target],
+            self._of_owner[run.owner],
+            self._in_namespace[run.namespace],
+        )
+
+    def active(self) -> Collection[PastRun]:
+        return sorted(self._active.values(), key=lambda run: run.started_at, reverse=True)
+
+    def of_target(self, target: ObjectKey) -> Collection[PastRun]:
+        return self._of_target.get(target, _NONE)
+
+    def of_owner(self, owner: ObjectKey) -> Collection[PastRun]:
+        return self._of_owner.get(owner, _NONE)
+
+    def in_namespace(self, namespace: str) -> Collection[PastRun]:
+        return self._in_namespace.get(namespace, _NONE)
+
+    def since(self, at: datetime) -> Collection[PastRun]:
+        return self._all.since(at)
+
+    def without(self, run_id: UUID) -> History:
+        """The same as a run itself must see it, which does not stand in its own way."""
+        return _Without(self, run_id)
+
+
+class _Without:
+    def __init__(self, past: Past, run_id: UUID) -> None:
+        self._past = past
+        self._run_id = run_id
+
+    def _others(self, runs: Collection[PastRun]) -> Collection[PastRun]:
+        return [run for run in runs if run.id != self._run_id]
+
+    def active(self) -> Collection[PastRun]:
+        return self._others(self._past.active())
+
+    def of_target(self, target: ObjectKey) -> Collection[PastRun]:
+        return self._others(self._past.of_target(target))
+
+    def of_owner(self, owner: ObjectKey) -> Collection[PastRun]:
+        return self._others(self._past.of_owner(owner))
+
+    def in_namespace(self, namespace: str) -> Collection[PastRun]:
+        return self._others(self._past.in_namespace(namespace))
+
+    def since(self, at: datetime) -> Collection[PastRun]:
+        return self._others(self._past.since(at))
