@@ -1,6 +1,6 @@
 """What routes work with, and what they say when it is not there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -14,9 +14,11 @@ from common.web.problems import Problem
 
 if TYPE_CHECKING:
     from auto_healing.decide import World
+    from auto_healing.kube.cluster import Cluster
     from auto_healing.policy import HealingPolicy
     from auto_healing.storage.changes import Changes
     from auto_healing.storage.evidence import EvidenceStore
+    from auto_healing.storage.inbox import Inbox
     from auto_healing.storage.ledger import Ledger
     from auto_healing.storage.manifests import Manifests
     from auto_healing.storage.pauses import Pauses
@@ -30,6 +32,7 @@ class Stored:
     """What rests on the database."""
 
     database: Database
+    inbox: "Inbox"
     ledger: "Ledger"
     runs: "Runs"
     pauses: "Pauses"
@@ -63,6 +66,8 @@ class Services:
     policy: "Callable[[], HealingPolicy]"
     policy_file: Any
     storage: StorageState
+    cluster: "Cluster"  # live reads and writes, for what a person asks for
+    webhook_secrets: Sequence[str] = ()
 
 
 def _services(request: Request) -> Services:
