@@ -227,7 +227,7 @@ manifest = Table(
     *_object(),
     _text("uid"),
     _instant("at"),
-    Column("content", JSONB, nullable=False),
+    Column("content", JSON, nullable=False),  # not JSONB, which takes no text with an escaped NUL
     _instant("restored_at", nullable=True),
     _text("restored_by", nullable=True),
 )
