@@ -15,7 +15,7 @@ from common.clock import Clock
 from common.cluster.decode.policies import PdbShape, pdb_row
 from common.contracts import ObjectRef
 from common.kube.api import JSON, MERGE_PATCH, Api
-from common.kube.errors import Conflict, Gone, KubeError, NotFound
+from common.kube.errors import Conflict, Gone, Invalid, KubeError, NotFound
 from common.kube.retry import Backoff, may_retry
 
 log = structlog.get_logger(__name__)
@@ -156,7 +156,14 @@ class LiveCluster:
     async def _patch(self, ref: ObjectRef, path: str, body: Manifest, resource_version: str = "") -> Manifest:
         metadata = {**body.get("metadata", {}), "uid": _uid_of(ref)}
         metadata |= {"resourceVersion": resource_version} if resource_version else {}
-        patched: Manifest = await self._write("PATCH", path, {**body, "metadata": metadata}, content_type=MERGE_PATCH)
+        try:
+            patched: Manifest = await self._write(
+                "PATCH", path, {**body, "metadata": metadata}, content_type=MERGE_PATCH
+            )
+        except Invalid as error:
+            if "metadata.uid" in str(error):  # said of a uid that is not the object's: it cannot be changed
+                raise Conflict(f"{ref.key} is not the object that was seen: it was made again since") from error
+            raise
         return patched
 
     async def _pdbs_of(self, pod: ObjectRef) -> Sequence[str]:
