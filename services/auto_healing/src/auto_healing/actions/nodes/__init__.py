@@ -1,5 +1,7 @@
 """The actions on nodes, in the order of the catalogue."""
 
 from auto_healing.actions.action import Action
+from auto_healing.actions.nodes.cordon import Cordon
+from auto_healing.actions.nodes.uncordon import Uncordon
 
-NODE_ACTIONS: tuple[Action, ...] = ()
+NODE_ACTIONS: tuple[Action, ...] = (Cordon(), Uncordon())

@@ -1,0 +1,52 @@
+"""Fields of Kubernetes objects by path: what they hold, and the JSON merge patch that sets one.
+
+A segment names a key of an object, or in brackets the item of a list by what identifies it: a taint is
+("spec", "taints", "[key=example.com/sick,effect=NoSchedule]"). A merge patch can only replace a list as a whole, so
+that such a patch has to be guarded by the resourceVersion of the object that it was made from.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def item(**identity: str) -> str:
+    """The segment of a list's item, such as `item(key="example.com/sick", effect="NoSchedule")`."""
+    return "[" + ",".join(f"{key}={value}" for key, value in identity.items()) + "]"
+
+
+def value_at(content: Any, path: Sequence[str]) -> Any:
+    """What the field holds; None when it is not there."""
+    for segment in path:
+        if identity := _identity(segment):
+            content = next((each for each in content or () if _is(each, identity)), None)
+        else:
+            content = content.get(segment) if isinstance(content, Mapping) else None
+    return content
+
+
+def patch_setting(content: Any, path: Sequence[str], value: Any) -> Any:
+    """The merge patch that sets the field of `content` to the value, or takes it away where that is None."""
+    if not path:
+        return value
+    first, rest = path[0], path[1:]
+    if identity := _identity(first):
+        return _list_with(content or (), identity, rest, value)
+    inner = content.get(first) if isinstance(content, Mapping) else None
+    return {first: patch_setting(inner, rest, value)}
+
+
+def _list_with(items: Sequence[Any], identity: Mapping[str, str], rest: Sequence[str], value: Any) -> list[Any]:
+    if rest:
+        raise ValueError("the item of a list can only be set as a whole")
+    others = [each for each in items if not _is(each, identity)]
+    return others if value is None else [*others, value]
+
+
+def _identity(segment: str) -> dict[str, str]:
+    if not (segment.startswith("[") and segment.endswith("]")):
+        return {}
+    return dict(pair.split("=", 1) for pair in segment[1:-1].split(","))
+
+
+def _is(each: Any, identity: Mapping[str, str]) -> bool:
+    return isinstance(each, Mapping) and all(each.get(key) == value for key, value in identity.items())
