@@ -3,6 +3,7 @@
 What a command needs is imported when it runs: a scan must not wait for the web framework and the database.
 """
 
-from health_monitor.cli import checks, policy, scan, serve, token
+from common.cli.token import TokenCommand
+from health_monitor.cli import checks, policy, scan, serve
 
-COMMANDS = (scan, serve, policy, checks, token)
+COMMANDS = (scan, serve, policy, checks, TokenCommand("HEALTH_MONITOR_"))

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from health_monitor.cli.failure import OK
+from common.cli.failure import OK
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

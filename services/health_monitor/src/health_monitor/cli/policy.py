@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from health_monitor.cli.failure import BELOW_THRESHOLD, OK, CommandFailed
+from common.cli.failure import NOT_GOOD, OK, CommandFailed
 
 if TYPE_CHECKING:
     from health_monitor.policy import Policy
@@ -31,7 +31,7 @@ def run_check(args: argparse.Namespace) -> int:
     except PolicyError as error:
         for mistake in error.mistakes:
             print(f"{args.file}: {mistake}", file=sys.stderr)
-        return BELOW_THRESHOLD
+        return NOT_GOOD
     print(f"{args.file}: good")
     return OK
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from health_monitor.cli.failure import BELOW_THRESHOLD, OK, CommandFailed
+from common.cli.failure import NOT_GOOD, OK, CommandFailed
 
 if TYPE_CHECKING:
     from health_monitor.policy import Policy
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     with _waiting():
         report = asyncio.run(_scan(args, policy))
     _write(report, args)
-    return BELOW_THRESHOLD if report.failed else OK
+    return NOT_GOOD if report.failed else OK
 
 
 async def _scan(args: argparse.Namespace, policy: "Policy") -> "Report":

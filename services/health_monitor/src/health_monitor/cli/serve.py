@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from health_monitor.cli.failure import CommandFailed
+from common.cli.failure import CommandFailed
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

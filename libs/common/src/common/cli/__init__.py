@@ -1,0 +1,1 @@
+"""The command lines of the services: what they have in common."""
