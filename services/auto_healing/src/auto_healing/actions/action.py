@@ -4,7 +4,7 @@ Every write goes through the `Cluster` it is handed. `apply` may be called again
 the cluster and does only what is still missing, guarded by uid, and marks what it writes with the run's id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -70,6 +70,33 @@ class Change:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doomed:
+    """One object of many that are about to be deleted: why, and what is kept of it."""
+
+    ref: ObjectRef
+    reason: str  # one sentence for people
+    manifest: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spared:
+    """One object that was to be deleted and was left, with the reason."""
+
+    ref: ObjectRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """An object that was found unused often and long enough. Whoever touched it after `since` still cares for it."""
+
+    ref: ObjectRef
+    reason: str
+    since: datetime
+
+
 class Store(Protocol):
     """What an action must have stored before it destroys or changes something. Each returns when it is committed."""
 
@@ -83,6 +110,12 @@ class Store(Protocol):
 
     async def release(self, change: UUID) -> None:
         """It was taken back."""
+
+    async def save_batch(self, doomed: Sequence[Doomed], spared: Sequence[Spared] = ()) -> None:
+        """Evidence, manifest and a ledger entry of each of hundreds of objects, in one transaction."""
+
+    async def marked(self, rule: str, namespace: str, due_by: datetime) -> Sequence[Marked]:
+        """What cleanup has marked, and whose time had come at that instant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

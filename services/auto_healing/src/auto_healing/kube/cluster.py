@@ -1,6 +1,6 @@
 """The one way to the API server for whoever acts: reads of single live objects, and every write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from common.contracts import ObjectRef
@@ -30,6 +30,12 @@ class Cluster(Protocol):
 
     async def list(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> Sequence[Manifest]:
         """Whole objects, page by page; for few of them only."""
+
+    def pages(self, path: str, *, metadata_only: bool = False) -> AsyncIterator[bytes]:
+        """The JSON of a list, page by page as the server sends it, for whoever decodes little of very many objects.
+
+        `path` is a collection of any kind, also one that nothing here knows. Secrets always come as metadata only.
+        """
 
     async def logs(self, pod: ObjectRef, container: str, *, previous: bool, lines: int) -> str: ...
 

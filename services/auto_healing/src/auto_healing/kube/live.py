@@ -1,7 +1,7 @@
 """The live cluster over the API server's own API: reads that never come from a cache, and guarded writes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -27,6 +27,14 @@ LOG_SECONDS = 5.0  # a kubelet that does not answer is not waited for
 LOG_BYTES = 1 << 20
 OBJECT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 OBJECTS = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class _Continue(msgspec.Struct):
+    continue_: str | None = msgspec.field(name="continue", default=None)
+
+
+class _Page(msgspec.Struct):
+    metadata: _Continue
 
 
 class _Pdbs(msgspec.Struct):
@@ -79,6 +87,17 @@ class LiveCluster:
             token = answer["metadata"].get("continue") or ""
             if not token:
                 return found
+
+    async def pages(self, path: str, *, metadata_only: bool = False) -> AsyncIterator[bytes]:
+        accept = OBJECTS if metadata_only or _secrets(path) else JSON
+        token = ""
+        while True:
+            page = {"limit": str(PAGE)} | ({"continue": token} if token else {})
+            body = await self._api.request("GET", path, page, accept=accept)
+            yield body
+            token = msgspec.json.decode(body, type=_Page).metadata.continue_ or ""
+            if not token:
+                return
 
     async def logs(self, pod: ObjectRef, container: str, *, previous: bool, lines: int) -> str:
         params = {"container": container, "tailLines": str(lines), "limitBytes": str(LOG_BYTES)}
@@ -183,7 +202,13 @@ class LiveCluster:
                 raise NotActing(f"{method} {path} was not sent: this replica does not lead, so it writes nothing")
             try:
                 answer = await self._api.request(
-                    method, path, body=body, content_type=content_type, timeout_seconds=WRITE_SECONDS, attempts=1
+                    method,
+                    path,
+                    body=body,
+                    content_type=content_type,
+                    accept=OBJECT if _secrets(path) else JSON,  # an answer to a write carries the data, too
+                    timeout_seconds=WRITE_SECONDS,
+                    attempts=1,
                 )
             except KubeError as error:
                 if attempt + 1 >= ATTEMPTS or eviction.forbids(error) or not may_retry(method, error):
@@ -193,6 +218,10 @@ class LiveCluster:
                 return msgspec.json.decode(answer)
             attempt += 1
             await asyncio.sleep(delay)
+
+
+def _secrets(path: str) -> bool:
+    return path.startswith("/api/v1/") and "secrets" in path.split("/")
 
 
 def _named(found: dict[str, Any], resource: Resource) -> Manifest:

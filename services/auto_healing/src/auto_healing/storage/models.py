@@ -274,6 +274,20 @@ tombstone = Table(
     Column("scans", Integer, nullable=False),
     _text("reason"),
     Column("told", Boolean, nullable=False),  # the owner, by an event on the object
+    _instant("due_at", nullable=True),  # when it had been found often and long enough; null: it has not yet
+    Index("ix_tombstone_object", "kind", "namespace", "name"),
+)
+
+# One row for each cleanup rule: its last look, and what a person has asked for that the leader has yet to do.
+cleanup = Table(
+    "cleanup",
+    metadata,
+    _text("rule", primary_key=True),
+    _instant("looked_at", nullable=True),
+    Column("result", JSONB, nullable=True),
+    _text("asked", nullable=True),  # "scan" or "run"
+    _text("asked_by", nullable=True),
+    _instant("asked_at", nullable=True),
 )
 
 # Earned autonomy: what would have been done in the shadow, and whether the trouble went away by itself.
