@@ -14,6 +14,8 @@ from msgspec import Struct
 from common.contracts.objects import ObjectKey
 
 Labels = Mapping[str, str]
+Expression = tuple[str, str, tuple[str, ...]]  # key, operator, values
+HostPort = tuple[str, str, int]  # protocol, address (empty: every one), port
 
 
 class Value(Struct, frozen=True, gc=False, kw_only=True):
@@ -57,7 +59,7 @@ class Selector(Value, frozen=True, gc=False, kw_only=True):
     """A label selector. `everything` tells an empty selector (matches all) from none (matches nothing)."""
 
     labels: Labels
-    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()  # key, operator, values
+    expressions: tuple[Expression, ...] = ()
     everything: bool = False
 
     def matches(self, labels: Labels) -> bool:
@@ -126,6 +128,76 @@ class Toleration(Value, frozen=True, gc=False, kw_only=True):
         if not self.key:
             return self.operator == "Exists"
         return self.key == taint.key and (self.operator == "Exists" or self.value == taint.value)
+
+
+class NodeTerm(Value, frozen=True, gc=False, kw_only=True):
+    """One term of a node affinity: all its requirements hold. An empty term matches no node."""
+
+    labels: tuple[Expression, ...] = ()
+    fields: tuple[Expression, ...] = ()  # the API knows one field, metadata.name
+
+    def matches(self, name: str, labels: Labels) -> bool:
+        if not self.labels and not self.fields:
+            return False
+        return all(_suits(labels.get(key), operator, values) for key, operator, values in self.labels) and all(
+            _suits(name, operator, values) for _, operator, values in self.fields
+        )
+
+
+def _suits(value: str | None, operator: str, values: tuple[str, ...]) -> bool:
+    if operator not in {"Gt", "Lt"}:
+        return _holds(value, operator, values)
+    try:
+        number, bound = int(value or ""), int(values[0])
+    except (ValueError, IndexError):
+        return False
+    return number > bound if operator == "Gt" else number < bound
+
+
+class PodTerm(Value, frozen=True, gc=False, kw_only=True):
+    """One required term of a pod affinity or anti-affinity: the pods that it means, and what it calls one place.
+
+    Without `namespaces` and `namespace_selector` it means pods of the own namespace, else those of either.
+    """
+
+    topology_key: str
+    selector: Selector
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: Selector | None = None
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it may mean pods of other namespaces."""
+        return bool(self.namespaces) or self.namespace_selector is not None
+
+
+class Spread(Value, frozen=True, gc=False, kw_only=True):
+    """A topology spread constraint that must hold (DoNotSchedule)."""
+
+    topology_key: str
+    selector: Selector
+    max_skew: int = 1
+    min_domains: int = 1
+    heeds_affinity: bool = True  # nodeAffinityPolicy Honor: nodes that the pod may not choose count not
+    heeds_taints: bool = False  # nodeTaintsPolicy Honor
+    same_labels: tuple[str, ...] = ()  # matchLabelKeys: what the pods must have in common besides
+
+
+class Scheduling(Value, frozen=True, gc=False, kw_only=True):
+    """What a pod's spec says about where it may run, beyond requests, tolerations and claims. Shared by a template."""
+
+    node_selector: Labels = {}
+    node_terms: tuple[NodeTerm, ...] = ()  # of the required node affinity, of which one must match; none: no matter
+    preferred_nodes: tuple[tuple[int, NodeTerm], ...] = ()  # with their weights
+    affinity: tuple[PodTerm, ...] = ()
+    anti_affinity: tuple[PodTerm, ...] = ()
+    spread: tuple[Spread, ...] = ()
+    host_ports: tuple[HostPort, ...] = ()
+    gates: tuple[str, ...] = ()  # scheduling gates that are still shut
+    priority: int = 0
+
+
+ANYWHERE = Scheduling()  # one value for all pods that say nothing
 
 
 class NodeRow(Row, frozen=True, gc=False, kw_only=True):
@@ -203,6 +275,7 @@ class PodRow(Row, frozen=True, gc=False, kw_only=True):
     finalizers: tuple[str, ...] = ()
     mirror: bool = False  # a static pod, made by a kubelet
     generation: int = 0  # of the spec; 0 before Kubernetes 1.33
+    scheduling: Scheduling = ANYWHERE
 
     @property
     def finished(self) -> bool:
@@ -313,6 +386,7 @@ class PersistentVolumeClaimRow(Row, frozen=True, gc=False, kw_only=True):
     volume: str = ""
     storage_class: str = ""
     requested_bytes: int = 0
+    access_modes: tuple[str, ...] = ()  # as granted, or as asked for while it is not bound
 
 
 class PersistentVolumeRow(Row, frozen=True, gc=False, kw_only=True):
@@ -324,6 +398,7 @@ class PersistentVolumeRow(Row, frozen=True, gc=False, kw_only=True):
     reclaim_policy: str = ""
     storage_class: str = ""
     phase_changed_at: datetime | None = None  # lastPhaseTransitionTime
+    node_terms: tuple[NodeTerm, ...] = ()  # of its node affinity, of which one must match; none: reached from anywhere
 
 
 class ServiceRow(Row, frozen=True, gc=False, kw_only=True):

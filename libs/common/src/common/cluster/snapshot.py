@@ -102,6 +102,9 @@ class ClusterSnapshot(Protocol):
 
     def pods_in(self, namespace: str) -> Collection[PodRow]: ...
 
+    def repelling(self, namespace: str) -> Collection[PodRow]:
+        """Pods with a required anti-affinity that may be about pods of the namespace. Kept incrementally."""
+
     def pods_of(self, workload: ObjectKey) -> Collection[PodRow]:
         """Pods whose owner chain contains the workload, at any height."""
 

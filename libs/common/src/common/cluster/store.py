@@ -39,6 +39,7 @@ Update = Callable[[ObjectKey, Any, Any], None]  # key, row before, row after
 
 NODE_LEASES = "kube-node-lease"
 MAX_OWNERS = 10  # deeper chains are a loop
+EVERYWHERE = ""  # no namespace is called so
 EVENTS_KEPT = 10_000
 EVENT_LIFE = timedelta(hours=1)  # as long as the API server keeps them by default (--event-ttl)
 
@@ -67,6 +68,7 @@ class Store:
         self._tolerations = TolerationSets()
         self._pods_on = Grouped[PodRow, str](lambda pod: pod.node)
         self._pods_in = Grouped[PodRow, str](lambda pod: pod.namespace)
+        self._repelling = Grouped[PodRow, str](_repelled)
         self._pods_of = Grouped[PodRow, ObjectKey](_owner_key)
         self._owned = Grouped[Row, ObjectKey](_owner_key)
         self._requested = Totals(lambda pod: pod.requests)
@@ -94,6 +96,7 @@ class Store:
             return
         self._pods_on.update(key, before, after)
         self._pods_in.update(key, before, after)
+        self._repelling.update(key, before, after)
         self._pods_of.update(key, before, after)
         self._requested.update(key, before, after)
         self._limits.update(key, before, after)
@@ -229,6 +232,10 @@ class Store:
     def pods_in(self, namespace: str) -> Collection[PodRow]:
         return Rows(self._pods_in[namespace], self._tables[PodRow])
 
+    def repelling(self, namespace: str) -> Collection[PodRow]:
+        keys = [*self._repelling[namespace], *self._repelling[EVERYWHERE]]
+        return Rows(keys, self._tables[PodRow])
+
     def pods_of(self, workload: ObjectKey) -> Collection[PodRow]:
         groups = [pods for owner in self._descendants(workload) if (pods := self._pods_of[owner])]
         keys = groups[0] if len(groups) == 1 else [key for group in groups for key in group]
@@ -291,6 +298,14 @@ def _owner_key(row: Row) -> ObjectKey | None:
     return ObjectKey(owner.kind, "" if owner.kind == "Node" else row.namespace, owner.name)
 
 
+def _repelled(pod: PodRow) -> str | None:
+    """The namespace whose pods it may keep away."""
+    terms = pod.scheduling.anti_affinity
+    if not terms:
+        return None
+    return EVERYWHERE if any(term.crosses for term in terms) else pod.namespace
+
+
 def _pdb_selector(pdb: PodDisruptionBudgetRow) -> Selector:
     return pdb.selector
 
@@ -309,6 +324,7 @@ def _same_place(before: PodRow, after: PodRow) -> bool:
         and before.requests is after.requests
         and before.limits is after.limits
         and before.tolerations is after.tolerations
+        and before.scheduling is after.scheduling
     )
 
 

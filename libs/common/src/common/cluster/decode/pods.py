@@ -29,7 +29,17 @@ from common.cluster.decode.resources import (
     effective,
     resources_of,
 )
-from common.cluster.rows import Condition, Container, ContainerStatus, PodRow, Resources, Toleration
+from common.cluster.decode.scheduling import NOTHING, GateShape, Plain, PortShape, host_port_of, scheduling_of
+from common.cluster.rows import (
+    Condition,
+    Container,
+    ContainerStatus,
+    HostPort,
+    PodRow,
+    Resources,
+    Scheduling,
+    Toleration,
+)
 
 MIRROR = b"kubernetes.io/config.mirror"
 
@@ -41,6 +51,7 @@ class Present(Shape, frozen=True, gc=False):
 class ContainerShape(Shape, frozen=True, gc=False, rename="camel"):
     name: str = ""
     resources: ResourcesShape | None = None
+    ports: tuple[PortShape, ...] | None = None
     restart_policy: str | None = None
     liveness_probe: Present | None = None
     readiness_probe: Present | None = None
@@ -73,6 +84,11 @@ class PodSpecShape(Shape, frozen=True, gc=False, rename="camel"):
     priority_class_name: str | None = None
     overhead: AmountsShape | None = None
     resources: ResourcesShape | None = None
+    priority: int | None = None
+    node_selector: Raw = ABSENT
+    affinity: Raw = ABSENT
+    topology_spread_constraints: Raw = ABSENT
+    scheduling_gates: tuple[GateShape, ...] | None = None
 
 
 class EndShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -131,6 +147,7 @@ class SpecPart(NamedTuple):
     tolerations: tuple[Toleration, ...]
     claims: tuple[str, ...]
     priority_class: str
+    scheduling: Scheduling
 
 
 def pod_row(pod: PodShape, before: PodRow | None = None) -> PodRow:
@@ -172,6 +189,7 @@ def pod_row(pod: PodShape, before: PodRow | None = None) -> PodRow:
         mirror=MIRROR in annotations,
         finalizers=_shared(meta.finalizers) if meta.finalizers else (),
         generation=meta.generation or 0,
+        scheduling=spec.scheduling,
     )
 
 
@@ -184,7 +202,9 @@ def _same_spec(before: PodRow, meta: Meta) -> bool:
 
 def _spec_part(pod: str, raw: Raw) -> SpecPart:
     spec = _SPEC.decode(raw) if raw else PodSpecShape()
-    containers, requests, limits = _parts(spec.init_containers, spec.containers, spec.resources, spec.overhead)
+    containers, requests, limits, host_ports = _parts(
+        spec.init_containers, spec.containers, spec.resources, spec.overhead
+    )
     return SpecPart(
         node=word(spec.node_name),
         containers=containers,
@@ -193,7 +213,16 @@ def _spec_part(pod: str, raw: Raw) -> SpecPart:
         tolerations=_tolerations(spec.tolerations) if spec.tolerations else (),
         claims=_claims(pod, spec.volumes) if spec.volumes else (),
         priority_class=word(spec.priority_class_name),
+        scheduling=scheduling_of(
+            spec.node_selector, spec.affinity, spec.topology_spread_constraints, _plain(spec, host_ports)
+        ),
     )
+
+
+def _plain(spec: PodSpecShape, host_ports: tuple[HostPort, ...]) -> Plain:
+    if not (host_ports or spec.scheduling_gates or spec.priority):
+        return NOTHING
+    return Plain(host_ports, tuple(word(gate.name) for gate in spec.scheduling_gates or ()), spec.priority or 0)
 
 
 _SPEC = Decoder(PodSpecShape)
@@ -226,8 +255,8 @@ def _parts(
     containers: tuple[ContainerShape, ...] | None,
     pod_level: ResourcesShape | None,
     overhead: AmountsShape | None,
-) -> tuple[tuple[Container, ...], Resources, Resources]:
-    """Containers, effective requests and limits: the same objects for all pods of a template."""
+) -> tuple[tuple[Container, ...], Resources, Resources, tuple[HostPort, ...]]:
+    """Containers, effective requests and limits, ports of the host: the same objects for all pods of a template."""
     first, main = init_containers or (), containers or ()
     requests, limits = (
         effective(
@@ -239,7 +268,8 @@ def _parts(
         for which in ("requests", "limits")
     )
     rows = (*(_container(shape, init=True) for shape in first), *(_container(shape, init=False) for shape in main))
-    return rows, _resources(requests), _resources(limits)
+    ports = (port for shape in (*first, *main) for port in shape.ports or () if port.host_port)
+    return rows, _resources(requests), _resources(limits), tuple(host_port_of(port) for port in ports)
 
 
 def _list(resources: ResourcesShape | None, which: str) -> AmountsShape | None:
