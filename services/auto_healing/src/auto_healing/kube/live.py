@@ -10,11 +10,11 @@ import structlog
 
 from auto_healing.kube import event, eviction
 from auto_healing.kube.cluster import Manifest, NotActing
-from auto_healing.kube.paths import Resource, collection_of, path_of, resource_of
+from auto_healing.kube.paths import Resource, collection_of, is_secret, path_of, resource_of
 from common.clock import Clock
 from common.cluster.decode.policies import PdbShape, pdb_row
 from common.contracts import ObjectRef
-from common.kube.api import JSON, MERGE_PATCH, Api
+from common.kube.api import JSON, MERGE_PATCH, Api, Params
 from common.kube.errors import Conflict, Gone, Invalid, KubeError, NotFound
 from common.kube.retry import Backoff, may_retry
 
@@ -24,7 +24,7 @@ PAGE = 500
 ATTEMPTS = 5  # of a write that was certainly not carried out
 WRITE_SECONDS = 15.0  # for one attempt: admission webhooks may take 10 by default
 LOG_SECONDS = 5.0  # a kubelet that does not answer is not waited for
-LOG_BYTES = 1 << 20
+LOG_BYTES = 256 << 10
 OBJECT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 OBJECTS = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -35,6 +35,14 @@ class _Continue(msgspec.Struct):
 
 class _Page(msgspec.Struct):
     metadata: _Continue
+
+
+class _PageMeta(msgspec.Struct):
+    token: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _PageMeta = msgspec.field(default_factory=_PageMeta)
 
 
 class _Pdbs(msgspec.Struct):
@@ -69,33 +77,29 @@ class LiveCluster:
     async def list(self, kind: str, namespace: str = "", *, labels: str = "", fields: str = "") -> Sequence[Manifest]:
         resource = resource_of(kind)
         path, accept = collection_of(kind, namespace), OBJECTS if resource.bulky else JSON
-        params = {"limit": str(PAGE)}
-        params |= {"labelSelector": labels} if labels else {}
+        params = {"labelSelector": labels} if labels else {}
         params |= {"fieldSelector": fields} if fields else {}
-        found: list[Manifest] = []
-        token = ""
-        while True:
-            page = params | ({"continue": token} if token else {})
-            try:
-                answer = await self._api.get(path, page, accept=accept, type_=dict[str, Any])
-            except Gone:
-                if not token:
-                    raise
-                found, token = [], ""  # it took too long: from the beginning
-                continue
-            found.extend(_named(item, resource) for item in answer.get("items") or ())
-            token = answer["metadata"].get("continue") or ""
-            if not token:
-                return found
+        try:
+            return await self._list(path, params, accept, resource)
+        except Gone:  # it took so long that its beginning is forgotten
+            return await self._list(path, params, accept, resource)
 
     async def pages(self, path: str, *, metadata_only: bool = False) -> AsyncIterator[bytes]:
-        accept = OBJECTS if metadata_only or _secrets(path) else JSON
+        """Raises Gone when its reader took so long that the server has forgotten the beginning."""
+        async for page in self._pages(path, {}, OBJECTS if metadata_only or is_secret(path) else JSON):
+            yield page
+
+    async def _list(self, path: str, params: Params, accept: str, resource: Resource) -> Sequence[Manifest]:
+        pages = [msgspec.json.decode(page) async for page in self._pages(path, params, accept)]
+        return [_named(item, resource) for page in pages for item in page.get("items") or ()]
+
+    async def _pages(self, path: str, params: Params, accept: str) -> AsyncIterator[bytes]:
         token = ""
         while True:
-            page = {"limit": str(PAGE)} | ({"continue": token} if token else {})
-            body = await self._api.request("GET", path, page, accept=accept)
-            yield body
-            token = msgspec.json.decode(body, type=_Page).metadata.continue_ or ""
+            wanted = {**params, "limit": str(PAGE), **({"continue": token} if token else {})}
+            page = await self._api.request("GET", path, wanted, accept=accept)
+            yield page
+            token = msgspec.json.decode(page, type=_Page).metadata.token
             if not token:
                 return
 

@@ -80,3 +80,8 @@ def path_of(ref: ObjectRef, subresource: str = "") -> str:
     """Path of one object, or of one of its subresources such as `eviction`."""
     path = f"{collection_of(ref.kind, ref.namespace)}/{ref.name}"
     return f"{path}/{subresource}" if subresource else path
+
+
+def is_secret(path: str) -> bool:
+    """Whether the collection is of a kind whose content is never read, in one namespace or in all."""
+    return any(path.startswith(each.root) and path.endswith(f"/{each.plural}") for each in RESOURCES if each.secret)
