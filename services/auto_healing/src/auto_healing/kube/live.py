@@ -30,19 +30,11 @@ OBJECTS = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class _Continue(msgspec.Struct):
-    continue_: str | None = msgspec.field(name="continue", default=None)
+    token: str | None = msgspec.field(name="continue", default=None)
 
 
 class _Page(msgspec.Struct):
     metadata: _Continue
-
-
-class _PageMeta(msgspec.Struct):
-    token: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct):
-    metadata: _PageMeta = msgspec.field(default_factory=_PageMeta)
 
 
 class _Pdbs(msgspec.Struct):
@@ -94,7 +86,7 @@ class LiveCluster:
         return [_named(item, resource) for page in pages for item in page.get("items") or ()]
 
     async def _pages(self, path: str, params: Params, accept: str) -> AsyncIterator[bytes]:
-        token = ""
+        token: str | None = ""
         while True:
             wanted = {**params, "limit": str(PAGE), **({"continue": token} if token else {})}
             page = await self._api.request("GET", path, wanted, accept=accept)
