@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from alembic import autogenerate, command, context
@@ -58,7 +59,8 @@ def upgrade_blocking(target: Target, scripts: str) -> None:
 
 def differences(target: Target, metadata: MetaData) -> list[object]:
     """What Alembic would change to make the database equal to the models; empty when migrations are complete."""
-    with _connected(target) as connection:
+    # What is on the search path is told without its schema, foreign keys for example.
+    with _connected(replace(target, schema="pg_catalog")) as connection:
         migration = MigrationContext.configure(connection, opts=_options(metadata))
         return list(autogenerate.compare_metadata(migration, metadata))
 
