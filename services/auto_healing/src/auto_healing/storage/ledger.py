@@ -144,7 +144,7 @@ _APPEND = text(f"""
     WITH appended AS (INSERT INTO ledger ({", ".join(COLUMNS)}, hash) SELECT * FROM unnest({_ROWS}))
     UPDATE ledger_head SET seq = :last_seq, hash = :last_hash
 """)  # noqa: S608
-_READ = select(*(ledger.c[name] for name in COLUMNS[:-1]), sql_cast(ledger.c.data, Text), ledger.c.hash)
+READ_ENTRIES = select(*(ledger.c[name] for name in COLUMNS[:-1]), sql_cast(ledger.c.data, Text), ledger.c.hash)
 
 
 async def append(connection: AsyncConnection, entries: Sequence[Entry]) -> int:
@@ -201,17 +201,17 @@ class Ledger:
         wanted = where.conditions()
         if before is not None:
             wanted.append(ledger.c.seq < before)
-        return await self._read(_READ.where(*wanted).order_by(ledger.c.seq.desc()).limit(limit))
+        return await self._read(READ_ENTRIES.where(*wanted).order_by(ledger.c.seq.desc()).limit(limit))
 
     async def of_run(self, run_id: UUID) -> list[LedgerEntry]:
         """Everything about one run, in order."""
-        return await self._read(_READ.where(ledger.c.run_id == run_id).order_by(ledger.c.seq))
+        return await self._read(READ_ENTRIES.where(ledger.c.run_id == run_id).order_by(ledger.c.seq))
 
     async def export(self, where: Search) -> AsyncIterator[list[LedgerEntry]]:
         """All that is there now, in order, in pages. No connection is held while a slow client reads."""
         last, head = 0, (await self.head()).seq
         while True:
-            page = _READ.where(*where.conditions(), ledger.c.seq > last, ledger.c.seq <= head)
+            page = READ_ENTRIES.where(*where.conditions(), ledger.c.seq > last, ledger.c.seq <= head)
             found = await self._read(page.order_by(ledger.c.seq).limit(_PAGE))
             if found:
                 yield found

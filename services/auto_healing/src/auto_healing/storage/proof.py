@@ -90,7 +90,7 @@ async def prove(connection: AsyncConnection, noted: Noted | None = None) -> Proo
     """Read the ledger in one transaction, which has to be new, some thousand rows at a time."""
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     head = Head(*_row(await connection.execute(select(ledger_head.c.seq, ledger_head.c.hash))))
-    anchor = await _anchor(connection)
+    anchor = await newest_anchor(connection)
     start = noted or anchor
     broken = await _start_broken(connection, start, anchor)
     if broken is not None:
@@ -105,7 +105,7 @@ async def prove(connection: AsyncConnection, noted: Noted | None = None) -> Proo
     return Proof(start=start, entries=chain.entries, head=head, broken=broken or chain.end(head))
 
 
-async def _anchor(connection: AsyncConnection) -> Head:
+async def newest_anchor(connection: AsyncConnection) -> Head:
     """Where the chain begins: behind what rotation has removed."""
     found = (await connection.execute(_ANCHOR)).first()
     return Head(0, START) if found is None else Head(found.seq, bytes(found.hash))
