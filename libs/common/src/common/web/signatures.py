@@ -46,6 +46,11 @@ def new_secret() -> str:
     return _PREFIX + base64.b64encode(random.token_bytes(32)).decode()
 
 
+def check_secret(secret: str) -> None:
+    """Raises SecretInvalid for what cannot sign, so that settings can say so at the start."""
+    _key(secret)
+
+
 def sign(secret: str, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
     """The headers that go with `body`. `message_id` stays the same when a delivery is repeated, `at` does not.
 

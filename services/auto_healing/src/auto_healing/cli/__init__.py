@@ -1,0 +1,6 @@
+"""The commands, one file each: its arguments, and what it does. COMMANDS is the list."""
+
+from auto_healing.cli import policy, serve
+from common.cli.token import TokenCommand
+
+COMMANDS = (serve, policy, TokenCommand("AUTO_HEALING_"))

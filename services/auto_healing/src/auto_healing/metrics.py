@@ -1,0 +1,53 @@
+"""What the service counts and times. Observed by the shells from what happened, never inside a decision."""
+
+from common.metrics import ServiceMetrics
+
+SERVICE = "auto_healing"
+
+_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+# From an event to the first write: a tenth of a second in the middle, half a second at the 99th percentile.
+_REACTION_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
+_HEALING_BUCKETS = (5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14_400)
+
+
+class Metrics:
+    """All counters and histograms of the service."""
+
+    def __init__(self, service: ServiceMetrics) -> None:
+        self.service = service
+        self.registry = service.registry
+        self.events = service.counter("events", "Health events taken, by the way they came.", ("via",))
+        self.decisions = service.counter(
+            "decisions", "Plans made, by rule, mode and outcome.", ("rule", "mode", "outcome")
+        )
+        self.declines = service.counter("declines", "Plans refused, by the first guard that stopped them.", ("guard",))
+        self.runs = service.counter("runs", "Runs that ended, by action and how.", ("action", "state"))
+        self.steps = service.counter("steps", "Steps carried out, by action and result.", ("action", "result"))
+        self.reaction = service.histogram(
+            "reaction_seconds",
+            "From the arrival of a health event to the first write that it led to.",
+            buckets=_REACTION_BUCKETS,
+        )
+        self.time_to_heal = service.histogram(
+            "time_to_heal_seconds",
+            "From the beginning of a finding to the verdict that it is healed.",
+            ("action",),
+            buckets=_HEALING_BUCKETS,
+        )
+        self.decision = service.histogram(
+            "decision_duration_seconds", "Time to decide about one batch of findings.", buckets=_REQUEST_BUCKETS
+        )
+        self.api_requests = service.histogram(
+            "api_request_duration_seconds",
+            "Response times of kube-apiserver as seen by this client, watches excluded.",
+            ("verb", "code"),
+            buckets=_REQUEST_BUCKETS,
+        )
+        self.policy_reloads = service.counter("policy_reloads", "Changes of the policy file, by outcome.", ("outcome",))
+        self.task_crashes = service.counter(
+            "task_crashes", "Background tasks that ended with an error and were started anew.", ("task",)
+        )
+        self.leader = service.gauge("leader", "1 while this replica decides and acts.")
+        self.active_runs = service.gauge("active_runs", "Runs that have not ended, by state.", ("state",))
+        self.open_findings = service.gauge("open_findings", "Findings that are open, as health_monitor told.")
+        self.paused = service.gauge("paused", "Pauses in force.")

@@ -1,0 +1,133 @@
+"""The settings of the process, from variables AUTO_HEALING_*. What may be healed, and how, is the policy's."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from common.database.settings import DatabaseSettings
+from common.kube.settings import KubeSettings
+from common.leading.locks import LeaderSettings
+from common.settings import Settings
+from common.web.settings import WebSettings
+from common.web.signatures import SecretInvalid, check_secret
+
+
+class ClusterSettings(KubeSettings):
+    """The cluster that is healed. Without any of these it is the one that kubectl would talk to."""
+
+    name: Annotated[
+        str,
+        Field(
+            description="Name of the cluster in answers. Default: the context's, or in-cluster",
+            pattern=r"^[A-Za-z0-9._-]*$",
+            max_length=100,
+        ),
+    ] = ""
+
+
+class MonitorSettings(BaseModel):
+    """health_monitor, whose events say what is wrong."""
+
+    url: Annotated[str, Field(description="Its address.", pattern=r"^https?://", max_length=500)] = (
+        "http://127.0.0.1:8080"
+    )
+    token: Annotated[SecretStr, Field(description="A token of it with the scope read.")] = SecretStr("")
+    webhook_secrets: Annotated[
+        SecretStr,
+        Field(
+            description="Secrets of its webhook subscriptions (whsec_...), comma separated: two while one is replaced. "
+            "Unset: events are read, but none is taken by webhook."
+        ),
+    ] = SecretStr("")
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _are_secrets(cls, secrets: SecretStr) -> SecretStr:
+        for secret in _split(secrets):
+            try:
+                check_secret(secret)
+            except SecretInvalid as error:
+                raise ValueError(str(error)) from None
+        return secrets
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return _split(self.webhook_secrets)
+
+
+def _split(secrets: SecretStr) -> tuple[str, ...]:
+    return tuple(each.strip() for each in secrets.get_secret_value().split(",") if each.strip())
+
+
+class AlertmanagerSettings(BaseModel):
+    """Alertmanager: healing holds while alerts fire that are not about its target."""
+
+    url: Annotated[
+        str, Field(description="Its address. Unset: no alert holds anything.", pattern=r"^(https?://.*)?$")
+    ] = ""
+
+
+class PolicySettings(BaseModel):
+    """The policy file."""
+
+    file: Annotated[
+        Path | None, Field(description="YAML file with rules, guards and cleanup. Unset: everything is observed only.")
+    ] = None
+    poll_seconds: Annotated[
+        float, Field(ge=0.1, le=3600, description="How often it is looked at for changes; a look costs one stat().")
+    ] = 5.0
+
+
+class RunSettings(BaseModel):
+    """Carrying out and keeping runs."""
+
+    concurrency: Annotated[
+        int, Field(ge=1, le=100, description="Runs that are carried out at the same time; guards bound them further.")
+    ] = 10
+    keep_days: Annotated[
+        int, Field(ge=1, le=3650, description="Ended runs, their evidence and manifests are kept this long.")
+    ] = 90
+    keep_ledger_days: Annotated[
+        int, Field(ge=0, le=36500, description="Ledger entries are kept this long; 0: for ever, as audits want it.")
+    ] = 0
+
+
+class HealingLeaderSettings(LeaderSettings):
+    """Which of several replicas decides and acts."""
+
+    lease: Annotated[str, Field(description="Name of the Lease.", min_length=1, max_length=253)] = "auto-healing"
+
+
+class LogSettings(BaseModel):
+    """Logs."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level that is logged.")] = (
+        "info"
+    )
+    json_lines: Annotated[
+        bool | None, Field(description="One JSON object a line. Default: unless standard error is a terminal")
+    ] = None
+
+
+class HealingWebSettings(WebSettings):
+    """The API."""
+
+    port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8081
+
+
+class HealingSettings(Settings):
+    """auto_healing"""
+
+    model_config = SettingsConfigDict(env_prefix="AUTO_HEALING_")
+
+    cluster: ClusterSettings = ClusterSettings()
+    web: HealingWebSettings = HealingWebSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    policy: PolicySettings = PolicySettings()
+    runs: RunSettings = RunSettings()
+    leader: HealingLeaderSettings = HealingLeaderSettings()
+    log: LogSettings = LogSettings()
