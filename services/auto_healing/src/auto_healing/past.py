@@ -15,6 +15,8 @@ KEPT = timedelta(days=1)
 
 # An approved run counts already: else a storm would approve more runs than the budgets allow before the first starts.
 ACTIVE = frozenset({RunState.APPROVED, RunState.RUNNING, RunState.VERIFYING})
+# From being stored to its verdict a run holds its target. As the table's partial unique index has it.
+HOLDING = ACTIVE | {RunState.AWAITING_APPROVAL}
 _NEVER_STARTED = frozenset({RunState.PROPOSED, RunState.AWAITING_APPROVAL, RunState.EXPIRED, RunState.OBSERVED})
 
 
@@ -70,9 +72,6 @@ class Timeline(Collection[PastRun]):
         first = bisect_left(self._runs, at, key=lambda entry: entry[0])
         return [run for _, _, run in reversed(self._runs[first:])]
 
-    def oldest_first(self) -> Iterator[PastRun]:
-        return (run for _, _, run in self._runs)
-
 
 def _position(entry: tuple[datetime, UUID, PastRun]) -> tuple[datetime, UUID]:
     return entry[0], entry[1]
@@ -85,6 +84,8 @@ class Past:
     """Implements History. What was there before is loaded when this replica begins to lead."""
 
     def __init__(self) -> None:
+        self._known: dict[UUID, Run] = {}
+        self._holders: dict[ObjectKey, Run] = {}
         self._runs: dict[UUID, PastRun] = {}
         self._active: dict[UUID, PastRun] = {}
         self._all = Timeline()
@@ -94,14 +95,20 @@ class Past:
 
     def load(self, runs: Iterable[Run]) -> None:
         """Forget everything and begin with these."""
-        for known in list(self._runs):
+        for known in list(self._known):
             self._forget(known)
         for run in runs:
             self.put(run)
 
     def put(self, run: Run) -> None:
-        """A run began, moved on or ended."""
+        """A run began, moved on or ended. What was read before a newer change changes nothing."""
+        known = self._known.get(run.id)
+        if known is not None and known.updated_at > run.updated_at:
+            return
         self._forget(run.id)
+        self._known[run.id] = run
+        if run.state in HOLDING:
+            self._holders[run.plan.target.key] = run
         if (past := past_of(run)) is not None:
             self._runs[past.id] = past
             for timeline in self._timelines(past):
@@ -109,20 +116,37 @@ class Past:
             if past.state in ACTIVE:
                 self._active[past.id] = past
 
+    def holder_of(self, target: ObjectKey) -> Run | None:
+        """The run that no other on the same target may stand beside; it may still wait for approval."""
+        return self._holders.get(target)
+
+    def unfinished(self) -> list[Run]:
+        """All that hold their targets."""
+        return list(self._holders.values())
+
+    def healed(self) -> list[Run]:
+        """Those of the last day that helped."""
+        return [run for run in self._known.values() if run.state is RunState.HEALED]
+
     def prune(self, now: datetime) -> None:
         """Drop what ended and began more than a day ago."""
-        while (oldest := next(self._ended(), None)) is not None and oldest.started_at < now - KEPT:
-            self._forget(oldest.id)
-
-    def _ended(self) -> Iterator[PastRun]:
-        return (run for run in self._all.oldest_first() if run.id not in self._active)
+        ended = [run for run in self._known.values() if run.state not in HOLDING]
+        for run in ended:
+            if (run.started_at or run.updated_at) < now - KEPT:
+                self._forget(run.id)
 
     def _forget(self, run_id: UUID) -> None:
+        if (run := self._known.pop(run_id, None)) is not None and self._holder_id(run) == run_id:
+            del self._holders[run.plan.target.key]
         self._active.pop(run_id, None)
         if (known := self._runs.pop(run_id, None)) is not None:
             for timeline in self._timelines(known):
                 timeline.remove(known)
             self._drop_empty(known)
+
+    def _holder_id(self, run: Run) -> UUID | None:
+        holder = self._holders.get(run.plan.target.key)
+        return None if holder is None else holder.id
 
     def _drop_empty(self, run: PastRun) -> None:
         for index, key in ((self._of_target, run.target), (self._of_owner, run.owner)):

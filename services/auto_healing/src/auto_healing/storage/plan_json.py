@@ -1,4 +1,4 @@
-"""Plans, places and outcomes as JSON and back, exactly."""
+"""Plans, places and outcomes as JSON and back, exactly but for characters that PostgreSQL cannot hold."""
 
 from typing import Any, TypeVar
 
@@ -7,6 +7,7 @@ import msgspec
 from auto_healing.actions.action import Outcome
 from auto_healing.plan import Plan
 from auto_healing.run import Place
+from auto_healing.storage.chain import json_text
 
 T = TypeVar("T", Plan, Place, Outcome)
 Json = dict[str, Any]
@@ -14,7 +15,7 @@ Json = dict[str, Any]
 
 def to_json(value: Plan | Place | Outcome) -> Json:
     """Plain values, as a JSONB column takes them."""
-    plain: Json = msgspec.to_builtins(value)
+    plain: Json = msgspec.json.decode(json_text(msgspec.to_builtins(value)))
     return plain
 
 
