@@ -14,3 +14,5 @@ UNUSED_SINCE = f"{PREFIX}/unused-since"  # annotation of what cleanup has marked
 DRAIN_ORDER = f"{PREFIX}/drain-order"  # label of a pod: a number; lower ones leave a node first, default 0
 DRAIN_WAIT = f"{PREFIX}/drain"  # label of a pod: "wait" to let it end by itself, "skip" to leave it
 AVOID_TAINT = f"{PREFIX}/avoid"  # taint PreferNoSchedule: a node that a workload is kept away from for a while
+RESTORED_FROM = f"{PREFIX}/restored-from"  # annotation of a restored object: the id of its manifest
+SNAPSHOT = f"{PREFIX}/snapshot"  # annotation of a removed claim: the VolumeSnapshot that was made of its volume
