@@ -303,6 +303,8 @@ class WorkloadRow(Row, frozen=True, gc=False, kw_only=True):
     observed_generation: int = 0
     paused: bool = False
     strategy: str = ""  # RollingUpdate, Recreate, OnDelete
+    max_surge: str = ""  # of RollingUpdate, as written: "1", "25%", or empty
+    max_unavailable: str = ""
     revision: str = ""  # deployment.kubernetes.io/revision, or the update revision
     current_revision: str = ""  # StatefulSet
     partition: int = 0  # StatefulSet: pods below this ordinal keep the current revision on purpose

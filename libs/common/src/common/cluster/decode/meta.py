@@ -13,7 +13,12 @@ from common.cluster.rows import Condition, Labels, OwnerRef, Selector
 
 MESSAGE_LENGTH = 500
 ABSENT = Raw()
-KEPT_ANNOTATIONS = ("k8s-health-checker/", "cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-")
+KEPT_ANNOTATIONS = (
+    "k8s-health-checker/",
+    "argocd.argoproj.io/tracking-id",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    "karpenter.sh/do-not-",
+)
 NO_LABELS: Labels = {}
 NAMELESS = "an object without name or uid"
 

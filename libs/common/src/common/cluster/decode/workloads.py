@@ -20,6 +20,8 @@ REVISION = "deployment.kubernetes.io/revision"
 
 class RollingUpdateShape(Shape, frozen=True, gc=False, rename="camel"):
     partition: int | None = None
+    max_surge: int | str | None = None
+    max_unavailable: int | str | None = None
 
 
 class StrategyShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -101,15 +103,22 @@ def _partition(strategy: StrategyShape | None) -> int:
     return (strategy.rolling_update.partition or 0) if strategy and strategy.rolling_update else 0
 
 
+def _limit(limit: int | str | None) -> str:
+    return "" if limit is None else word(str(limit))
+
+
 def _shared(item: WorkloadShape) -> dict[str, Any]:
     spec = item.spec
     strategy = spec.strategy or spec.update_strategy
+    rolling = (strategy.rolling_update if strategy else None) or RollingUpdateShape()
     return {
         **head(item.metadata),
         "generation": item.metadata.generation or 0,
         "observed_generation": item.status.observed_generation or 0,
         "paused": bool(spec.paused),
         "strategy": word(strategy.type) if strategy else "",
+        "max_surge": _limit(rolling.max_surge),
+        "max_unavailable": _limit(rolling.max_unavailable),
         "progress_deadline_seconds": spec.progress_deadline_seconds,
         "selector": selector_of(spec.selector),
         "conditions": conditions_of(item.status.conditions),
