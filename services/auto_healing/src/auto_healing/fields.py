@@ -50,3 +50,10 @@ def _identity(segment: str) -> dict[str, str]:
 
 def _is(each: Any, identity: Mapping[str, str]) -> bool:
     return isinstance(each, Mapping) and all(each.get(key) == value for key, value in identity.items())
+
+
+def holds(live: Any, value: Any) -> bool:
+    """Whether a field holds what was written to it; keys that the API server added to an object do not matter."""
+    if isinstance(live, Mapping) and isinstance(value, Mapping):
+        return all(key in live and holds(live[key], inner) for key, inner in value.items())
+    return bool(live == value)

@@ -1,0 +1,31 @@
+"""Evicts one pod as its budgets allow: again and again, ever more slowly, for as long as there is time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from auto_healing.kube.cluster import EvictionBlocked
+
+FIRST_SECONDS, LONGEST_SECONDS = 0.1, 10.0
+
+
+async def evict_patiently(
+    evict: Callable[[], Awaitable[bool]],
+    *,
+    before_each: Callable[[], Awaitable[None]],
+    on_blocked: Callable[[Sequence[str]], None],
+) -> bool:
+    """False when it was gone already. `before_each` try may raise to end it; `on_blocked` is told who forbids it.
+
+    Raises EvictionBlocked only when it can never be evicted, which several budgets for one pod mean.
+    """
+    delay = FIRST_SECONDS
+    while True:
+        await before_each()
+        try:
+            return await evict()
+        except EvictionBlocked as blocked:
+            on_blocked(blocked.pdbs)
+            if blocked.never:
+                raise
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, LONGEST_SECONDS)
