@@ -11,7 +11,7 @@ CORDONED_FOR = f"{PREFIX}/cordoned-for"  # conditions that were bad when it was 
 FENCED = f"{PREFIX}/fenced"  # annotation of a node, by an operator who made sure that it runs nothing: who and why
 RESTARTED_AT = f"{PREFIX}/restarted-at"  # annotation of a pod template
 ROLLED_BACK_FROM = (
-    f"{PREFIX}/rolled-back-from"  # annotation of a workload: the ReplicaSet or ControllerRevision it left
+    f"{PREFIX}/rolled-back-from"  # annotation of a workload: ReplicaSet or ControllerRevision it left
 )
 UNUSED_SINCE = f"{PREFIX}/unused-since"  # annotation of what cleanup has marked
 DRAIN_ORDER = f"{PREFIX}/drain-order"  # label of a pod: a number; lower ones leave a node first, default 0
