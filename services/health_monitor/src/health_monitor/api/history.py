@@ -9,9 +9,9 @@ from pydantic import Field
 
 from common.contracts import ObjectKey, ObjectRef
 from common.contracts.objects import CLUSTER
+from common.web.instant import Instant
 from common.web.problems import Mistake, Problem
 from health_monitor.api.answers import answer
-from health_monitor.api.parameters import Instant
 from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
 from health_monitor.storage.history import InvalidRange
 

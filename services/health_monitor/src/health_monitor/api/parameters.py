@@ -1,11 +1,10 @@
 """Query parameters that several lists share."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import AfterValidator
 
 from common.cluster.rows import Selector
 from common.contracts import Severity
@@ -15,8 +14,6 @@ from health_monitor.api.selectors import SelectorInvalid, parse_selector
 from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.view.view import Filter
 from health_monitor.view.walks import Sort
-
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.IGNORECASE | re.ASCII)
 
 _KINDS = frozenset(check.kind for check in CHECKS)
 
@@ -83,13 +80,3 @@ class _Paging:
 
 
 Paging = Annotated[_Paging, Depends()]
-
-
-def _in_full(value: object) -> object:
-    # pydantic also takes numbers and bare dates, of which nobody can tell what instant is meant.
-    if isinstance(value, str) and not _INSTANT.fullmatch(value):
-        raise ValueError("write an instant with its offset, such as 2026-12-31T12:00:00Z")
-    return value
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_in_full)]
