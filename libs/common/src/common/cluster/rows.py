@@ -375,6 +375,7 @@ class PodDisruptionBudgetRow(Row, frozen=True, gc=False, kw_only=True):
     current_healthy: int = 0
     desired_healthy: int = 0
     expected_pods: int = 0
+    unready_may_go: bool = False  # unhealthyPodEvictionPolicy AlwaysAllow: pods that are not ready need no leave
     generation: int = 0
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()

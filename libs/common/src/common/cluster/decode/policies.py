@@ -54,6 +54,7 @@ class PdbSpecShape(Shape, frozen=True, gc=False, rename="camel"):
     min_available: int | str | None = None
     selector: SelectorShape | None = None
     max_unavailable: int | str | None = None
+    unhealthy_pod_eviction_policy: str | None = None
 
 
 class PdbStatusShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -82,6 +83,7 @@ def pdb_row(pdb: PdbShape) -> PodDisruptionBudgetRow:
         current_healthy=status.current_healthy or 0,
         desired_healthy=status.desired_healthy or 0,
         expected_pods=status.expected_pods or 0,
+        unready_may_go=spec.unhealthy_pod_eviction_policy == "AlwaysAllow",
         generation=pdb.metadata.generation or 0,
         observed_generation=status.observed_generation or 0,
         conditions=conditions_of(status.conditions),

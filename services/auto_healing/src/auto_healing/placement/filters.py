@@ -1,0 +1,91 @@
+"""What keeps a pod off a node whatever else runs there: as kube-scheduler's filters, and in its words.
+
+https://kubernetes.io/docs/reference/scheduling/config/#scheduling-plugins
+"""
+
+from typing import NamedTuple
+
+from auto_healing.placement.volumes import Reach
+from common.cluster.rows import NodeRow, PodRow, Resources, Scheduling, Taint, Toleration
+
+UNSCHEDULABLE = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
+REPELLING = {"NoSchedule", "NoExecute"}
+
+TAINT_WEIGHT, AFFINITY_WEIGHT = 3.0, 2.0  # against 1 of the node's load: the scheduler's defaults
+
+
+class Shape(NamedTuple):
+    """What pods must have in common to fit on the same nodes, as far as other pods do not matter.
+
+    The pods of a template share one `scheduling`, so its identity stands for it.
+    """
+
+    requests: Resources
+    tolerations: tuple[Toleration, ...]
+    scheduling_id: int
+    reach: Reach
+
+
+def shape_of(pod: PodRow, reach: Reach) -> Shape:
+    return Shape(pod.requests, pod.tolerations, id(pod.scheduling), reach)
+
+
+def cordoned(pod: PodRow, node: NodeRow, *, taken_away: bool) -> str:
+    if (node.unschedulable or taken_away) and not _tolerated(UNSCHEDULABLE, pod.tolerations):
+        return "node(s) were unschedulable"
+    return ""
+
+
+def taint_refusal(pod: PodRow, node: NodeRow) -> str:
+    for taint in node.taints:
+        if taint.effect in REPELLING and not _tolerated(taint, pod.tolerations):
+            return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
+    return ""
+
+
+def _tolerated(taint: Taint, tolerations: tuple[Toleration, ...]) -> bool:
+    return any(toleration.tolerates(taint) for toleration in tolerations)
+
+
+def selected(scheduling: Scheduling, node: NodeRow) -> bool:
+    """Whether node selector and required node affinity allow the node."""
+    labels = node.labels
+    for key, value in scheduling.node_selector.items():
+        if labels.get(key) != value:
+            return False
+    terms = scheduling.node_terms
+    return not terms or any(term.matches(node.name, labels) for term in terms)
+
+
+def reach_refusal(reach: Reach, node: NodeRow) -> str:
+    if reach.refusal:
+        return reach.refusal
+    if not reach.allows(node):
+        return "node(s) didn't match PersistentVolume's node affinity"
+    if reach.node and reach.node != node.name:
+        return f"node(s) cannot attach a volume that another pod uses on {reach.node}"
+    return ""
+
+
+def node_refusal(pod: PodRow, reach: Reach, node: NodeRow, *, taken_away: bool) -> str:
+    """The first filter that keeps the pod off the node however empty it is; empty when none does."""
+    if why := cordoned(pod, node, taken_away=taken_away):
+        return why
+    if node.taints and (why := taint_refusal(pod, node)):
+        return why
+    if not selected(pod.scheduling, node):
+        return "node(s) didn't match Pod's node affinity/selector"
+    return reach_refusal(reach, node) if reach.refusal or reach.terms or reach.node else ""
+
+
+def dislike(pod: PodRow, node: NodeRow) -> float:
+    """What speaks against the node, from 0: taints that ask to stay away, and preferences it does not meet."""
+    cost = 0.0
+    for taint in node.taints:
+        if taint.effect == "PreferNoSchedule" and not _tolerated(taint, pod.tolerations):
+            cost += TAINT_WEIGHT
+    preferred = pod.scheduling.preferred_nodes
+    if preferred:
+        missed = sum(weight for weight, term in preferred if not term.matches(node.name, node.labels))
+        cost += AFFINITY_WEIGHT * missed / (sum(weight for weight, _ in preferred) or 1)
+    return cost

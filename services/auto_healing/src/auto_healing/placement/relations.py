@@ -1,0 +1,138 @@
+"""What keeps a pod off a node because of the pods that run there: affinity, anti-affinity, topology spread."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from auto_healing.placement.filters import cordoned, selected, taint_refusal
+from auto_healing.placement.neighbours import Counts, Neighbours
+from common.cluster.rows import Labels, NodeRow, PodRow, PodTerm, Selector, Spread
+
+NO_LABEL = "node(s) didn't match pod topology spread constraints (missing required label)"
+SKEW = "node(s) didn't match pod topology spread constraints"
+REPELLED = "node(s) didn't satisfy existing pods anti-affinity rules"
+APART = "node(s) didn't match pod anti-affinity rules"
+TOGETHER = "node(s) didn't match pod affinity rules"
+
+
+@dataclass(slots=True)
+class SpreadRule:
+    """One constraint, and the places that count for it."""
+
+    key: str
+    max_skew: int
+    places: frozenset[str]
+    enough: bool  # there are as many places as minDomains asks for
+    own: int  # 1 when the pod itself counts
+    counts: Counts
+    least: int = 0  # pods in the emptiest place
+
+    def look(self) -> None:
+        """Before each placement: the counts have moved on."""
+        counts = self.counts
+        if not self.enough or len(counts) < len(self.places):  # counts hold no zero: then a place is empty
+            self.least = 0
+        else:
+            self.least = min((counts.get(place, 0) for place in self.places), default=0)
+
+    def refusal(self, labels: Labels) -> str:
+        place = labels.get(self.key)
+        if place is None:
+            return NO_LABEL
+        return SKEW if self.counts.get(place, 0) + self.own - self.least > self.max_skew else ""
+
+
+@dataclass(slots=True)
+class Relations:
+    """Of one pod and all that are equal to it. Empty when it has nothing to do with others."""
+
+    pod: PodRow  # kept, so that what it is found by stays its own
+    known_repellers: int
+    spread: list[SpreadRule] = field(default_factory=list)
+    repelled: list[tuple[str, Counts]] = field(default_factory=list)
+    apart: list[tuple[str, Counts]] = field(default_factory=list)
+    together: list[tuple[str, Counts]] = field(default_factory=list)
+    first_of_its_kind: bool = False  # the pod satisfies its own affinity
+
+    def __bool__(self) -> bool:
+        return bool(self.spread or self.repelled or self.apart or self.together)
+
+    def look(self) -> None:
+        for rule in self.spread:
+            rule.look()
+
+    def refusal(self, node: NodeRow) -> str:
+        labels = node.labels
+        for rule in self.spread:
+            if why := rule.refusal(labels):
+                return why
+        if not self._together(labels):
+            return TOGETHER
+        if any(counts.get(labels.get(key, "")) for key, counts in self.apart):
+            return APART
+        if any(counts.get(labels.get(key, "")) for key, counts in self.repelled):
+            return REPELLED
+        return ""
+
+    def _together(self, labels: Labels) -> bool:
+        if all(counts.get(labels.get(key, "")) for key, counts in self.together):
+            return True
+        alone = self.first_of_its_kind and not any(counts for _, counts in self.together)
+        return alone and all(key in labels for key, _ in self.together)
+
+
+def relations_of(
+    pod: PodRow, neighbours: Neighbours, nodes: Mapping[str, NodeRow], *, away: Collection[str]
+) -> Relations:
+    """`away` names nodes that are taken away: they are still there, and count for a spread like any cordoned one."""
+    scheduling = pod.scheduling
+    repelled = neighbours.repelled(pod)
+    return Relations(
+        pod=pod,
+        known_repellers=neighbours.repellers,
+        spread=[
+            _spread_rule(pod, rule, neighbours, _places(pod, rule, nodes, away=away)) for rule in scheduling.spread
+        ],
+        repelled=repelled,
+        apart=[_counts(pod, term, neighbours) for term in scheduling.anti_affinity],
+        together=[_counts(pod, term, neighbours) for term in scheduling.affinity],
+        first_of_its_kind=all(
+            pod.namespace in neighbours.namespaces(term, pod.namespace) and term.selector.matches(pod.labels)
+            for term in scheduling.affinity
+        ),
+    )
+
+
+def _counts(pod: PodRow, term: PodTerm, neighbours: Neighbours) -> tuple[str, Counts]:
+    namespaces = neighbours.namespaces(term, pod.namespace)
+    return term.topology_key, neighbours.counts(term.selector, namespaces, term.topology_key)
+
+
+def _spread_rule(pod: PodRow, rule: Spread, neighbours: Neighbours, places: frozenset[str]) -> SpreadRule:
+    selector = _narrowed(rule, pod.labels)
+    return SpreadRule(
+        key=rule.topology_key,
+        max_skew=rule.max_skew,
+        places=places,
+        enough=len(places) >= rule.min_domains,
+        own=int(selector.matches(pod.labels)),
+        counts=neighbours.counts(selector, frozenset((pod.namespace,)), rule.topology_key),
+    )
+
+
+def _places(pod: PodRow, rule: Spread, nodes: Mapping[str, NodeRow], *, away: Collection[str]) -> frozenset[str]:
+    """What counts as a place: the values of the label on all nodes that the constraint does not leave out."""
+    return frozenset(
+        node.labels[rule.topology_key]
+        for name, node in nodes.items()
+        if rule.topology_key in node.labels
+        and (not rule.heeds_affinity or selected(pod.scheduling, node))
+        and (not rule.heeds_taints or not (cordoned(pod, node, taken_away=name in away) or taint_refusal(pod, node)))
+    )
+
+
+def _narrowed(rule: Spread, labels: Labels) -> Selector:
+    """With the labels that the pods must have in common. API servers since 1.34 write these in by themselves."""
+    same = {key: labels[key] for key in rule.same_labels if key in labels}
+    if not same:
+        return rule.selector
+    return Selector(labels={**rule.selector.labels, **same}, expressions=rule.selector.expressions)

@@ -1,0 +1,185 @@
+"""A small, honest model of kube-scheduler: on which node a pod would run, or why on none.
+
+It knows resources, cordons, taints, node selectors and affinity, pod affinity and anti-affinity, topology spread, ports
+of the host, and where volumes can be reached. It does not preempt, adds no nodes, leaves the pods that are pending
+already out of account, and knows no extended resources such as GPUs. So "fits nowhere" means: not as things are.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from auto_healing.placement.filters import Shape, node_refusal, shape_of
+from auto_healing.placement.moves import Moves
+from auto_healing.placement.neighbours import Kin, Neighbours
+from auto_healing.placement.reasons import GATED, PORTS, unavailable
+from auto_healing.placement.relations import Relations, relations_of
+from auto_healing.placement.rooms import Rooms
+from auto_healing.placement.search import Judge, Search
+from auto_healing.placement.volumes import Reach, Volumes
+from common.cluster.rows import NodeRow, PodRow
+from common.cluster.snapshot import ClusterSnapshot
+
+SEARCHES_KEPT = 64  # of about 1 MB each in a cluster of 5,000 nodes
+SPREAD_WEIGHT = 2.0  # against 1 of a node's load: the scheduler's default for PodTopologySpread
+
+Equals = tuple[Shape, str, int]  # shape, namespace, identity of the labels
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a pod fits nowhere. One that is equal to it does not either, until room grows or, it may be, others move."""
+
+    reason: str
+    moves: int | None  # how many had moved then; None: only room matters
+
+
+class Scheduler:
+    """Counts what has left and come since the snapshot. Use it before the snapshot changes, or over a copy of it."""
+
+    def __init__(self, snapshot: ClusterSnapshot) -> None:
+        self._snapshot = snapshot
+        self._nodes = {key.name: node for key, node in snapshot.rows(NodeRow).items()}
+        self.moves = Moves(snapshot)
+        self._rooms = Rooms(snapshot, self._nodes, self.moves)
+        self._volumes = Volumes(snapshot, self.moves)
+        self._neighbours = Neighbours(snapshot, self._nodes, self.moves)
+        self._away: set[str] = set()
+        self._start = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was found out holds no more, as there is more room or there are fewer nodes."""
+        self._order = list(self._nodes.values())
+        self._searches: dict[Shape, Search] = {}
+        self._relations: dict[tuple[int, str, int], Relations] = {}
+        self._unfit: dict[Equals, Unfit] = {}
+        self._moved = 0
+
+    def copy(self) -> "Scheduler":
+        other = object.__new__(Scheduler)
+        other._snapshot, other._nodes = self._snapshot, self._nodes
+        other.moves = self.moves.copy()
+        other._rooms = self._rooms.copy(other.moves)
+        other._volumes = self._volumes.copy(other.moves)
+        other._neighbours = self._neighbours.copy(other.moves)
+        other._away, other._start = set(self._away), self._start
+        other._forget()
+        return other
+
+    def take_away(self, nodes: Collection[str]) -> None:
+        """Nothing is placed on these nodes any more."""
+        if not self._away.issuperset(nodes):
+            self._away.update(nodes)
+            self._relations.clear()
+
+    def is_away(self, node: str) -> bool:
+        return node in self._away
+
+    def leave(self, pod: PodRow) -> None:
+        """The pod is gone from its node."""
+        self.moves.leave(pod)
+        if not pod.node or pod.finished or pod.node not in self._nodes:
+            return
+        self._rooms.free(pod, pod.node)
+        self._volumes.leave(pod)
+        if pod.deleted_at is None:
+            self._neighbours.move(pod, pod.node, -1)
+        self._moved += 1
+        if pod.node not in self._away:
+            self._searches.clear()
+            self._unfit.clear()
+
+    def place(self, pod: PodRow) -> tuple[str, str]:
+        """The node of the pod's replacement, which runs there from now on; or no node, and why."""
+        if pod.scheduling.gates:
+            return "", GATED
+        reach = self._volumes.reach(pod)
+        shape = shape_of(pod, reach)
+        relations = self._relations_of(pod)
+        equals = (shape, pod.namespace, id(pod.labels))
+        known = self._unfit.get(equals) or self._unfit.get((shape, "", 0))
+        if known is not None and known.moves in {None, self._moved}:
+            return "", known.reason
+        search = self._search(shape, pod, reach)
+        node = search.best(self._judge(pod, relations), away=self._away)
+        if node is None:
+            return "", self._remember(equals, relations, reach, whole=search.full)
+        self._come(pod, node)
+        return node.name, ""
+
+    def refusal(self, pod: PodRow, node: NodeRow) -> str:
+        """Why the pod cannot run on the node now; empty when it can."""
+        relations = self._relations_of(pod)
+        relations.look()
+        return "; ".join(self._refusals(pod, self._volumes.reach(pod), node, relations))
+
+    # --- inside
+
+    def _come(self, pod: PodRow, node: NodeRow) -> None:
+        self.moves.come(pod, node.name)
+        self._rooms.take(pod, node.name)
+        self._volumes.come(pod, node.name)
+        self._neighbours.move(pod, node.name, 1)
+        self._moved += 1
+
+    def _relations_of(self, pod: PodRow) -> Relations:
+        place = (id(pod.scheduling), pod.namespace, id(pod.labels))
+        relations = self._relations.get(place)
+        if relations is None or relations.known_repellers != self._neighbours.repellers:
+            relations = relations_of(pod, self._neighbours, self._nodes, away=self._away)
+            self._relations[place] = relations
+        return relations
+
+    def _search(self, shape: Shape, pod: PodRow, reach: Reach) -> Search:
+        search = self._searches.get(shape)
+        if search is None:
+            if len(self._searches) >= SEARCHES_KEPT:
+                del self._searches[next(iter(self._searches))]
+            search = Search(pod, reach, nodes=self._order, start=self._start, rooms=self._rooms)
+            self._searches[shape] = search
+            self._start += 1
+        return search
+
+    def _judge(self, pod: PodRow, relations: Relations) -> Judge:
+        relations.look()
+        related, ports = bool(relations), bool(pod.scheduling.host_ports)
+        kin = self._neighbours.kin(pod)
+        total = sum(kin.zones.values()) if kin else 0
+
+        def judge(node: NodeRow) -> float | None:
+            if ports and self._rooms.ports_taken(pod, node.name):
+                return None
+            if related and relations.refusal(node):
+                return None
+            return _crowding(kin, total, node) if kin and total else 0.0
+
+        return judge
+
+    def _remember(self, equals: Equals, relations: Relations, reach: Reach, *, whole: bool) -> str:
+        """`whole` tells that no node has room, whatever runs there, so that pods of other labels fare no better."""
+        pod = relations.pod
+        counts = Counter(why for node in self._order for why in self._refusals(pod, reach, node, relations))
+        reason = unavailable(len(self._order), counts)
+        if whole:
+            self._unfit[equals[0], "", 0] = Unfit(reason, None)
+        else:
+            self._unfit[equals] = Unfit(reason, self._moved)
+        return reason
+
+    def _refusals(self, pod: PodRow, reach: Reach, node: NodeRow, relations: Relations) -> list[str]:
+        """What the first filter that refuses says, in the scheduler's order of filters."""
+        if why := node_refusal(pod, Reach(), node, taken_away=node.name in self._away):
+            return [why]
+        if pod.scheduling.host_ports and self._rooms.ports_taken(pod, node.name):
+            return [PORTS]
+        if lacking := self._rooms[node.name].lacking(pod.requests):
+            return lacking
+        why = node_refusal(pod, reach, node, taken_away=False) or relations.refusal(node)
+        return [why] if why else []
+
+
+def _crowding(kin: Kin, total: int, node: NodeRow) -> float:
+    """What speaks against a node for being near pods of the same controller, from 0 to 3."""
+    here = kin.nodes.get(node.name, 0)
+    return SPREAD_WEIGHT * here / (1 + here) + kin.zones.get(node.zone, 0) / total
