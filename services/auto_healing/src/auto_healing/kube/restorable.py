@@ -58,13 +58,9 @@ def _leave_owners(metadata: Json, alive: Collection[str], notes: list[str]) -> N
     """An owner that is gone would take it along again: the garbage collector deletes what has none but such."""
     owners = metadata.pop("ownerReferences", None) or []
     kept = [owner for owner in owners if owner["uid"] in alive]
-    if kept:
-        metadata["ownerReferences"] = kept
-    notes += [
-        f"it no longer belongs to {owner['kind']} {owner['name']}, which is gone"
-        for owner in owners
-        if owner not in kept
-    ]
+    gone = [owner for owner in owners if owner["uid"] not in alive]
+    metadata |= {"ownerReferences": kept} if kept else {}
+    notes += [f"it no longer belongs to {owner['kind']} {owner['name']}, which is gone" for owner in gone]
 
 
 def _as_it_is(body: Json, notes: list[str]) -> None:

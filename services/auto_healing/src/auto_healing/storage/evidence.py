@@ -77,7 +77,7 @@ class EvidenceStore:
             row = (await connection.execute(found)).first()
         if row is None:
             return None
-        return Evidence(summary=_summary(row), content=await asyncio.to_thread(_unpacked, row.content))
+        return Evidence(summary=_summary(row), content=await asyncio.to_thread(unpacked, row.content))
 
     async def list(self, of: Of, *, before: Position | None = None, limit: int = 100) -> list[EvidenceSummary]:
         """The newest first, from before a position on."""
@@ -90,7 +90,8 @@ def _packed(content: Mapping[str, Any]) -> bytes:
     return zlib.compress(json_text(content).encode())
 
 
-def _unpacked(packed: bytes) -> dict[str, Any]:
+def unpacked(packed: bytes) -> dict[str, Any]:
+    """The content of a bundle as it is stored."""
     return cast("dict[str, Any]", msgspec.json.decode(zlib.decompress(packed)))
 
 
