@@ -37,10 +37,10 @@ class RunFacts:
         """Those that were proposed within the range."""
         wanted = select(*_COLUMNS).where(run.c.created_at >= since, run.c.created_at < until)
         facts: list[RunFact] = []
-        async with self._database.begin() as connection:
-            async with connection.stream(wanted, execution_options={"yield_per": _ROWS_AT_ONCE}) as rows:
-                async for part in rows.partitions():
-                    facts += [_fact(row) for row in part]
+        page = {"yield_per": _ROWS_AT_ONCE}
+        async with self._database.begin() as connection, connection.stream(wanted, execution_options=page) as rows:
+            async for part in rows.partitions():
+                facts += [_fact(row) for row in part]
         return facts
 
     async def refusals(self, since: datetime, until: datetime) -> list[Refusals]:
