@@ -27,12 +27,20 @@ def value_at(content: Any, path: Sequence[str]) -> Any:
 def patch_setting(content: Any, path: Sequence[str], value: Any) -> Any:
     """The merge patch that sets the field of `content` to the value, or takes it away where that is None."""
     if not path:
-        return value
+        return _replacing(content, value)
     first, rest = path[0], path[1:]
     if identity := _identity(first):
         return _list_with(content or (), identity, rest, value)
     inner = content.get(first) if isinstance(content, Mapping) else None
     return {first: patch_setting(inner, rest, value)}
+
+
+def _replacing(content: Any, value: Any) -> Any:
+    """A merge patch merges objects: what is there and not in the value has to be taken away by name."""
+    if not (isinstance(content, Mapping) and isinstance(value, Mapping)):
+        return value
+    extra: dict[str, Any] = {key: None for key in content if key not in value}
+    return extra | {key: _replacing(content.get(key), inner) for key, inner in value.items()}
 
 
 def _list_with(items: Sequence[Any], identity: Mapping[str, str], rest: Sequence[str], value: Any) -> list[Any]:

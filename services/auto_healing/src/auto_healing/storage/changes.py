@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from auto_healing.actions.action import Change
@@ -52,6 +52,20 @@ class LeasedChange:
     def field(self) -> tuple[ObjectKey, str, tuple[str, ...]]:
         """What it changes: of two changes of one field, the one that ends last takes it back."""
         return (self.key, self.change.target.uid, self.change.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFilter:
+    """Which changes; what is None lets everything through."""
+
+    state: ChangeState | None = None
+    kind: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        columns = ("state", "kind", "namespace", "name")
+        return [table.c[name] == value for name in columns if (value := getattr(self, name)) is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,27 +147,18 @@ class Changes:
         return found[0] if found else None
 
     async def list(
-        self,
-        *,
-        state: ChangeState | None = None,
-        key: ObjectKey | None = None,
-        before: tuple[datetime, UUID] | None = None,
-        limit: int = 100,
+        self, where: ChangeFilter, *, before: tuple[datetime, UUID] | None = None, limit: int = 100
     ) -> Sequence[LeasedChange]:
         """Newest first; `before` is the place of the last one of the page before."""
-        wanted: list[ColumnElement[bool]] = []
-        if state is not None:
-            wanted.append(table.c.state == state)
-        if key is not None:
-            wanted += [table.c[name] == value for name, value in key._asdict().items()]
+        wanted = where.conditions()
         if before is not None:
-            wanted.append(tuple_(table.c.made_at, table.c.id) < before)
+            wanted.append(tuple_(table.c.made_at, table.c.id) < tuple_(*map(literal, before)))
         order = (table.c.made_at.desc(), table.c.id.desc())
         async with self._database.begin() as connection:
             found = await connection.execute(select(table).where(*wanted).order_by(*order).limit(limit))
             return [_leased(row) for row in found]
 
-    async def runs(self, ids: Collection[UUID]) -> Mapping[UUID, RunBrief]:
+    async def runs(self, ids: Collection[UUID | None]) -> Mapping[UUID, RunBrief]:
         """Of these runs, those that are known."""
         statement = select(run.c.id, run.c.state, run.c.rule).where(run.c.id.in_(ids))
         async with self._database.begin() as connection:

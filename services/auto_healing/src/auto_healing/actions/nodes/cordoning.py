@@ -15,7 +15,7 @@ TRIES = 5  # a node's status is written all the time, and each such write lets a
 
 
 async def cordon(doing: Doing, lease: timedelta) -> Outcome:
-    """Cordons the target; FAILED, saying who, when somebody else did. Only what this step made has an inverse."""
+    """Cordons the target; FAILED, saying who, when somebody else did."""
     return await tried_again(lambda: _cordon(doing, lease))
 
 
@@ -45,13 +45,13 @@ async def _cordon(doing: Doing, lease: timedelta) -> Outcome:
     found = cordon_of(node)
     if found.foreign:
         return Outcome(result=Result.FAILED, message=f"{target.name} was cordoned by {found.foreign}; it is left alone")
-    if found.cordoned and found.mark != doing.mark:
-        return Outcome(result=Result.ALREADY, message=f"{target.name} is cordoned already, by run {found.mark}")
     reason, until = doing.step.reason, doing.clock.now() + lease
     change = Change(target=target, what=f"cordoned: {reason}", path=PATH, before=None, after=True, until=until)
+    # Leased even where another run cordoned it: when that one's lease ends, the cordon goes on for this one.
     inverse = {"change": str(await doing.store.lease(change))}
     if found.cordoned:
-        return Outcome(result=Result.ALREADY, message=f"{target.name} is cordoned", inverse=inverse)
+        message = f"{target.name} is cordoned already, by run {found.mark}"
+        return Outcome(result=Result.ALREADY, message=message, inverse=inverse)
     causes = sick_conditions(live_node(node))
     body = patch_cordoning(mark=doing.mark, reason=reason, until=until, causes=causes)
     await doing.cluster.patch(target, body, resource_version=node["metadata"]["resourceVersion"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +29,22 @@ class Cordon:
     def ours(self) -> bool:
         return self.cordoned and not self.foreign
 
-    def of_run(self, run_id: UUID) -> bool:
-        return self.ours and self.mark.split("/")[0] == str(run_id)
+    @property
+    def run_id(self) -> UUID | None:
+        """None when the mark was not written by us, or was edited."""
+        try:
+            return UUID(self.mark.split("/")[0])
+        except ValueError:
+            return None
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """None when it does not say so in a way that can be read."""
+        try:
+            until = datetime.fromisoformat(self.until)
+        except ValueError:
+            return None
+        return until if until.tzinfo else None
 
 
 def cordon_in(node: NodeRow) -> Cordon:
@@ -88,10 +102,14 @@ def patch_cordoning(*, mark: str, reason: str, until: datetime, causes: frozense
     marks = {
         CORDONED_BY: mark,
         CORDON_REASON: reason,
-        CORDON_UNTIL: until.isoformat(timespec="seconds"),
+        CORDON_UNTIL: until_text(until),
         CORDONED_FOR: ",".join(sorted(causes)) or None,
     }
     return {"spec": {"unschedulable": True}, "metadata": {"annotations": marks}}
+
+
+def until_text(until: datetime) -> str:
+    return until.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def patch_uncordoning() -> Manifest:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from random import uniform
 
 from auto_healing.kube.cluster import EvictionBlocked
 
@@ -27,5 +28,5 @@ async def evict_patiently(
             on_blocked(blocked.pdbs)
             if blocked.never:
                 raise
-        await asyncio.sleep(delay)
+        await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - it spreads requests and guards no secret
         delay = min(2 * delay, LONGEST_SECONDS)

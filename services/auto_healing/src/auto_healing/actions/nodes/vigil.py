@@ -54,9 +54,8 @@ class Vigil:
             raise Stop(Result.ALREADY, f"{name} is gone")
         cordon = cordon_of(node)
         if not cordon.ours:
-            raise Stop(
-                Result.FAILED, f"{name} was {_what_happened(cordon.foreign)} meanwhile; it is not drained further"
-            )
+            what = f"cordoned by {cordon.foreign}" if cordon.foreign else "uncordoned by somebody"
+            raise Stop(Result.FAILED, f"{name} was {what} meanwhile; it is not drained further")
         self.node = live_node(node)
         causes = cordon.causes.union(self._causes or ())
         if self._causes is not None and recovered(self.node, causes):
