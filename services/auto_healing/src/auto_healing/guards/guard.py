@@ -12,8 +12,9 @@ class Guard(Protocol):
     `stops_restoring` is False for nearly all: a tripped guard stops what may harm, never an uncordon or an undo.
     """
 
-    code: ClassVar[str]  # stable id, as in metrics and the ledger
+    code: ClassVar[str]  # stable id, as in metrics and the ledger; its settings have the same name
     title: ClassVar[str]  # what it asks, one sentence for the catalogue
+    looks_at: ClassVar[str]  # by what it decides, a few sentences for the catalogue
     stops_restoring: ClassVar[bool]
 
     def check(self, step: Step, facts: Facts) -> Decline | None:
