@@ -31,12 +31,20 @@ class OpenFindings:
     _known: dict[Key, KnownFinding] = field(default_factory=dict)
     _open_about: dict[ObjectKey, dict[Key, KnownFinding]] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, known: Iterable[KnownFinding]) -> "OpenFindings":
-        findings = cls()
+    def __contains__(self, key: object) -> bool:
+        """Whether the finding of that key is open."""
+        known = self._known.get(key)  # type: ignore[call-overload]
+        return known is not None and known.resolved_at is None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._open_about.values()))
+
+    def load(self, known: Iterable[KnownFinding]) -> None:
+        """Know just this."""
+        self._known.clear()
+        self._open_about.clear()
         for each in known:
-            findings._keep(each)
-        return findings
+            self._keep(each)
 
     def apply(self, event: HealthEvent) -> KnownFinding | None:
         """Take an event into account; what is known now, or None when it says nothing new.
