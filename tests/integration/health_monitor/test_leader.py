@@ -30,6 +30,7 @@ class HandLock:
         self.lost: Callable[[], None] = lambda: None
         self.running = asyncio.Event()
         self.released = False
+        self.leading = True
 
     async def run(self, on_held: Callable[[], None], on_lost: Callable[[], None]) -> None:
         self.held, self.lost = on_held, on_lost

@@ -63,6 +63,11 @@ class Leadership:
     def is_leader(self) -> bool:
         return self.epoch is not None
 
+    @property
+    def may_act(self) -> bool:
+        """Whether it leads and holds the lock, at this very moment: for whoever writes where no epoch is checked."""
+        return self.epoch is not None and not self._over.is_set() and self._lock.leading
+
     def deposed(self, epoch: int) -> None:
         """Whoever writes has found that this epoch is over."""
         if epoch == self.epoch:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, Field
@@ -33,6 +34,11 @@ class LeaderSettings(BaseModel):
 class Lock(Protocol):
     """The right to begin to lead; at most one replica has it, as far as the keeper of the lock can tell."""
 
+    @property
+    def leading(self) -> bool:
+        """Whether it is held right now, by this machine's monotonic clock: also False when it should have been renewed
+        and was not, even if nobody has been told yet."""
+
     async def run(self, on_held: Callable[[], None], on_lost: Callable[[], None]) -> None:
         """Try to hold the lock until cancelled; then give it back."""
 
@@ -57,15 +63,23 @@ class DatabaseLock:
         self._identity = identity
         self._ttl_seconds = ttl_seconds
         self._renew_seconds = renew_seconds
+        self._held_until = 0.0
+
+    @property
+    def leading(self) -> bool:
+        return monotonic() < self._held_until
 
     async def run(self, on_held: Callable[[], None], on_lost: Callable[[], None]) -> None:
         """Take and renew the lock until cancelled; then let the next one have it at once."""
         try:
             while True:
+                asked = monotonic()
                 with suppress(DatabaseError):
                     if await self._renewed():
+                        self._held_until = asked + self._ttl_seconds
                         on_held()
                     else:
+                        self._held_until = 0.0
                         on_lost()
                 await asyncio.sleep(self._renew_seconds)
         finally:
