@@ -11,7 +11,7 @@ from auto_healing.run import Run
 from auto_healing.storage.ledger import Entry
 
 POLICY = "policy"  # who asks when nobody does
-SERVICE = "auto-healing"  # who acts
+SERVICE = "auto_healing"  # who acts
 
 
 class Told(StrEnum):
