@@ -1,13 +1,13 @@
 """What people should change, because healing alone does not end it: rules over what the runs have shown. Pure."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from auto_healing.plan import Mode
 from auto_healing.run import RunState
-from auto_healing.statistics import RunFact
+from auto_healing.statistics import RuleRefusals, RunFact
 from common.contracts.health import Scalar
 
 _MIB = 1 << 20
@@ -46,12 +46,12 @@ class Recommendation:
     subject: str
     message: str  # one sentence for people
     numbers: Mapping[str, Scalar]
-    runs: int  # that it rests on
+    runs: int  # or refusals, that it rests on
 
 
-def recommend(runs: Sequence[RunFact], peaks: Peaks) -> list[Recommendation]:
-    """Those that rest on the most runs first."""
-    found = [*_of_workloads(runs, peaks), *_of_rules(runs)]
+def recommend(runs: Sequence[RunFact], refusals: Iterable[RuleRefusals], peaks: Peaks) -> list[Recommendation]:
+    """Those that rest on the most runs, or refusals, first."""
+    found = [*_of_workloads(runs, peaks), *_review_guards(runs, refusals), *_review_approvals(runs)]
     return sorted(found, key=lambda each: (-each.runs, each.subject, each.advice))
 
 
@@ -162,45 +162,45 @@ def _find_cause(owner: str, code: str, tried: Sequence[RunFact]) -> Iterator[Rec
         )
 
 
-def _of_rules(runs: Iterable[RunFact]) -> Iterator[Recommendation]:
+def _review_guards(runs: Iterable[RunFact], refusals: Iterable[RuleRefusals]) -> Iterator[Recommendation]:
+    """Rules that one guard never lets pass."""
+    passed = {run.rule for run in runs if run.state is not RunState.DECLINED}
+    by_rule: dict[str, list[RuleRefusals]] = defaultdict(list)
+    for each in refusals:
+        by_rule[each.rule].append(each)
+    for rule, said in by_rule.items():
+        if rule in passed or len(said) > 1 or said[0].times < _DECLINED:
+            continue
+        guard, times = said[0].guard, said[0].times
+        yield Recommendation(
+            advice=Advice.REVIEW_GUARD,
+            subject=rule,
+            message=f"guard {guard} declined everything that rule {rule} wanted, {times} times: "
+            "the rule does nothing as it is; change it, or what the guard allows",
+            numbers={"guard": guard, "declined": times},
+            runs=times,
+        )
+
+
+def _review_approvals(runs: Iterable[RunFact]) -> Iterator[Recommendation]:
+    """Rules that ask people who never say yes."""
     by_rule: dict[str, list[RunFact]] = defaultdict(list)
     for run in runs:
-        if run.state.ended:
+        if run.mode is Mode.APPROVE and run.state.ended and not run.guard:
             by_rule[run.rule].append(run)
-    for rule, ended in by_rule.items():
-        yield from _review_guard(rule, ended)
-        yield from _review_approvals(rule, ended)
-
-
-def _review_guard(rule: str, ended: Sequence[RunFact]) -> Iterator[Recommendation]:
-    guards = Counter(run.guard for run in ended if run.state is RunState.DECLINED)
-    if len(ended) < _DECLINED or len(guards) != 1 or guards.total() != len(ended) or "" in guards:
-        return
-    (guard,) = guards
-    yield Recommendation(
-        advice=Advice.REVIEW_GUARD,
-        subject=rule,
-        message=f"guard {guard} declined all {len(ended)} runs of rule {rule}: "
-        "the rule does nothing as it is; change it, or what the guard allows",
-        numbers={"guard": guard, "declined": len(ended)},
-        runs=len(ended),
-    )
-
-
-def _review_approvals(rule: str, ended: Sequence[RunFact]) -> Iterator[Recommendation]:
-    asked = [run for run in ended if run.mode is Mode.APPROVE and not run.guard]
-    refused = [run for run in asked if run.state in _ENDED_UNAPPROVED and not run.approved]
-    if len(refused) < _UNAPPROVED or len(refused) != len(asked):
-        return
-    expired = sum(run.state is RunState.EXPIRED for run in refused)
-    yield Recommendation(
-        advice=Advice.REVIEW_APPROVALS,
-        subject=rule,
-        message=f"nobody approved any of the {len(refused)} runs of rule {rule}, {expired} of them expired: "
-        "set it to observe, or let those hear of it who may approve",
-        numbers={"asked": len(refused), "expired": expired, "denied": len(refused) - expired},
-        runs=len(refused),
-    )
+    for rule, asked in by_rule.items():
+        refused = [run for run in asked if run.state in _ENDED_UNAPPROVED and not run.approved]
+        if len(refused) < _UNAPPROVED or len(refused) != len(asked):
+            continue
+        expired = sum(run.state is RunState.EXPIRED for run in refused)
+        yield Recommendation(
+            advice=Advice.REVIEW_APPROVALS,
+            subject=rule,
+            message=f"nobody approved any of the {len(refused)} runs of rule {rule}, {expired} of them expired: "
+            "set it to observe, or let those hear of it who may approve",
+            numbers={"asked": len(refused), "expired": expired, "denied": len(refused) - expired},
+            runs=len(refused),
+        )
 
 
 def _helped(action: str, tried: Sequence[RunFact]) -> str:

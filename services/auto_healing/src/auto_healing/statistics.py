@@ -34,7 +34,7 @@ class RunFact:
     code: str  # of the finding that led to it; empty by hand
     state: RunState
     approved: bool = False  # by a person
-    guard: str = ""  # the first that declined it
+    guard: str = ""  # the first that declined its plan
     seconds_to_heal: float | None = None  # from the finding's beginning
     score_before: float | None = None
     score_after: float | None = None
@@ -93,6 +93,15 @@ class Refusals:
     guard: str
     times: int
     objects: int  # different ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRefusals:
+    """How often a guard said no to a rule."""
+
+    rule: str
+    guard: str
+    times: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,8 @@ async def get_recommendations(stored: StoredServices, wanted: Ranged) -> Recomme
     """What healing alone does not end, such as a memory limit that is too low, with the value to try next."""
     facts = RunFacts(stored.database)
     runs = await facts.runs(wanted.since, wanted.until)
-    items = recommend(runs, await facts.peaks(runs))
+    refusals = await facts.refusals_of_rules(wanted.since, wanted.until)
+    items = recommend(runs, refusals, await facts.peaks(runs))
     return Recommendations(since=wanted.since, until=wanted.until, items=items)
 
 

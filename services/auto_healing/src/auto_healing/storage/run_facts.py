@@ -11,12 +11,13 @@ from sqlalchemy import distinct, func, select, tuple_
 from auto_healing.plan import Mode
 from auto_healing.recommendations import Peaks
 from auto_healing.run import RunState
-from auto_healing.statistics import OomKill, Refusals, RunFact
+from auto_healing.statistics import OomKill, Refusals, RuleRefusals, RunFact
 from auto_healing.storage.evidence import unpacked
 from auto_healing.storage.models import evidence, ledger, run
 from common.database.connections import Database
 
 _OOM = '$.fault.findings[*] ? (@.code == "pod-oom-killed").evidence'
+APPROVAL = "approval"  # in place of a guard, where a person said no
 _ROWS_AT_ONCE = 1000
 _BUNDLES = 50  # that are opened for one answer; each is read and unpacked as a whole
 _COLUMNS = (
@@ -53,6 +54,17 @@ class RunFacts:
         )
         async with self._database.begin() as connection:
             return [Refusals(**row._mapping) for row in await connection.execute(counted)]
+
+    async def refusals_of_rules(self, since: datetime, until: datetime) -> list[RuleRefusals]:
+        """By rule and guard; a person's no to a run is no guard's."""
+        rule = ledger.c.data["rule"].as_string()
+        counted = (
+            select(rule.label("rule"), ledger.c.guard, func.count().label("times"))
+            .where(ledger.c.at >= since, ledger.c.at < until, ledger.c.guard.not_in(("", APPROVAL)), rule.is_not(None))
+            .group_by(rule, ledger.c.guard)
+        )
+        async with self._database.begin() as connection:
+            return [RuleRefusals(**row._mapping) for row in await connection.execute(counted)]
 
     async def peaks(self, runs: Sequence[RunFact]) -> Peaks:
         """Highest memory use of containers of workloads that ran out of it, in the newest bundles of their runs."""
