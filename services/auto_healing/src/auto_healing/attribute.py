@@ -15,6 +15,7 @@ from auto_healing.symptoms import (
     ROLLOUT_STUCK,
     UNAVAILABLE,
     WAITING,
+    WORKLOAD_KINDS,
     FailingPod,
     explains,
     failing_pod,
@@ -27,8 +28,6 @@ from common.contracts import Finding, ObjectKey
 from common.contracts.objects import CLUSTER, ZONE
 
 FaultKey = tuple[FaultLevel, ObjectKey]
-
-WORKLOAD_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 
 DEFAULT = Attribution()
 

@@ -8,6 +8,8 @@ from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding, ObjectKey, Severity
 
+WORKLOAD_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
+
 # Told of pods that have ended: what they leave behind says little of what runs now.
 REMAINS = frozenset({"pod-evicted", "pod-failed"})
 # Told of pods that no node has been found for: they fail nowhere.

@@ -1,0 +1,169 @@
+"""What may be healed and how: the policy that holds, what is wrong with its file, and what it can name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from auto_healing.actions import ACTIONS
+from auto_healing.api.services import MAY_READ, AnyServices
+from auto_healing.guards import GUARDS
+from auto_healing.plan import Harm
+from auto_healing.policy.parse import parse_policy
+from auto_healing.policy.schema import policy_json_schema
+from auto_healing.policy.shown import shown
+from common.policy.file import LARGEST_BYTES
+from common.policy.mistakes import Mistake, PolicyError
+
+router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyMistake:
+    """Something in a policy that cannot stand, and what to write instead."""
+
+    path: Annotated[str, Field(description="Where, such as rules[0].ladder[1].action; empty for the file itself")]
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyShown:
+    """The policy that holds, whole. While its file has mistakes, it is the last good one."""
+
+    file: Annotated[str | None, Field(description="null: no file, the defaults hold")]
+    valid: bool
+    mistakes: Sequence[PolicyMistake]
+    policy: Annotated[Mapping[str, Any], Field(description="As a policy file would say it, defaults included")]
+
+
+class PolicyText(BaseModel):
+    """A policy to be checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[
+        str,
+        Field(max_length=LARGEST_BYTES, description="YAML, as in the file", examples=["version: 1\nmode: observe\n"]),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChecked:
+    """Whether it could be put into force, and every mistake if not."""
+
+    valid: bool
+    mistakes: Sequence[PolicyMistake]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionShown:
+    """What RBAC must allow."""
+
+    group: Annotated[str, Field(description="API group; empty for the core group")]
+    resource: str
+    verbs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionShown:
+    """One remedy that a ladder may name."""
+
+    code: str
+    title: str
+    harm: Annotated[Harm, Field(description="harmful: guards may stop it; restoring: hardly anything does")]
+    kinds: Annotated[Sequence[str], Field(description="Kinds of object that it can be applied to")]
+    expects: Annotated[str, Field(description="What should be true afterwards")]
+    undoable: Annotated[str, Field(description="How it is undone; empty: it cannot be")]
+    parameters: Annotated[Mapping[str, str], Field(description="Name to meaning, with unit and default")]
+    permissions: Sequence[PermissionShown]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardShown:
+    """One question that is asked before every step."""
+
+    code: str
+    title: str
+    looks_at: str
+    stops_restoring: Annotated[bool, Field(description="Whether it stops what restores as well, such as an uncordon")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionList:
+    items: Sequence[ActionShown]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardList:
+    items: Sequence[GuardShown]
+
+
+@router.get("/policy")
+async def show_policy(services: AnyServices) -> PolicyShown:
+    """The policy that holds, and every mistake in its file."""
+    file = services.policy_file
+    mistakes = _mistakes(file.mistakes) if file else []
+    return PolicyShown(
+        file=str(file.path) if file else None,
+        valid=not mistakes,
+        mistakes=mistakes,
+        policy=shown(services.policy()),
+    )
+
+
+@router.post("/policy/check")
+async def check_policy(wanted: PolicyText) -> PolicyChecked:
+    """Read a policy without putting it into force, and tell every mistake in it."""
+    try:
+        parse_policy(wanted.text)
+    except PolicyError as error:
+        return PolicyChecked(valid=False, mistakes=_mistakes(error.mistakes))
+    return PolicyChecked(valid=True, mistakes=[])
+
+
+@router.get("/policy/schema")
+async def policy_schema() -> dict[str, Any]:
+    """The JSON Schema of policy files, for editors and pipelines."""
+    return policy_json_schema()
+
+
+@router.get("/actions")
+async def list_actions() -> ActionList:
+    """Every remedy."""
+    return ActionList(
+        items=[
+            ActionShown(
+                code=action.code,
+                title=action.title,
+                harm=action.harm,
+                kinds=sorted(action.kinds),
+                expects=action.expects,
+                undoable=action.undoable,
+                parameters=action.parameters,
+                permissions=[
+                    PermissionShown(group=each.group, resource=each.resource, verbs=each.verbs)
+                    for each in action.permissions
+                ],
+            )
+            for action in ACTIONS
+        ]
+    )
+
+
+@router.get("/guards")
+async def list_guards() -> GuardList:
+    """Every guard, in the order in which they are asked."""
+    return GuardList(
+        items=[
+            GuardShown(
+                code=guard.code, title=guard.title, looks_at=guard.looks_at, stops_restoring=guard.stops_restoring
+            )
+            for guard in GUARDS
+        ]
+    )
+
+
+def _mistakes(mistakes: Iterable[Mistake]) -> list[PolicyMistake]:
+    return [PolicyMistake(path=each.path, message=each.message) for each in mistakes]
