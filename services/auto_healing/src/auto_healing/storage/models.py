@@ -304,5 +304,15 @@ shadow = Table(
     Column("fits", Boolean, nullable=True),  # what it displaces would have found a place
     _instant("resolved_at", nullable=True),
     _instant("given_up_at", nullable=True),  # it outlived the time within which it may count as resolved by itself
-    Index("ix_shadow_open", "code", "kind", "namespace", "name", postgresql_where=text("resolved_at IS NULL")),
+    Index(
+        "uq_shadow_open",
+        "rule",
+        "code",
+        "kind",
+        "namespace",
+        "name",
+        unique=True,
+        postgresql_where=text("resolved_at IS NULL"),
+    ),
+    Index("ix_shadow_at", "at"),
 )
