@@ -117,6 +117,7 @@ class CordonsShown:
 @router.get("/changes", dependencies=[MAY_READ])
 async def list_changes(
     stored: StoredServices,
+    *,
     state: Annotated[ChangeState | None, Query(description="Only in this state")] = None,
     kind: Word = None,
     namespace: Word = None,

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from auto_healing.actions.action import Change, Doing, Outcome, Result
 from auto_healing.actions.nodes.cordons import PATH, cordon_of, patch_cordoning, patch_uncordoning
-from auto_healing.actions.nodes.live import live_node
 from auto_healing.actions.nodes.sickness import sick_conditions
+from auto_healing.kube.rows import live_row
+from common.cluster.rows import NodeRow
 from common.kube.errors import Conflict
 
 TRIES = 5  # a node's status is written all the time, and each such write lets a guarded patch fail
@@ -52,7 +53,7 @@ async def _cordon(doing: Doing, lease: timedelta) -> Outcome:
     if found.cordoned:
         message = f"{target.name} is cordoned already, by run {found.mark}"
         return Outcome(result=Result.ALREADY, message=message, inverse=inverse)
-    causes = sick_conditions(live_node(node))
+    causes = sick_conditions(live_row(NodeRow, node))
     body = patch_cordoning(mark=doing.mark, reason=reason, until=until, causes=causes)
     await doing.cluster.patch(target, body, resource_version=node["metadata"]["resourceVersion"])
     message = f"{target.name} is cordoned until {until:%Y-%m-%d %H:%M} UTC"

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from auto_healing.actions.action import Doing, Outcome, Permission, Preview, Result
+from auto_healing.actions.evidence import EVIDENCE_PERMISSIONS
 from auto_healing.actions.nodes import cordoning
 from auto_healing.actions.nodes.cordon import LEASE, refusal_of_cordon
 from auto_healing.actions.nodes.departure import Departure, departure, ends_by_itself
@@ -17,6 +18,7 @@ from auto_healing.actions.nodes.vigil import OutOfTime, Stop, Vigil
 from auto_healing.plan import Harm, Parameters
 from common.cluster.rows import NodeRow, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot
+from common.kube.errors import Forbidden, Invalid
 
 PARALLEL, MOST_PARALLEL = "parallel", 100
 BARE_PODS = "bare_pods"
@@ -40,9 +42,9 @@ class Drain:
     undoable: ClassVar[str] = "The node is uncordoned; pods that have left stay where they are."
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(group="", resource="nodes", verbs=("get", "patch")),
-        Permission(group="", resource="pods", verbs=("get", "list")),
         Permission(group="", resource="pods/eviction", verbs=("create",)),
         Permission(group="storage.k8s.io", resource="volumeattachments", verbs=("list",)),
+        *EVIDENCE_PERMISSIONS,
     )
     parameters: ClassVar[Mapping[str, str]] = {
         LEASE_MINUTES: f"minutes until the cordon is lifted by itself, {LEASE} unless said otherwise",
@@ -99,6 +101,9 @@ async def _carried_out(draining: Draining) -> Stop | None:
         return stop
     except OutOfTime:
         return Stop(Result.BLOCKED, "the time is over")
+    except (Forbidden, Invalid) as error:
+        # To try again would not help; and the cordon has to be known to whoever takes it back.
+        return Stop(Result.FAILED, str(error))
     return None
 
 

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 from auto_healing.actions.action import Doing, Result
+from auto_healing.actions.evidence import keep_evidence
 from auto_healing.actions.nodes.departure import Departure, departure, ends_by_itself, stays_because
 from auto_healing.actions.nodes.evictions import evict_patiently
-from auto_healing.actions.nodes.evidence import keep_evidence
-from auto_healing.actions.nodes.live import live_pod
+from auto_healing.actions.nodes.evidence import keep_node_evidence
 from auto_healing.actions.nodes.progress import Progress, named, ref_of
 from auto_healing.actions.nodes.sickness import unreachable
 from auto_healing.actions.nodes.vigil import Stop, Vigil
 from auto_healing.actions.nodes.volumes import detached
 from auto_healing.kube.cluster import EvictionBlocked
-from auto_healing.kube.evidence import collect
+from auto_healing.kube.rows import live_row
 from common.cluster.rows import PodRow
 
 FIRST_SECONDS, LONGEST_SECONDS = 0.1, 2.0  # between two looks at the pods of the node
@@ -37,7 +37,7 @@ class Draining:
         """Until nobody is left who can leave, and their volumes are detached."""
         leaving = await self._look()
         if leaving.waves:
-            await keep_evidence(self._doing)
+            await keep_node_evidence(self._doing)
         while leaving.waves:
             await self._send_away(leaving.waves[0])
             await self._wait_for(leaving.waves[0])
@@ -81,7 +81,9 @@ class Draining:
         async with self._slots:
             await self._keep(pod)
         try:
-            evicted = await evict_patiently(once, before_each=self._vigil.look, on_blocked=blocked_by)
+            evicted = await evict_patiently(
+                once, before_each=self._vigil.look, on_blocked=blocked_by, left=lambda: self._doing.left
+            )
         except EvictionBlocked as blocked:
             names = ", ".join(blocked.pdbs)
             told = f"{pod.namespace}/{pod.name} can never be evicted, since several PDBs select it: {names}"
@@ -93,8 +95,7 @@ class Draining:
         """Evidence of what is ill, since its logs leave with it; the whole of what nobody makes anew."""
         ref = ref_of(pod)
         if not pod.ready:
-            evidence = await collect(self._doing.cluster, ref, self._doing.snapshot)
-            await self._doing.store.save_evidence(ref, evidence)
+            await keep_evidence(self._doing, ref)
         if pod.owner is None and (manifest := await self._doing.cluster.read(ref)) is not None:
             await self._doing.store.save_manifest(manifest)
 
@@ -121,4 +122,4 @@ class Draining:
 
     async def _pods(self) -> list[PodRow]:
         found = await self._doing.cluster.list("Pod", fields=f"spec.nodeName={self._doing.step.target.name}")
-        return [live_pod(manifest) for manifest in found]
+        return [live_row(PodRow, manifest) for manifest in found]

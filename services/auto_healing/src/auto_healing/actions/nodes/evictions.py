@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from random import uniform
 
 from auto_healing.kube.cluster import EvictionBlocked
@@ -14,8 +15,11 @@ async def evict_patiently(
     *,
     before_each: Callable[[], Awaitable[None]],
     on_blocked: Callable[[Sequence[str]], None],
+    left: Callable[[], timedelta],
 ) -> bool:
-    """False when it was gone already. `before_each` try may raise to end it; `on_blocked` is told who forbids it.
+    """False when it was gone already. `before_each` try may raise to end it, as it has to when no time is `left`.
+
+    `on_blocked` is told which budgets forbid it.
 
     Raises EvictionBlocked only when it can never be evicted, which several budgets for one pod mean.
     """
@@ -28,5 +32,6 @@ async def evict_patiently(
             on_blocked(blocked.pdbs)
             if blocked.never:
                 raise
-        await asyncio.sleep(uniform(delay / 2, delay))  # noqa: S311 - it spreads requests and guards no secret
+        wait = uniform(delay / 2, delay)  # noqa: S311 - it spreads requests and guards no secret
+        await asyncio.sleep(max(0.0, min(wait, left().total_seconds())))
         delay = min(2 * delay, LONGEST_SECONDS)

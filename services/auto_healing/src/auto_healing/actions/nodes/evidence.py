@@ -5,7 +5,7 @@ from auto_healing.kube.evidence import collect
 from auto_healing.kube.redaction import cleaned
 
 
-async def keep_evidence(doing: Doing) -> None:
+async def keep_node_evidence(doing: Doing) -> None:
     """Stored when it returns: the node as `collect` describes it, and every pod as it is now, without credentials."""
     target = doing.step.target
     bundle = await collect(doing.cluster, target, doing.snapshot)

@@ -10,15 +10,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from auto_healing.actions.action import Doing, Outcome, Permission, Preview, Result
+from auto_healing.actions.evidence import EVIDENCE_PERMISSIONS, keep_evidence
 from auto_healing.actions.nodes import taints
 from auto_healing.actions.nodes.departure import Stays, stays_because
 from auto_healing.actions.nodes.evictions import evict_patiently
-from auto_healing.actions.nodes.live import live_pod, of_kind
+from auto_healing.actions.nodes.live import of_kind
 from auto_healing.actions.nodes.parameters import minutes, only_known
 from auto_healing.actions.nodes.progress import ref_of
 from auto_healing.actions.nodes.vigil import OutOfTime
 from auto_healing.kube.cluster import EvictionBlocked
-from auto_healing.kube.evidence import collect
+from auto_healing.kube.rows import live_row
 from auto_healing.plan import Harm, Parameters
 from common.cluster.rows import NodeRow, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot
@@ -44,8 +45,8 @@ class MovePod:
     undoable: ClassVar[str] = "The taint is taken off the node; the pod stays where it is."
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(group="", resource="nodes", verbs=("get", "patch")),
-        Permission(group="", resource="pods", verbs=("get",)),
         Permission(group="", resource="pods/eviction", verbs=("create",)),
+        *EVIDENCE_PERMISSIONS,
     )
     parameters: ClassVar[Mapping[str, str]] = {
         AVOID_MINUTES: f"minutes for which the node is avoided, {AVOID} unless said otherwise, a week at most"
@@ -66,13 +67,13 @@ class MovePod:
     async def apply(self, doing: Doing) -> Outcome:
         target = doing.step.target
         manifest = await doing.cluster.read(target)
-        pod = live_pod(manifest) if manifest is not None else None
+        pod = live_row(PodRow, manifest) if manifest is not None else None
         if pod is None or pod.deleted_at is not None or pod.finished:
             return Outcome(result=Result.ALREADY, message=f"{target.key} is gone, or going")
         node = doing.snapshot.node(pod.node)
         if node is None:
             return Outcome(result=Result.FAILED, message=f"{target.key} is on node {pod.node!r}, which is not known")
-        await doing.store.save_evidence(target, await collect(doing.cluster, target, doing.snapshot))
+        await keep_evidence(doing, target)
         lease = minutes(doing.step.parameters, AVOID_MINUTES, AVOID)
         what = f"avoided by the scheduler, since {target.key} did badly there"
         tainted = await taints.put_on(doing, node.key.ref(node.uid), taints.AVOID, what=what, lease=lease)
@@ -93,7 +94,12 @@ async def _evicted(doing: Doing, pod: PodRow, inverse: Mapping[str, Any]) -> Out
         held_by[0] = ", ".join(pdbs)
 
     try:
-        await evict_patiently(lambda: doing.cluster.evict(target), before_each=in_time, on_blocked=blocked_by)
+        await evict_patiently(
+            lambda: doing.cluster.evict(target),
+            before_each=in_time,
+            on_blocked=blocked_by,
+            left=lambda: doing.left,
+        )
     except OutOfTime:
         message = f"{target.key} could not be evicted in time: PDB {held_by[0]} allows no disruption"
         return Outcome(result=Result.BLOCKED, message=message, numbers={"blocking_pdbs": held_by[0]}, inverse=inverse)

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from auto_healing.actions.action import Doing, Outcome, Permission, Preview, Result
+from auto_healing.actions.evidence import EVIDENCE_PERMISSIONS
 from auto_healing.actions.nodes import taints
 from auto_healing.actions.nodes.departure import stays_because
-from auto_healing.actions.nodes.evidence import keep_evidence
+from auto_healing.actions.nodes.evidence import keep_node_evidence
 from auto_healing.actions.nodes.fencing import proof_of_fencing
-from auto_healing.actions.nodes.live import live_node, live_pod, of_kind
+from auto_healing.actions.nodes.live import of_kind
 from auto_healing.actions.nodes.parameters import LEASE_MINUTES, minutes, only_known
 from auto_healing.actions.nodes.progress import named, ref_of
 from auto_healing.actions.nodes.sickness import unreachable
+from auto_healing.kube.rows import live_row
 from auto_healing.marks import FENCED
 from auto_healing.plan import Harm, Parameters
 from common.cluster.rows import NodeRow, PodRow, Row
@@ -41,7 +43,8 @@ class RescheduleFromNode:
     undoable: ClassVar[str] = "The out-of-service taint is taken off the node; the new pods stay."
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(group="", resource="nodes", verbs=("get", "patch")),
-        Permission(group="", resource="pods", verbs=("get", "list", "delete")),
+        Permission(group="", resource="pods", verbs=("delete",)),
+        *EVIDENCE_PERMISSIONS,
     )
     parameters: ClassVar[Mapping[str, str]] = {
         LEASE_MINUTES: "minutes after which the out-of-service taint is taken off even if the node is not back, "
@@ -73,7 +76,7 @@ class RescheduleFromNode:
         apart = [pod for pod in pods if needs_fencing(pod)]
         proof = proof_of_fencing(node) or ("a person approved it" if doing.approved else "")
         if pods:
-            await keep_evidence(doing)
+            await keep_node_evidence(doing)
         inverse: Mapping[str, Any] = {}
         if proof and (apart or taints.ours_on(node, taints.OUT_OF_SERVICE)):
             inverse = await _taint(doing, proof)
@@ -103,12 +106,12 @@ def _not_silent(name: str, node: NodeRow | None) -> str:
 
 async def _node(doing: Doing) -> NodeRow | None:
     manifest = await doing.cluster.read(doing.step.target)
-    return None if manifest is None else live_node(manifest)
+    return None if manifest is None else live_row(NodeRow, manifest)
 
 
 async def _pods(doing: Doing) -> list[PodRow]:
     found = await doing.cluster.list("Pod", fields=f"spec.nodeName={doing.step.target.name}")
-    return [live_pod(manifest) for manifest in found]
+    return [live_row(PodRow, manifest) for manifest in found]
 
 
 async def _taint(doing: Doing, proof: str) -> Mapping[str, Any]:

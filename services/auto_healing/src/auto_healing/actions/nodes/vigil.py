@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from auto_healing.actions.action import Doing, Result
 from auto_healing.actions.nodes.cordons import cordon_of
-from auto_healing.actions.nodes.live import live_node
 from auto_healing.actions.nodes.sickness import recovered
+from auto_healing.kube.rows import live_row
 from common.cluster.rows import NodeRow
 
 EVERY_SECONDS = 2.0
@@ -56,7 +56,7 @@ class Vigil:
         if not cordon.ours:
             what = f"cordoned by {cordon.foreign}" if cordon.foreign else "uncordoned by somebody"
             raise Stop(Result.FAILED, f"{name} was {what} meanwhile; it is not drained further")
-        self.node = live_node(node)
+        self.node = live_row(NodeRow, node)
         causes = cordon.causes.union(self._causes or ())
         if self._causes is not None and recovered(self.node, causes):
             good = ", ".join(sorted(causes))

@@ -20,7 +20,7 @@ async def detached(doing: Doing, staying: Collection[PodRow]) -> int:
     while left := await _attached(doing, kept):
         if doing.clock.now() >= until:
             break
-        await asyncio.sleep(delay)
+        await asyncio.sleep(max(0.0, min(delay, (until - doing.clock.now()).total_seconds())))
         delay = min(2 * delay, LONGEST_SECONDS)
     return left
 
