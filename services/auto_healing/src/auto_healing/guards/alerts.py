@@ -33,7 +33,7 @@ class Alerts:
     code: ClassVar[str] = "alerts"
     title: ClassVar[str] = "Do alerts fire that are not about the target?"
     looks_at: ClassVar[str] = (
-        "The alerts that fire in Alertmanager, by severity and age, without those that are ignored by name, and without "
+        "The alerts that fire in Alertmanager, by severity and age, without those ignored by name, and without "
         "those whose labels name the target, its workload, its node, or nothing narrower than its namespace. While "
         "Alertmanager is configured and cannot be asked, it holds."
     )

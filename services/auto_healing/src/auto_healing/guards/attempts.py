@@ -11,8 +11,8 @@ class Attempts:
     code: ClassVar[str] = "attempts"
     title: ClassVar[str] = "Has enough been tried on this workload and revision?"
     looks_at: ClassVar[str] = (
-        "How many runs there were on the same workload and revision within the window, however they ended. At the limit "
-        "it is blocked for a while after the last of them, and people are called; a new revision begins anew."
+        "How many runs there were on the same workload and revision within the window, however they ended. At the "
+        "limit it is blocked for a while after the last of them, and people are called; a new revision begins anew."
     )
     stops_restoring: ClassVar[bool] = False
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from auto_healing.facts import Facts
-from auto_healing.guards.steps import TAKING_PODS
+from auto_healing.guards.steps import PACED_BY_CONTROLLER, TAKING_PODS
 from auto_healing.plan import Decline, Displacement, Mode, Step
 from common.cluster.rows import NodeRow, PodRow
 
@@ -30,7 +30,7 @@ class Capacity:
             pod = facts.snapshot.get(PodRow, displacement.pod.name, displacement.pod.namespace)
             if pod is None or displacement.pod.uid not in {"", pod.uid}:
                 continue  # it is gone, and its replacement was placed
-            for decline in (*self._place(displacement, pod, facts), *self._outage(displacement, facts)):
+            for decline in (*self._place(displacement, pod, facts), *self._outage(step, displacement, pod, facts)):
                 return decline
         return None
 
@@ -50,9 +50,12 @@ class Capacity:
         elif reason := _closed(displacement.to_node, facts):
             yield self._no(f"Pod {name} was to run on node {displacement.to_node}, which {reason}", facts, pod=name)
 
-    def _outage(self, displacement: Displacement, facts: Facts) -> Iterator[Decline]:
-        if displacement.outage and facts.settings.capacity.outages == "approval" and not self._approved(facts):
-            name = f"{displacement.pod.namespace}/{displacement.pod.name}"
+    def _outage(self, step: Step, displacement: Displacement, pod: PodRow, facts: Facts) -> Iterator[Decline]:
+        """A pod that is not ready serves nobody: taking it away takes nothing."""
+        if not displacement.outage or not pod.ready or step.action in PACED_BY_CONTROLLER:
+            return
+        if facts.settings.capacity.outages == "approval" and not self._approved(facts):
+            name = f"{pod.namespace}/{pod.name}"
             yield self._no(
                 f"Pod {name} is the only ready replica of its workload: surge first, or have it approved",
                 facts,

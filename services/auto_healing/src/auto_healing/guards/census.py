@@ -1,4 +1,4 @@
-"""All nodes counted once, so that thousands of steps can be judged by zone, pool and condition without counting again."""
+"""All nodes counted once, so that thousands of steps can be judged by zone, pool and condition."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -18,9 +18,9 @@ class Cooldown:
     code: ClassVar[str] = "cooldown"
     title: ClassVar[str] = "Has the last action on it had time to show its effect?"
     looks_at: ClassVar[str] = (
-        "When the last run on the same object, and on the same workload, ended; the wait doubles with every further run "
-        "up to its longest. And whether the pod that replaced the last one is ready yet. It counts for that object and "
-        "workload alone, so that one which fails on and on keeps nobody else waiting."
+        "When the last run on the same object, and on the same workload, ended; the wait doubles with every further "
+        "run up to its longest. And whether the pod that replaced the last one is ready yet. It counts for that object "
+        "and workload alone, so that one which fails on and on keeps nobody else waiting."
     )
     stops_restoring: ClassVar[bool] = False
 

@@ -6,7 +6,15 @@ from typing import ClassVar
 
 from auto_healing.facts import Facts
 from auto_healing.guards.census import Census
-from auto_healing.guards.steps import EVICTING, active_runs, census_of, displaced_pods, row_of, tidies
+from auto_healing.guards.steps import (
+    EVICTING,
+    PACED_BY_CONTROLLER,
+    active_runs,
+    census_of,
+    displaced_pods,
+    row_of,
+    tidies,
+)
 from auto_healing.plan import Decline, Step
 from common.cluster.rows import NodeRow, PodDisruptionBudgetRow, PodRow, WorkloadRow
 from common.contracts import ObjectKey
@@ -21,8 +29,8 @@ class DisruptionBudget:
     looks_at: ClassVar[str] = (
         "For displaced pods: the headroom of their PDBs, and how many replicas of their workload are missing already. "
         "For nodes: how many of the zone are worked on, and how many of the pool and of the cluster are out of service, "
-        "by runs, by other healers, cordoned, being deleted or not ready. A node that is out of service already takes "
-        "nothing away: for it only the nodes that are worked on count. One node is always allowed unless its ratio is 0."
+        "by runs, by other healers, cordoned, being deleted or not ready. A node that is out already takes nothing away: "
+        "for it only the nodes that are worked on count. One node is always allowed, unless its ratio is 0."
     )
     stops_restoring: ClassVar[bool] = False
 
@@ -31,7 +39,7 @@ class DisruptionBudget:
         if isinstance(row, NodeRow):
             for decline in _nodes(row, facts):
                 return decline
-        if not tidies(step):
+        if not tidies(step) and step.action not in PACED_BY_CONTROLLER:
             for decline in (*_pdbs(step, facts), *_workloads(step, facts)):
                 return decline
         return None
@@ -56,8 +64,8 @@ def _nodes(node: NodeRow, facts: Facts) -> Iterator[Decline]:
     in_zone = sorted(name for name in worked_on if census.members[name].zone == member.zone)
     if len(in_zone) >= settings.nodes_per_zone:
         yield _spent(
-            f"{_few(in_zone)} of zone {member.zone or '(none)'} already worked on, and at most "
-            f"{settings.nodes_per_zone} may be at once",
+            f"{len(in_zone)} nodes of zone {member.zone or '(none)'} are worked on already{_named(in_zone)}, "
+            f"and at most {settings.nodes_per_zone} may be at once",
             facts,
             zone=member.zone,
             used=len(in_zone),
@@ -95,13 +103,9 @@ def worked_on_nodes(facts: Facts, census: Census, *, besides: str) -> set[str]:
     return {name for name in ours.union(census.taken) if name != besides and name in census.members}
 
 
-def _few(names: list[str]) -> str:
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return (
-        f"{'Node' if len(names) == 1 else 'Nodes'} {shown} {'is' if len(names) == 1 else 'are'}"
-        if names
-        else "No node is"
-    )
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f" ({', '.join(names[:3])}{more})" if names else ""
 
 
 # --- pods
@@ -157,7 +161,7 @@ def _workloads(step: Step, facts: Facts) -> Iterator[Decline]:
         missing, budget = max(0, workload.replicas - workload.ready_replicas), share_of(ratio, workload.replicas)
         if missing >= budget:
             yield _spent(
-                f"{missing} of {workload.replicas} replicas of {owner} are missing already, and at most {budget} may be",
+                f"{missing} of {workload.replicas} replicas of {owner} are missing already, and at most {budget} may",
                 facts,
                 workload=str(owner),
                 used=missing,

@@ -11,8 +11,8 @@ class Loop:
     code: ClassVar[str] = "loop"
     title: ClassVar[str] = "Has the same been done for the same workload, on the same node, for the same reason?"
     looks_at: ClassVar[str] = (
-        "Runs within the window with the same action, workload, node and finding: what was evicted, put back on its node "
-        "and fails there again. Another action, as the next rung of a ladder is, is no loop."
+        "Runs within the window with the same action, workload, node and finding: what was evicted, put back on its "
+        "node and fails there again. Another action, as the next rung of a ladder is, is no loop."
     )
     stops_restoring: ClassVar[bool] = False
 

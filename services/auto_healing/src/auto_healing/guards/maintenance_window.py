@@ -11,8 +11,8 @@ class MaintenanceWindow:
     code: ClassVar[str] = "maintenance-window"
     title: ClassVar[str] = "Is healing allowed at this hour?"
     looks_at: ClassVar[str] = (
-        "The policy's windows: days of the week or single dates, from and to, in their own time zone. Within a window of "
-        "effect deny nothing is done; outside of all windows what `otherwise` says."
+        "The policy's windows: days of the week or single dates, from and to, in their own time zone. Within a window "
+        "of effect deny nothing is done; outside of all windows what `otherwise` says."
     )
     stops_restoring: ClassVar[bool] = False
 

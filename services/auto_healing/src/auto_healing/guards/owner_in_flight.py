@@ -37,10 +37,10 @@ class OwnerInFlight:
     code: ClassVar[str] = "owner-in-flight"
     title: ClassVar[str] = "Is somebody at work on it already?"
     looks_at: ClassVar[str] = (
-        "Rollouts of the workload that are under way; other runs on the same workload or node; other healers: taints of "
-        "Cluster Autoscaler, Karpenter, Cluster API, Medik8s and clouds, annotations of kured and descheduler, draino's "
-        "condition, cordons by others, MachineHealthChecks and NodeHealthChecks that cover the node; for steps that "
-        "change a spec, Argo CD and Flux, which would put it back; for steps that scale, KEDA."
+        "Rollouts of the workload that are under way; other runs on the same workload or node; other healers: taints "
+        "of Cluster Autoscaler, Karpenter, Cluster API, Medik8s and clouds, annotations of kured and descheduler, "
+        "draino's condition, cordons by others, MachineHealthChecks and NodeHealthChecks that cover the node; for "
+        "steps that change a spec, Argo CD and Flux, which would put it back; for steps that scale, KEDA."
     )
     stops_restoring: ClassVar[bool] = False
 

@@ -10,8 +10,8 @@ class Paused:
     code: ClassVar[str] = "paused"
     title: ClassVar[str] = "Has somebody paused healing, everywhere or in a namespace that the step touches?"
     looks_at: ClassVar[str] = (
-        "The pauses that are in force, with their reason and end. A pause of a namespace also stops steps that displace "
-        "pods of that namespace, such as a drain."
+        "The pauses that are in force, with their reason and end. A pause of a namespace also stops steps that "
+        "displace pods of that namespace, such as a drain."
     )
     stops_restoring: ClassVar[bool] = False
 

@@ -21,8 +21,8 @@ class Protected:
     looks_at: ClassVar[str] = (
         "Excluded namespaces, control-plane nodes, static pods and critical priority classes; the label or annotation "
         "k8s-health-checker/heal=off on the object, its owners or its namespace, also of pods that a step would "
-        "displace; safe-to-evict=false and do-not-disrupt=true on those; and whether the target has opted in, where the "
-        "policy asks for it."
+        "displace; safe-to-evict=false and do-not-disrupt=true on those; and whether the target has opted in, where "
+        "the policy asks for it."
     )
     stops_restoring: ClassVar[bool] = False
 

@@ -21,9 +21,9 @@ class Quorum:
     code: ClassVar[str] = "quorum"
     title: ClassVar[str] = "Does the control plane keep its majority?"
     looks_at: ClassVar[str] = (
-        "For a control-plane node, and for pods of etcd and of the API server: that no other control-plane node is worked "
-        "on or not ready, that a majority of those nodes and of etcd's pods stays ready, and that another API server "
-        "does."
+        "For a control-plane node, and for pods of etcd and of the API server: that no other control-plane node is "
+        "worked on or not ready, that a majority of those nodes and of etcd's pods stays ready, and that another API "
+        "server does."
     )
     stops_restoring: ClassVar[bool] = False
 
@@ -35,10 +35,9 @@ class Quorum:
             lost |= {pod.key: pod for pod in facts.snapshot.pods_on(node.name) if _component(pod)}
             for decline in _nodes(node, facts):
                 return decline
-        for component in (_ETCD, _API):
-            if any(_component(pod) == component for pod in lost.values()):
-                if decline := _pods(component, {key.name for key in lost}, facts):
-                    return decline
+        for component in sorted({_component(pod) for pod in lost.values()}):
+            if too_few := _pods(component, {key.name for key in lost}, facts):
+                return too_few
         return None
 
 
@@ -67,8 +66,8 @@ def _nodes(node: NodeRow, facts: Facts) -> Iterator[Decline]:
     majority = len(census.control_plane) // 2 + 1
     if len(ready) < majority:
         yield _no(
-            f"Without node {node.name} {len(ready)} of {len(census.control_plane)} control-plane nodes would be ready, and "
-            f"their majority is {majority}",
+            f"Without node {node.name} {len(ready)} of {len(census.control_plane)} control-plane nodes would be ready, "
+            f"and their majority is {majority}",
             facts,
             ready=len(ready),
             majority=majority,

@@ -70,7 +70,7 @@ class RateLimit:
 def _actions(runs: Collection[PastRun]) -> list[PastRun]:
     """Harmful ones, each once; what tidies up is limited by its own rules."""
     once = {run.id: run for run in runs}
-    return [run for run in once.values() if run.harm is Harm.HARMFUL and not run.action.startswith("clean-")]
+    return [run for run in once.values() if run.harm is Harm.HARMFUL and not tidies(run)]
 
 
 def _weight(run: PastRun) -> int:

@@ -7,13 +7,21 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from auto_healing.guards.pace import (
+    AttemptsSettings,
+    CooldownSettings,
+    Count,
+    GraceSettings,
+    Group,
+    LoopSettings,
+    RateLimitSettings,
+)
 from auto_healing.guards.windows import MaintenanceWindowSettings
-from common.policy.shape import Duration, Strict
+from common.policy.shape import Duration
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0, le=100_000)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -26,10 +34,6 @@ def _pattern(text: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
-
-
-class Group(Strict):
-    model_config = ConfigDict(frozen=True)
 
 
 class ProtectedSettings(Group):
@@ -104,70 +108,6 @@ class OwnerInFlightSettings(Group):
     default (progressDeadlineSeconds)."""
 
 
-class GraceSettings(Group):
-    """How long trouble must have lasted."""
-
-    default: Duration = timedelta(minutes=5)
-    """For codes that are not named. As the control plane waits before it evicts pods of a node that is not ready."""
-    codes: dict[str, Duration] = Field(
-        default_factory=lambda: {
-            "node-not-ready": timedelta(minutes=5),
-            "node-unknown": timedelta(minutes=5),
-            "node-disk-pressure": timedelta(minutes=10),
-            "node-memory-pressure": timedelta(minutes=10),
-            "node-pid-pressure": timedelta(minutes=10),
-            "node-network-unavailable": timedelta(minutes=5),
-            "node-condition": timedelta(minutes=10),
-            "pod-crash-loop": timedelta(minutes=10),
-            "pod-image-pull": timedelta(minutes=10),
-            "pod-unschedulable": timedelta(minutes=10),
-            "pod-evicted": timedelta(hours=1),
-            "pod-failed": timedelta(hours=1),
-            "deployment-rollout-stuck": timedelta(0),
-        }
-    )
-    """By code. 5 min for a node that is not ready (Medik8s: 5, clouds: 10), 10 min for pressure, which eviction mostly
-    ends, and for crash loops, which mostly end by themselves; an hour for what is only tidied up; nothing for a rollout
-    whose own deadline has passed. Codes given here replace the whole table."""
-    restarts: Count = 5
-    """Restarts that a crash loop must have had. A judgement: after the fifth the kubelet waits minutes between two."""
-
-
-class CooldownSettings(Group):
-    """How long to wait before the next action on the same thing. Each further one doubles it."""
-
-    target: Duration = timedelta(minutes=5)
-    """After an action on the same object. The time for which an action's effect is watched."""
-    owner: Duration = timedelta(seconds=30)
-    """After an action on another pod of the same workload. A judgement: a new pod takes that long to become ready."""
-    longest: Duration = timedelta(hours=1)
-    """What doubling ends at. As long as a workload is blocked after its last attempt."""
-    memory: Duration = timedelta(hours=4)
-    """How far back actions count. The window of attempts."""
-
-
-class AttemptsSettings(Group):
-    """How often the same workload and revision is acted on."""
-
-    most: Count = 3
-    """Actions on one workload and revision within the window. What did not help three times needs another cure."""
-    window: Duration = timedelta(hours=4)
-    """Time within which they count. A judgement, as of Kubernaut's chain of ineffective remedies."""
-    block: Duration = timedelta(hours=1)
-    """How long after the last one nothing more is tried, and people are called."""
-
-
-class LoopSettings(Group):
-    """When an action goes round in circles."""
-
-    window: Duration = timedelta(hours=1)
-    """Time within which the same action for the same workload, node and reason counts as a loop. A judgement: what
-    comes back within the hour was not cured."""
-    repeats: Count = 0
-    """How often it may be repeated within that time. None: what was evicted and put back to fail again would be evicted
-    for ever."""
-
-
 class DisruptionBudgetSettings(Group):
     """How much may be out of service at once, no matter who caused it."""
 
@@ -188,8 +128,8 @@ class UnhealthyRatioSettings(Group):
     """When so much is unhealthy that the single node is not the cause."""
 
     zone_ratio: Share = 0.55
-    """Part of a zone's nodes, 0 to 1, with the same trouble, from which nothing is done in it. At 55 % the control plane
-    calls a zone unhealthy."""
+    """Part of a zone's nodes, 0 to 1, with the same trouble, from which nothing is done in it. At 55 % the control
+    plane calls a zone unhealthy."""
     zone_nodes: Count = 3
     """Nodes that it takes at least. As many as the control plane asks for."""
     pool_ratio: Share = 0.4
@@ -226,19 +166,8 @@ class AlertsSettings(Group):
     ignored: Pattern = "Watchdog|InfoInhibitor|DeadMansSwitch"
     """Regular expression for whole names of alerts that never hold. By default those that always fire on purpose."""
     younger_than: Duration = timedelta(hours=12)
-    """Alerts that have fired for longer do not hold. A judgement: what has burnt for half a day is no news, and must not
-    end all healing."""
-
-
-class RateLimitSettings(Group):
-    """How fast at most."""
-
-    pods_per_minute: Count = 5
-    """Actions on pods and workloads of one namespace within a minute. A judgement: slow enough to be watched."""
-    pods_per_hour: Count = 20
-    """The same within an hour. A judgement: who needs more has a trouble that is not the pods'."""
-    between_drains: Duration = timedelta(minutes=5)
-    """Time from the beginning of one drain to the next. As long as a drain's effect is watched; draino waits 10 min."""
+    """Alerts that have fired for longer do not hold. A judgement: what has burnt for half a day is no news, and must
+    not end all healing."""
 
 
 class CapacitySettings(Group):

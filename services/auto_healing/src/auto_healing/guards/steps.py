@@ -15,6 +15,8 @@ EVICTING = frozenset({"evict-pod", "drain", "move-pod"})
 # A step on a pod with one of these takes that pod away.
 TAKING_PODS = frozenset({"delete-pod", "evict-pod", "move-pod"})
 DRAINING = frozenset({"drain", "reschedule-from-node", "replace-node"})
+# The workload's own controller brings new pods before, or as fast as, old ones go: maxSurge and maxUnavailable.
+PACED_BY_CONTROLLER = frozenset({"restart-surge-first", "restart-rollout", "roll-back"})
 # They set what Git, an operator or an autoscaler may set as well.
 CHANGING_SPEC = frozenset({"roll-back", "pause-rollout"})
 # They end or steer a rollout, so that one under way is no reason against them.
@@ -22,9 +24,9 @@ STEERING_ROLLOUTS = frozenset({"roll-back", "pause-rollout"})
 CLEANING_LOOPS = "clean-crash-loops"
 
 
-def tidies(step: Step) -> bool:
+def tidies(of: Step | PastRun) -> bool:
     """Removes what serves nobody. Cleanup has its own limits, so pacing by workload and namespace is not for it."""
-    return step.action.startswith("clean-") and step.action != CLEANING_LOOPS
+    return of.action.startswith("clean-") and of.action != CLEANING_LOOPS
 
 
 def scales(step: Step) -> bool:

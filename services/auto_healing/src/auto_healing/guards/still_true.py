@@ -34,8 +34,8 @@ class StillTrue:
     title: ClassVar[str] = "Is the target still there, still ill, and still ours to act on?"
     looks_at: ClassVar[str] = (
         "The target as it is now: that it lives on under the same uid, that its findings are still open, that its pod, "
-        "node or workload has not recovered in the meantime, and that nobody has uncordoned the node by hand since it was "
-        "cordoned. What has been well for a moment only is left alone until it is well for good, or ill again."
+        "node or workload has not recovered in the meantime, and that nobody has uncordoned the node by hand since it "
+        "was cordoned. What has been well for a moment only is left alone until it is well for good, or ill again."
     )
     stops_restoring: ClassVar[bool] = False
 

@@ -42,8 +42,8 @@ class Storm:
             return None
         return Decline(
             guard=self.code,
-            message=f"The readiness of {len(turned)} nodes changed within {settings.cooldown.total_seconds():g} s; things "
-            "are still settling",
+            message=f"The readiness of {len(turned)} nodes changed within {settings.cooldown.total_seconds():g} s; "
+            "things are still settling",
             numbers={
                 "changed": len(turned),
                 "limit": settings.nodes,

@@ -6,7 +6,6 @@ from typing import ClassVar
 from auto_healing.facts import Facts
 from auto_healing.guards.census import READY, Census
 from auto_healing.guards.disruption_budget import worked_on_nodes
-from auto_healing.guards.settings import UnhealthyRatioSettings
 from auto_healing.guards.steps import census_of, conditions_of, node_of, tidies
 from auto_healing.plan import Decline, Step
 from common.cluster.rows import NodeRow
@@ -43,29 +42,21 @@ class UnhealthyRatio:
         bad, nodes = census.bad_in_zone[type_, zone], census.in_zone[zone]
         if not zone or bad < max(1, settings.zone_nodes) or bad < settings.zone_ratio * nodes:
             return None
-        return self._hold(f"zone {zone}", type_, bad, nodes, settings.zone_ratio, facts)
+        return self._hold(f"zone {zone}", type_, (bad, nodes), settings.zone_ratio, facts)
 
     def _pool(self, node: NodeRow, type_: str, census: Census, facts: Facts) -> Decline | None:
         settings, pool = facts.settings.unhealthy_ratio, census.members[node.name].pool
         bad, nodes = census.bad_in_pool[type_, pool], census.in_pool[pool]
-        if bad == 0 or bad < settings.pool_ratio * nodes or self._trickles(node, nodes, pool, census, facts, settings):
+        if bad == 0 or bad < settings.pool_ratio * nodes or _may_go_on(node, census, facts):
             return None
-        return self._hold(f"pool {pool or '(none)'}", type_, bad, nodes, settings.pool_ratio, facts)
+        return self._hold(f"pool {pool or '(none)'}", type_, (bad, nodes), settings.pool_ratio, facts)
 
-    def _trickles(
-        self, node: NodeRow, nodes: int, pool: str, census: Census, facts: Facts, settings: UnhealthyRatioSettings
-    ) -> bool:
-        """Whether the pool is small, and few enough of its nodes are worked on."""
-        if nodes > settings.small_pool:
-            return False
-        others = worked_on_nodes(facts, census, besides=node.name)
-        return sum(1 for name in others if census.members[name].pool == pool) < settings.small_pool_repairs
-
-    def _hold(self, where: str, type_: str, bad: int, nodes: int, limit: float, facts: Facts) -> Decline:
+    def _hold(self, where: str, type_: str, share: tuple[int, int], limit: float, facts: Facts) -> Decline:
+        bad, nodes = share
         return Decline(
             guard=self.code,
-            message=f"{bad} of {nodes} nodes of {where} have trouble with {type_}, {bad / nodes:.0%}: from {limit:.0%} on "
-            "the cause is hardly the single node",
+            message=f"{bad} of {nodes} nodes of {where} have trouble with {type_}, {bad / nodes:.0%}: from {limit:.0%} "
+            "on the cause is hardly the single node",
             numbers={
                 "condition": type_,
                 "unhealthy": bad,
@@ -75,3 +66,12 @@ class UnhealthyRatio:
             },
             look_again_at=facts.now + _AGAIN,
         )
+
+
+def _may_go_on(node: NodeRow, census: Census, facts: Facts) -> bool:
+    """Whether the pool is small, and few enough of its nodes are worked on."""
+    settings, pool = facts.settings.unhealthy_ratio, census.members[node.name].pool
+    if census.in_pool[pool] > settings.small_pool:
+        return False
+    others = worked_on_nodes(facts, census, besides=node.name)
+    return sum(1 for name in others if census.members[name].pool == pool) < settings.small_pool_repairs

@@ -26,14 +26,12 @@ def _zone(name: str) -> str:
 
 def _time(value: object) -> object:
     """ "08:00"; "24:00" is the midnight that ends a day. YAML 1.1 reads an unquoted 22:00 as a number of base 60."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError('must be a time in quotes, such as "22:00"')
-    if not isinstance(value, str):
+    if isinstance(value, time):
         return value
     try:
-        return _MIDNIGHT if value == "24:00" else time.fromisoformat(value)
-    except ValueError:
-        raise ValueError('must be a time such as "22:00"') from None
+        return _MIDNIGHT if value == "24:00" else time.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError('must be a time in quotes, such as "22:00"') from None
 
 
 def _dates(value: object) -> object:
