@@ -106,7 +106,5 @@ def _orphaned(node: NodeRow, runs: Mapping[UUID, RunBrief]) -> bool:
 
 def lift_orphan(node: NodeRow, now: datetime) -> str:
     """Why the orphaned cordon of the node is to be lifted; empty while it is only to be reported."""
-    until = cordon_in(node).ends_at
-    if until is None:
-        return cause_gone(node, now) or "it does not say when it ends"
-    return "its time is over" if until <= now else cause_gone(node, now)
+    until = cordon_in(node).ends_at  # None: somebody took it off, who may have had a reason
+    return "its time is over" if until is not None and until <= now else cause_gone(node, now)
