@@ -132,7 +132,7 @@ class ClaimSettings(RuleSettings):
 class ServiceSettings(RuleSettings):
     """Services whose selector matches no pod."""
 
-    min_age: Duration = timedelta(days=7)
+    grace: Duration = timedelta(days=7)
 
 
 class VolumeSettings(RuleSettings):
