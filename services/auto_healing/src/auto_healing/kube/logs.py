@@ -7,6 +7,7 @@ from typing import Any
 from auto_healing.kube.cluster import Cluster, Manifest
 from auto_healing.kube.redaction import text
 from auto_healing.kube.revisions import REVISED, is_ready, selector_text
+from auto_healing.kube.rows import ref_of
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectRef
 from common.kube.errors import KubeError
@@ -34,8 +35,8 @@ async def kept_logs(cluster: Cluster, found: Manifest, snapshot: ClusterSnapshot
 
 
 async def _logs_of(cluster: Cluster, pod: Manifest, snapshot: ClusterSnapshot) -> Logs:
-    metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status", {})
-    ref = ObjectRef(kind="Pod", namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"])
+    spec, status = pod["spec"], pod.get("status", {})
+    ref = ref_of(pod)
     node = snapshot.node(spec.get("nodeName", ""))
     names = [each["name"] for each in (*(spec.get("initContainers") or ()), *spec["containers"])][:CONTAINERS]
     reported = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
