@@ -5,34 +5,46 @@ https://kubernetes.io/docs/reference/scheduling/config/#scheduling-plugins
 
 from typing import NamedTuple
 
+from auto_healing.placement.reasons import UNSCHEDULABLE
 from auto_healing.placement.volumes import Reach
-from common.cluster.rows import NodeRow, PodRow, Resources, Scheduling, Taint, Toleration
+from common.cluster.rows import NodeRow, NodeTerm, PodRow, Resources, Scheduling, Taint, Toleration
 
-UNSCHEDULABLE = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
+CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 REPELLING = {"NoSchedule", "NoExecute"}
 
 TAINT_WEIGHT, AFFINITY_WEIGHT = 3.0, 2.0  # against 1 of the node's load: the scheduler's defaults
 
 
-class Shape(NamedTuple):
-    """What pods must have in common to fit on the same nodes, as far as other pods do not matter.
+class Kind(NamedTuple):
+    """What pods must have in common to be allowed on the same nodes, as far as what runs there does not matter.
 
-    The pods of a template share one `scheduling`, so its identity stands for it.
+    Pods of equal node selectors share one, so its identity stands for it.
     """
 
-    requests: Resources
     tolerations: tuple[Toleration, ...]
-    scheduling_id: int
+    node_selector_id: int
+    node_terms: tuple[NodeTerm, ...]
+    preferred_nodes: tuple[tuple[int, NodeTerm], ...]
     reach: Reach
 
 
+class Shape(NamedTuple):
+    """And what they must have in common to fit in there."""
+
+    kind: Kind
+    requests: Resources
+
+
 def shape_of(pod: PodRow, reach: Reach) -> Shape:
-    return Shape(pod.requests, pod.tolerations, id(pod.scheduling), reach)
+    scheduling = pod.scheduling
+    selector = id(scheduling.node_selector) if scheduling.node_selector else 0
+    kind = Kind(pod.tolerations, selector, scheduling.node_terms, scheduling.preferred_nodes, reach)
+    return Shape(kind, pod.requests)
 
 
 def cordoned(pod: PodRow, node: NodeRow, *, taken_away: bool) -> str:
-    if (node.unschedulable or taken_away) and not _tolerated(UNSCHEDULABLE, pod.tolerations):
-        return "node(s) were unschedulable"
+    if (node.unschedulable or taken_away) and not _tolerated(CORDON, pod.tolerations):
+        return UNSCHEDULABLE
     return ""
 
 

@@ -17,12 +17,14 @@ class Moves:
         self._gone: set[str] = set()
         self._come_in: dict[str, list[Placed]] = {}
         self._come_of: dict[str, list[Placed]] = {}
+        self._come_crossing: list[Placed] = []  # whose anti-affinity may be about pods of other namespaces
 
     def copy(self) -> "Moves":
         other = Moves(self._snapshot)
         other._gone = set(self._gone)
         other._come_in = {namespace: list(placed) for namespace, placed in self._come_in.items()}
         other._come_of = {owner: list(placed) for owner, placed in self._come_of.items()}
+        other._come_crossing = list(self._come_crossing)
         return other
 
     def is_gone(self, pod: PodRow) -> bool:
@@ -35,6 +37,8 @@ class Moves:
         self._come_in.setdefault(pod.namespace, []).append((pod, node))
         if pod.owner is not None:
             self._come_of.setdefault(pod.owner.uid, []).append((pod, node))
+        if any(term.crosses for term in pod.scheduling.anti_affinity):
+            self._come_crossing.append((pod, node))
 
     def pods_in(self, namespace: str) -> Iterator[Placed]:
         yield from self._there(self._snapshot.pods_in(namespace))
@@ -50,8 +54,8 @@ class Moves:
     def repelling(self, namespace: str) -> Iterator[Placed]:
         """Those whose anti-affinity may be about pods of the namespace."""
         yield from self._there(self._snapshot.repelling(namespace))
-        for others in self._come_in.values():
-            yield from ((pod, node) for pod, node in others if pod.scheduling.anti_affinity)
+        yield from (placed for placed in self._come_crossing if placed[0].namespace != namespace)
+        yield from (placed for placed in self._come_in.get(namespace, ()) if placed[0].scheduling.anti_affinity)
 
     def pods_on(self, node: str) -> Iterator[PodRow]:
         yield from (pod for pod, _ in self._there(self._snapshot.pods_on(node)))

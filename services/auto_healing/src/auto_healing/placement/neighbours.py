@@ -55,7 +55,8 @@ class Neighbours:
         self._questions: dict[tuple[int, frozenset[str], str], Question] = {}
         self._asked_in: dict[str, list[Question]] = {}
         self._repellers: dict[tuple[int, str], Repeller] = {}
-        self._repelled: set[str] = set()  # namespaces whose repellers are known
+        self._repelling: dict[str, list[Repeller]] = {}  # by the namespace whose pods they may keep away
+        self.repellers = 0  # grows with each kind of pods that `repelled` did not know before
         self._kin: dict[str, Kin] = {}
 
     def copy(self, moves: Moves) -> "Neighbours":
@@ -78,18 +79,12 @@ class Neighbours:
 
     def repelled(self, pod: PodRow) -> list[tuple[str, Counts]]:
         """Topology keys, and where pods are that keep this one away from their place."""
-        self._know_repellers(pod.namespace)
         return [
             (term.topology_key, counts)
-            for repeller in self._repellers.values()
+            for repeller in self._repellers_of(pod.namespace)
             for term, namespaces, counts in repeller.terms
             if pod.namespace in namespaces and term.selector.matches(pod.labels)
         ]
-
-    @property
-    def repellers(self) -> int:
-        """How many kinds of repelling pods are known: what `repelled` said may miss those that came later."""
-        return len(self._repellers)
 
     def kin(self, pod: PodRow) -> Kin | None:
         owner = pod.owner
@@ -123,9 +118,8 @@ class Neighbours:
         for question in self._asked_in.get(pod.namespace, ()):
             if question.selector.matches(pod.labels):
                 _add(question.counts, row.labels.get(question.key), number)
-        if pod.scheduling.anti_affinity and (repeller := self._repellers.get(_template(pod))) is not None:
-            for term, _, counts in repeller.terms:
-                _add(counts, row.labels.get(term.topology_key), number)
+        if pod.scheduling.anti_affinity:
+            self._move_repeller(pod, row, number)
         if pod.owner is not None and (kin := self._kin.get(pod.owner.uid)) is not None:
             kin.add(row, number)
 
@@ -139,16 +133,36 @@ class Neighbours:
                 groups.setdefault(id(pod.labels), (pod.labels, Counter()))[1][node] += 1
         return groups
 
-    def _know_repellers(self, namespace: str) -> None:
-        if namespace in self._repelled:
-            return
-        self._repelled.add(namespace)
-        found: dict[tuple[int, str], tuple[PodRow, Counts]] = {}
-        for pod, node in self._moves.repelling(namespace):
-            if (place := _template(pod)) not in self._repellers:
-                found.setdefault(place, (pod, Counter()))[1][node] += 1
-        for place, (pod, by_node) in found.items():
-            self._repellers[place] = self._repeller(pod, by_node)
+    def _repellers_of(self, namespace: str) -> list[Repeller]:
+        known = self._repelling.get(namespace)
+        if known is None:
+            found: dict[tuple[int, str], tuple[PodRow, Counts]] = {}
+            for pod, node in self._moves.repelling(namespace):
+                found.setdefault(_template(pod), (pod, Counter()))[1][node] += 1
+            for place, (pod, by_node) in found.items():
+                if place not in self._repellers:
+                    self._repellers[place] = self._repeller(pod, by_node)
+            known = self._repelling[namespace] = [self._repellers[place] for place in found]
+        return known
+
+    def _move_repeller(self, pod: PodRow, node: NodeRow, number: int) -> None:
+        repeller = self._repellers.get(_template(pod))
+        if repeller is not None:
+            for term, _, counts in repeller.terms:
+                _add(counts, node.labels.get(term.topology_key), number)
+        elif number > 0:
+            self._discover(pod)
+
+    def _discover(self, pod: PodRow) -> None:
+        """A pod came whose like was nowhere when it was asked who repels."""
+        covered = {name for term in pod.scheduling.anti_affinity for name in self.namespaces(term, pod.namespace)}
+        if not (asked := covered & self._repelling.keys()):
+            return  # whoever asks will find it
+        alike = (node for other, node in self._moves.repelling(pod.namespace) if _template(other) == _template(pod))
+        repeller = self._repellers[_template(pod)] = self._repeller(pod, Counter(alike))
+        for namespace in asked:
+            self._repelling[namespace].append(repeller)
+        self.repellers += 1
 
     def _repeller(self, pod: PodRow, by_node: Counts) -> Repeller:
         terms = []

@@ -102,6 +102,6 @@ def _queue(pods: Sequence[PodRow]) -> list[PodRow]:
     """In the scheduler's order: by priority. Among equals those that look for the same come one after the other."""
     groups: dict[tuple[int, object], list[PodRow]] = {}
     for pod in pods:
-        group = (-pod.scheduling.priority, (pod.requests, pod.tolerations, id(pod.scheduling)))
+        group = (-pod.scheduling.priority, (pod.requests, pod.tolerations, id(pod.scheduling.node_selector)))
         groups.setdefault(group, []).append(pod)
     return [pod for group in sorted(groups, key=lambda group: group[0]) for pod in groups[group]]

@@ -8,6 +8,7 @@ NO_OWNER = "it has no controller, so nothing makes it again"
 STATIC = "it is a static pod, which belongs to its node"
 DAEMON = "it is a DaemonSet's pod, which belongs to its node"
 GATED = "scheduling is blocked by its scheduling gates"
+UNSCHEDULABLE = "node(s) were unschedulable"
 PORTS = "node(s) didn't have free ports for the requested pod ports"
 
 

@@ -1,10 +1,9 @@
 """What keeps a pod off a node because of the pods that run there: affinity, anti-affinity, topology spread."""
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from auto_healing.placement.filters import cordoned, selected, taint_refusal
 from auto_healing.placement.neighbours import Counts, Neighbours
+from auto_healing.placement.places import FEW, Places
 from common.cluster.rows import Labels, NodeRow, PodRow, PodTerm, Selector, Spread
 
 NO_LABEL = "node(s) didn't match pod topology spread constraints (missing required label)"
@@ -21,6 +20,7 @@ class SpreadRule:
     key: str
     max_skew: int
     places: frozenset[str]
+    open: frozenset[str]  # places with a node that the pod may choose
     enough: bool  # there are as many places as minDomains asks for
     own: int  # 1 when the pod itself counts
     counts: Counts
@@ -38,7 +38,15 @@ class SpreadRule:
         place = labels.get(self.key)
         if place is None:
             return NO_LABEL
-        return SKEW if self.counts.get(place, 0) + self.own - self.least > self.max_skew else ""
+        return SKEW if self._skews(place) else ""
+
+    def _skews(self, place: str) -> bool:
+        return self.counts.get(place, 0) + self.own - self.least > self.max_skew
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether that can be seen without looking at any node."""
+        return len(self.open) <= FEW and all(map(self._skews, self.open))
 
 
 @dataclass(slots=True)
@@ -46,7 +54,7 @@ class Relations:
     """Of one pod and all that are equal to it. Empty when it has nothing to do with others."""
 
     pod: PodRow  # kept, so that what it is found by stays its own
-    known_repellers: int
+    known_repellers: int  # how many kinds of repelling pods were known then
     spread: list[SpreadRule] = field(default_factory=list)
     repelled: list[tuple[str, Counts]] = field(default_factory=list)
     apart: list[tuple[str, Counts]] = field(default_factory=list)
@@ -59,6 +67,11 @@ class Relations:
     def look(self) -> None:
         for rule in self.spread:
             rule.look()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether spread alone keeps it off all nodes."""
+        return any(rule.hopeless for rule in self.spread)
 
     def refusal(self, node: NodeRow) -> str:
         labels = node.labels
@@ -80,18 +93,13 @@ class Relations:
         return alone and all(key in labels for key, _ in self.together)
 
 
-def relations_of(
-    pod: PodRow, neighbours: Neighbours, nodes: Mapping[str, NodeRow], *, away: Collection[str]
-) -> Relations:
-    """`away` names nodes that are taken away: they are still there, and count for a spread like any cordoned one."""
+def relations_of(pod: PodRow, neighbours: Neighbours, places: Places) -> Relations:
     scheduling = pod.scheduling
     repelled = neighbours.repelled(pod)
     return Relations(
         pod=pod,
         known_repellers=neighbours.repellers,
-        spread=[
-            _spread_rule(pod, rule, neighbours, _places(pod, rule, nodes, away=away)) for rule in scheduling.spread
-        ],
+        spread=[_spread_rule(pod, rule, neighbours, places) for rule in scheduling.spread],
         repelled=repelled,
         apart=[_counts(pod, term, neighbours) for term in scheduling.anti_affinity],
         together=[_counts(pod, term, neighbours) for term in scheduling.affinity],
@@ -107,26 +115,17 @@ def _counts(pod: PodRow, term: PodTerm, neighbours: Neighbours) -> tuple[str, Co
     return term.topology_key, neighbours.counts(term.selector, namespaces, term.topology_key)
 
 
-def _spread_rule(pod: PodRow, rule: Spread, neighbours: Neighbours, places: frozenset[str]) -> SpreadRule:
+def _spread_rule(pod: PodRow, rule: Spread, neighbours: Neighbours, places: Places) -> SpreadRule:
     selector = _narrowed(rule, pod.labels)
+    counted = places.counted(pod, rule)
     return SpreadRule(
         key=rule.topology_key,
         max_skew=rule.max_skew,
-        places=places,
-        enough=len(places) >= rule.min_domains,
+        places=counted,
+        open=places.open(pod, rule),
+        enough=len(counted) >= rule.min_domains,
         own=int(selector.matches(pod.labels)),
         counts=neighbours.counts(selector, frozenset((pod.namespace,)), rule.topology_key),
-    )
-
-
-def _places(pod: PodRow, rule: Spread, nodes: Mapping[str, NodeRow], *, away: Collection[str]) -> frozenset[str]:
-    """What counts as a place: the values of the label on all nodes that the constraint does not leave out."""
-    return frozenset(
-        node.labels[rule.topology_key]
-        for name, node in nodes.items()
-        if rule.topology_key in node.labels
-        and (not rule.heeds_affinity or selected(pod.scheduling, node))
-        and (not rule.heeds_taints or not (cordoned(pod, node, taken_away=name in away) or taint_refusal(pod, node)))
     )
 
 

@@ -8,30 +8,34 @@ already out of account, and knows no extended resources such as GPUs. So "fits n
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from auto_healing.placement.filters import Shape, node_refusal, shape_of
+from auto_healing.placement.eligible import Eligible
+from auto_healing.placement.filters import Kind, Shape, node_refusal, shape_of
 from auto_healing.placement.moves import Moves
 from auto_healing.placement.neighbours import Kin, Neighbours
+from auto_healing.placement.places import Places
 from auto_healing.placement.reasons import GATED, PORTS, unavailable
-from auto_healing.placement.relations import Relations, relations_of
+from auto_healing.placement.relations import SKEW, Relations, relations_of
 from auto_healing.placement.rooms import Rooms
-from auto_healing.placement.search import Judge, Search
-from auto_healing.placement.volumes import Reach, Volumes
+from auto_healing.placement.search import AT_ONCE, Judge, Search
+from auto_healing.placement.volumes import Volumes
 from common.cluster.rows import NodeRow, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 
-SEARCHES_KEPT = 64  # of about 1 MB each in a cluster of 5,000 nodes
+SEARCHES_KEPT = 64  # of up to half a megabyte each in a cluster of 5,000 nodes
+KINDS_KEPT = 256
 SPREAD_WEIGHT = 2.0  # against 1 of a node's load: the scheduler's default for PodTopologySpread
 
-Equals = tuple[Shape, str, int]  # shape, namespace, identity of the labels
+Equals = tuple[Shape, str, int, int]  # shape, namespace, identities of labels and scheduling
 
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Why a pod fits nowhere. One that is equal to it does not either, until room grows or, it may be, others move."""
+    """Why a pod fits nowhere. One that is equal to it does not either, until room grows or other pods move."""
 
     reason: str
-    moves: int | None  # how many had moved then; None: only room matters
+    moves: int | None  # how many pods had moved then; None: it does not matter, as only room is wanting
 
 
 class Scheduler:
@@ -49,8 +53,9 @@ class Scheduler:
         self._forget()
 
     def _forget(self) -> None:
-        """What was found out holds no more, as there is more room or there are fewer nodes."""
-        self._order = list(self._nodes.values())
+        self._order = tuple(self._nodes.values())
+        self._places = Places(self._nodes, self._away)
+        self._eligible: dict[Kind, Eligible] = {}
         self._searches: dict[Shape, Search] = {}
         self._relations: dict[tuple[int, str, int], Relations] = {}
         self._unfit: dict[Equals, Unfit] = {}
@@ -71,6 +76,7 @@ class Scheduler:
         """Nothing is placed on these nodes any more."""
         if not self._away.issuperset(nodes):
             self._away.update(nodes)
+            self._places.forget()
             self._relations.clear()
 
     def is_away(self, node: str) -> bool:
@@ -94,25 +100,38 @@ class Scheduler:
         """The node of the pod's replacement, which runs there from now on; or no node, and why."""
         if pod.scheduling.gates:
             return "", GATED
-        reach = self._volumes.reach(pod)
-        shape = shape_of(pod, reach)
-        relations = self._relations_of(pod)
-        equals = (shape, pod.namespace, id(pod.labels))
-        known = self._unfit.get(equals) or self._unfit.get((shape, "", 0))
+        shape = shape_of(pod, self._volumes.reach(pod))
+        equals = (shape, pod.namespace, id(pod.labels), id(pod.scheduling))
+        known = self._unfit.get(equals) or self._unfit.get((shape, "", 0, 0))
         if known is not None and known.moves in {None, self._moved}:
             return "", known.reason
-        search = self._search(shape, pod, reach)
-        node = search.best(self._judge(pod, relations), away=self._away)
-        if node is None:
-            return "", self._remember(equals, relations, reach, whole=search.full)
-        self._come(pod, node)
-        return node.name, ""
+        relations = self._relations_of(pod)
+        relations.look()
+        search = self._search(shape, pod)
+        if relations.hopeless:
+            found: NodeRow | Counter[str] = search.none(SKEW, away=self._away)
+        else:
+            found = search.best(self._judge(pod, relations), away=self._away)
+        if isinstance(found, NodeRow):
+            self._come(pod, found)
+            return found.name, ""
+        reason = unavailable(len(self._order), found)
+        if search.full:
+            self._unfit[shape, "", 0, 0] = Unfit(reason, None)
+        else:
+            self._unfit[equals] = Unfit(reason, self._moved)
+        return "", reason
 
     def refusal(self, pod: PodRow, node: NodeRow) -> str:
         """Why the pod cannot run on the node now; empty when it can."""
         relations = self._relations_of(pod)
         relations.look()
-        return "; ".join(self._refusals(pod, self._volumes.reach(pod), node, relations))
+        found = self._judge(pod, relations)(node)
+        return (
+            node_refusal(pod, self._volumes.reach(pod), node, taken_away=node.name in self._away)
+            or ", ".join(self._rooms[node.name].lacking(pod.requests))
+            or (found if isinstance(found, str) else "")
+        )
 
     # --- inside
 
@@ -127,56 +146,42 @@ class Scheduler:
         place = (id(pod.scheduling), pod.namespace, id(pod.labels))
         relations = self._relations.get(place)
         if relations is None or relations.known_repellers != self._neighbours.repellers:
-            relations = relations_of(pod, self._neighbours, self._nodes, away=self._away)
+            relations = relations_of(pod, self._neighbours, self._places)
             self._relations[place] = relations
         return relations
 
-    def _search(self, shape: Shape, pod: PodRow, reach: Reach) -> Search:
+    def _search(self, shape: Shape, pod: PodRow) -> Search:
         search = self._searches.get(shape)
         if search is None:
-            if len(self._searches) >= SEARCHES_KEPT:
-                del self._searches[next(iter(self._searches))]
-            search = Search(pod, reach, nodes=self._order, start=self._start, rooms=self._rooms)
+            eligible = self._eligible.get(shape.kind)
+            if eligible is None:
+                _make_room(self._eligible, KINDS_KEPT)
+                eligible = self._eligible[shape.kind] = Eligible(pod, shape.kind.reach, self._order)
+            _make_room(self._searches, SEARCHES_KEPT)
+            search = Search(eligible, pod.requests, start=self._start, rooms=self._rooms)
             self._searches[shape] = search
-            self._start += 1
+            self._start += AT_ONCE
         return search
 
     def _judge(self, pod: PodRow, relations: Relations) -> Judge:
-        relations.look()
         related, ports = bool(relations), bool(pod.scheduling.host_ports)
         kin = self._neighbours.kin(pod)
         total = sum(kin.zones.values()) if kin else 0
 
-        def judge(node: NodeRow) -> float | None:
+        def judge(node: NodeRow) -> float | str:
             if ports and self._rooms.ports_taken(pod, node.name):
-                return None
-            if related and relations.refusal(node):
-                return None
+                return PORTS
+            if related and (why := relations.refusal(node)):
+                return why
             return _crowding(kin, total, node) if kin and total else 0.0
 
         return judge
 
-    def _remember(self, equals: Equals, relations: Relations, reach: Reach, *, whole: bool) -> str:
-        """`whole` tells that no node has room, whatever runs there, so that pods of other labels fare no better."""
-        pod = relations.pod
-        counts = Counter(why for node in self._order for why in self._refusals(pod, reach, node, relations))
-        reason = unavailable(len(self._order), counts)
-        if whole:
-            self._unfit[equals[0], "", 0] = Unfit(reason, None)
-        else:
-            self._unfit[equals] = Unfit(reason, self._moved)
-        return reason
 
-    def _refusals(self, pod: PodRow, reach: Reach, node: NodeRow, relations: Relations) -> list[str]:
-        """What the first filter that refuses says, in the scheduler's order of filters."""
-        if why := node_refusal(pod, Reach(), node, taken_away=node.name in self._away):
-            return [why]
-        if pod.scheduling.host_ports and self._rooms.ports_taken(pod, node.name):
-            return [PORTS]
-        if lacking := self._rooms[node.name].lacking(pod.requests):
-            return lacking
-        why = node_refusal(pod, reach, node, taken_away=False) or relations.refusal(node)
-        return [why] if why else []
+def _make_room(kept: dict[Any, Any], limit: int) -> None:
+    """The one that is there longest goes."""
+    if len(kept) >= limit:
+        del kept[next(iter(kept))]
 
 
 def _crowding(kin: Kin, total: int, node: NodeRow) -> float:
