@@ -64,7 +64,7 @@ class EvidenceStore:
         self, ref: ObjectRef, content: Mapping[str, Any], *, run_id: UUID, at: datetime, epoch: int | None
     ) -> UUID:
         """Returns when it is committed. A second look within the same run is a bundle of its own."""
-        packed = await asyncio.to_thread(_packed, content)
+        packed = await asyncio.to_thread(pack, content)
         evidence_id = uuid4()
         values = {"id": evidence_id, "run_id": run_id, **ref.key._asdict(), "uid": ref.uid, "at": at, "content": packed}
         async with fenced(self._database, epoch) as connection:
@@ -86,7 +86,8 @@ class EvidenceStore:
             return [_summary(row) for row in await connection.execute(found)]
 
 
-def _packed(content: Mapping[str, Any]) -> bytes:
+def pack(content: Mapping[str, Any]) -> bytes:
+    """JSON, compressed."""
     return zlib.compress(json_text(content).encode())
 
 

@@ -36,6 +36,7 @@ class _Version(Struct, rename="camel"):
 
 class _Group(Struct, rename="camel"):
     name: str
+    versions: tuple[_Version, ...] = ()
     preferred_version: _Version | None = None
 
 
@@ -101,7 +102,9 @@ async def _search(cluster: Cluster, references: References, unknown: Unknown) ->
 
 
 async def _unknown_kinds(cluster: Cluster, references: References) -> AsyncIterator[Unknown]:
-    for root in await _roots(cluster):
+    """Each resource once, in the version that its group prefers, or in the only one that has it."""
+    seen: set[tuple[str, str]] = set()
+    for group, root in await _roots(cluster):
         try:
             found: _Resources = await _json(cluster, root, _Resources)
         except NotFound:
@@ -110,16 +113,24 @@ async def _unknown_kinds(cluster: Cluster, references: References) -> AsyncItera
             references.blind(f"whatever {root} serves ({error})")
             continue
         for resource in found.resources:
-            if is_unknown(root, resource.kind) and "list" in resource.verbs and "/" not in resource.name:
+            if "list" not in resource.verbs or "/" in resource.name or (group, resource.name) in seen:
+                continue
+            seen.add((group, resource.name))
+            if is_unknown(root, resource.kind):
                 kinds = {SECRET} if resource.kind in ONLY_SECRETS else JUDGED
                 yield Unknown(resource.kind, f"{root}/{resource.name}", kinds)
 
 
-async def _roots(cluster: Cluster) -> list[str]:
-    """Where the preferred version of each group is."""
+async def _roots(cluster: Cluster) -> list[tuple[str, str]]:
+    """The groups and where their versions are, the preferred one of each first."""
     groups: _Groups = await _json(cluster, "/apis", _Groups)
-    versions = [each.preferred_version for each in groups.groups if each.name not in HARMLESS_GROUPS]
-    return ["/api/v1", *(f"/apis/{each.group_version}" for each in versions if each)]
+    roots = [("", "/api/v1")]
+    for group in groups.groups:
+        if group.name not in HARMLESS_GROUPS:
+            preferred = [group.preferred_version] if group.preferred_version else []
+            versions = dict.fromkeys(each.group_version for each in (*preferred, *group.versions))
+            roots += [(group.name, f"/apis/{version}") for version in versions]
+    return roots
 
 
 async def _json(cluster: Cluster, path: str, type_: Any) -> Any:
