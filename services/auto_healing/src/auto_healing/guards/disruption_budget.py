@@ -27,9 +27,9 @@ class DisruptionBudget:
     code: ClassVar[str] = "disruption-budget"
     title: ClassVar[str] = "May this much be out of service at once?"
     looks_at: ClassVar[str] = (
-        "For displaced pods: the headroom of their PDBs, and how many replicas of their workload are missing already. "
-        "For nodes: how many of the zone are worked on, and how many of the pool and of the cluster are out of service, "
-        "by runs, by other healers, cordoned, being deleted or not ready. A node that is out already takes nothing away: "
+        "Of displaced pods: the headroom of their PDBs, and how many replicas of their workload are missing already. "
+        "Of nodes: how many of the zone are worked on, and how many of the pool and the cluster are out of service, by "
+        "runs, by other healers, cordoned, being deleted or not ready. A node that is out already takes nothing away: "
         "for it only the nodes that are worked on count. One node is always allowed, unless its ratio is 0."
     )
     stops_restoring: ClassVar[bool] = False
