@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import distinct, func, select, tuple_
+from sqlalchemy import cast, distinct, func, select, tuple_
+from sqlalchemy.dialects.postgresql import JSONPATH
 
 from auto_healing.plan import Mode
 from auto_healing.recommendations import Peaks
@@ -24,7 +25,7 @@ _COLUMNS = (
     *(run.c[name] for name in ("id", "rule", "mode", "action", "owner", "code", "state")),
     *(run.c[name] for name in ("approved_by", "seconds_to_heal", "score_before", "score_after", "recurred_at")),
     run.c.plan["declined"][0]["guard"].astext.label("guard"),
-    func.jsonb_path_query_array(run.c.plan, _OOM).label("oom"),
+    func.jsonb_path_query_array(run.c.plan, cast(_OOM, JSONPATH)).label("oom"),
 )
 
 
