@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.policy.settings import Attribution
-from auto_healing.suspects import Blame, Workloads, blamed_nodes, blamed_revision, blamed_workload
+from auto_healing.revisions import blamed_revision
+from auto_healing.suspects import Blame, Workloads, blamed_nodes, blamed_workload
 from auto_healing.symptoms import (
     LOST,
     REMAINS,
@@ -125,7 +126,7 @@ class _Verdicts:
         causes = self._of_node.get(row.node) if row else None
         explained = [each for each in findings if explains(causes, each)] if causes else []
         if row and explained:
-            fault: FaultKey = (FaultLevel.NODE, ObjectKey("Node", "", row.node))
+            fault = _node_fault(row.node)
             self._lay(explained, fault)
             self._of_pod[key] = fault
             self._of_workload[workload_of(row, self._snapshot)][fault] += 1
@@ -133,30 +134,30 @@ class _Verdicts:
 
     def _failing(self, failing: Sequence[FailingPod], stuck: Collection[ObjectKey]) -> None:
         workloads = Workloads(failing, self._snapshot)
-        nodes = blamed_nodes(workloads, self._snapshot, self._settings)
+        nodes = blamed_nodes(workloads, self._settings)
+        for node, blame in nodes.items():
+            self._blame(_node_fault(node), blame)
         for workload, pods in workloads.failing.items():
+            local = workloads.is_local(workload, self._settings.workload_nodes)
             left = []
             for pod in pods:
-                if pod.node in nodes and workloads.is_local(workload, self._settings.workload_nodes):
-                    self._blame_node(pod, nodes[pod.node])
+                if local and pod.node in nodes:
+                    self._lay_pod(pod, _node_fault(pod.node))
                 else:
                     left.append(pod)
             if left:
                 self._workload(workload, left, workloads, stuck=workload in stuck)
 
-    def _blame_node(self, pod: FailingPod, blame: Blame) -> None:
-        key: FaultKey = (FaultLevel.NODE, ObjectKey("Node", "", pod.node))
+    def _blame(self, key: FaultKey, blame: Blame) -> None:
+        """Beside what was blamed on it before."""
         own = self._blames.get(key)
-        if own is not None and own is not blame and not set(blame.evidence) <= set(own.evidence):
-            blame = Blame(evidence=own.evidence + blame.evidence, confidence=own.confidence)
-        elif own is not None:
-            blame = own
-        self._lay_pod(pod, key, blame)
+        if own is not None:
+            blame = Blame(evidence=own.evidence + blame.evidence, confidence=max(own.confidence, blame.confidence))
+        self._blames[key] = blame
 
     def _workload(self, workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads, *, stuck: bool) -> None:
-        well = workloads.well[workload]
-        revision = blamed_revision(workload, pods, self._snapshot, self._settings)
-        whole = blamed_workload(workload, pods, well, self._settings)
+        revision = blamed_revision(workload, pods, workloads, self._settings)
+        whole = blamed_workload(workload, pods, workloads, self._settings)
         if revision is not None:
             self._lay_together(pods, (FaultLevel.REVISION, workload), revision)
         elif whole is not None:
@@ -168,7 +169,7 @@ class _Verdicts:
             self._lay_together(pods, (FaultLevel.WORKLOAD, workload), blame)
         else:
             for pod in pods:
-                self._lay_pod(pod, (FaultLevel.POD, pod.key), _alone(pod, pods, well))
+                self._lay_pod(pod, (FaultLevel.POD, pod.key), _alone(pod, pods, workloads.well[workload]))
 
     def _lay_together(self, pods: Sequence[FailingPod], key: FaultKey, blame: Blame) -> None:
         for pod in pods:
@@ -205,7 +206,7 @@ class _Verdicts:
             f"{len(nodes)} of the {total} nodes of {zone[1].name} are at fault: nothing done to one of them helps"
         )
         self._blames[zone] = Blame(evidence=(sentence,), confidence=0.9)
-        taken = {(FaultLevel.NODE, ObjectKey("Node", "", node)) for node in nodes}
+        taken = {_node_fault(node) for node in nodes}
         for key in taken:
             self._laid[zone].extend(self._laid.pop(key))
             self._blames.pop(key, None)
@@ -253,6 +254,10 @@ class _Verdicts:
             for service in self._snapshot.services_of(row) if row else ():
                 causes[service.key][cause] += 1
         return causes
+
+
+def _node_fault(node: str) -> FaultKey:
+    return (FaultLevel.NODE, ObjectKey("Node", "", node))
 
 
 def _by_object(findings: Iterable[Finding]) -> dict[ObjectKey, list[Finding]]:

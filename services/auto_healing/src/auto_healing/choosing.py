@@ -67,7 +67,8 @@ def _chosen(
     others = tuple(each for each in fault.findings if each is not matched)
     fault = replace(fault, findings=(matched, *others))
     if mode is not Mode.OBSERVE and not opted_in(fault.subject, snapshot, policy.scope):
-        why = f"{fault.subject} has not opted in, so it is only observed: label it, or its namespace, {marks.HEAL}=on"
+        who = "it or its namespace" if fault.subject.namespace else "it"
+        why = f"{fault.subject} has not opted in, so it is only observed: label {who} {marks.HEAL}=on"
         return Choice(rule=rule, mode=Mode.OBSERVE, fault=fault, why_observed=why)
     return Choice(rule=rule, mode=mode, fault=fault)
 

@@ -36,8 +36,6 @@ _FOLLOWS = frozenset({"pod-on-not-ready-node", "pod-unknown", "pod-stuck-termina
 # A pod's trouble may be seen a little before its node's: the control plane waits 50 s before it calls a node silent.
 _SLACK = timedelta(minutes=2)
 
-_REVISION_LABELS = ("pod-template-hash", "controller-revision-hash")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailingPod:
@@ -96,4 +94,5 @@ def workload_of(pod: PodRow, snapshot: ClusterSnapshot) -> ObjectKey:
 
 def revision_of(pod: PodRow) -> str:
     """Hash of the template that it was made from; empty for what has no revisions."""
-    return next((pod.labels[label] for label in _REVISION_LABELS if label in pod.labels), "")
+    labels = pod.labels
+    return labels.get("pod-template-hash") or labels.get("controller-revision-hash") or ""

@@ -1,0 +1,78 @@
+"""Is a new revision of a workload to blame? By comparison with pods of an older one, or else by when it began."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from auto_healing.policy.settings import Attribution
+from auto_healing.suspects import COMPARED, Blame, Workloads, minutes_of
+from auto_healing.symptoms import FailingPod, revision_of
+from common.cluster.rows import DeploymentRow, PodRow, ReplicaSetRow, StatefulSetRow
+from common.cluster.snapshot import ClusterSnapshot
+from common.contracts import ObjectKey
+
+
+def blamed_revision(
+    workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads, settings: Attribution
+) -> Blame | None:
+    """The newest revision, when all that fails is of it, nothing of it does well, and an older one does or did."""
+    revision, well = pods[0].revision, workloads.well[workload]
+    if not revision or any(pod.revision != revision for pod in pods):
+        return None
+    if any(revision_of(pod) == revision for pod in well):
+        return None
+    if revision != _newest(workload, workloads.running[workload], workloads.snapshot):
+        return None
+    failing = f"all {len(pods)} failing pods of {workload} are of the new revision {revision}, and none does well"
+    if well:
+        nodes = len({pod.node for pod in pods})
+        return Blame(
+            evidence=(failing, f"{len(well)} pods of an older revision do well"),
+            confidence=COMPARED if nodes >= settings.workload_nodes else 0.7,
+            revision=revision,
+        )
+    after = _began_after(workload, pods, workloads)
+    if after is None or not timedelta() <= after <= settings.revision_window:
+        return None
+    began = f"it began {minutes_of(after)} after that revision was made; no pod of an older one is left to compare with"
+    return Blame(evidence=(failing, began), confidence=0.7, revision=revision)
+
+
+def _began_after(workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads) -> timedelta | None:
+    """How long after its revision was made the trouble began; None when that cannot be told."""
+    running = workloads.running[workload]
+    born_at = _born_at(workload, running, workloads.snapshot)
+    if born_at is None or any(revision_of(pod) != pods[0].revision for pod in running):
+        return None
+    return min(pod.began_at for pod in pods) - born_at
+
+
+def _newest(workload: ObjectKey, running: Sequence[PodRow], snapshot: ClusterSnapshot) -> str:
+    """Revision that the workload is going to, as the hash in its pods' labels."""
+    if workload.kind == "StatefulSet":
+        row = snapshot.get(StatefulSetRow, workload.name, workload.namespace)
+        return row.revision if row else ""
+    newest = {revision_of(pod): pod for pod in sorted(running, key=lambda pod: _at(pod.created_at))}  # pod of each
+    if workload.kind == "Deployment" and len(newest) > 1:
+        return max(newest, key=lambda revision: (_number_of(newest[revision], snapshot), revision))
+    return max(newest, key=lambda revision: (_at(newest[revision].created_at), revision), default="")
+
+
+def _number_of(pod: PodRow, snapshot: ClusterSnapshot) -> int:
+    replica_set = snapshot.get(ReplicaSetRow, pod.owner.name, pod.namespace) if pod.owner else None
+    return int(replica_set.revision) if replica_set and replica_set.revision.isdigit() else 0
+
+
+def _born_at(workload: ObjectKey, running: Sequence[PodRow], snapshot: ClusterSnapshot) -> datetime | None:
+    """When the newest revision was made, where that is known and there was one before it.
+
+    Only of Deployments: pods are made again for many reasons, and their age says little of their template's.
+    """
+    row = snapshot.get(DeploymentRow, workload.name, workload.namespace) if workload.kind == "Deployment" else None
+    if row is None or not row.revision.isdigit() or int(row.revision) < 2 or not running or not running[0].owner:
+        return None
+    replica_set = snapshot.get(ReplicaSetRow, running[0].owner.name, workload.namespace)
+    return replica_set.created_at if replica_set else None
+
+
+def _at(instant: datetime | None) -> float:
+    return instant.timestamp() if instant else 0.0
