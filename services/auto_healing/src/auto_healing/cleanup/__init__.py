@@ -1,0 +1,1 @@
+"""Cleanup on its schedule: looking, marking, telling, and proposing what may go. Deleting is its actions' part."""

@@ -1,0 +1,210 @@
+"""Looks for what nobody uses any more, when its time has come: counts, marks, tells the owner, proposes a run.
+
+Runs while this replica leads. Nothing is deleted here: a run that was allowed does that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from auto_healing.actions.cleanup import CLEANUP_ACTIONS
+from auto_healing.actions.cleanup.engine import Cleanup
+from auto_healing.actions.cleanup.rule import Found
+from auto_healing.actions.cleanup.settings import RuleSettings
+from auto_healing.cleanup.looking import look_for
+from auto_healing.cleanup.planning import acts_on, is_paused, plans_of
+from auto_healing.cleanup.telling import tell, untell
+from auto_healing.kube.cluster import Cluster, NotActing
+from auto_healing.plan import Mode, Plan
+from auto_healing.storage.proposing import Answer, Proposal
+from auto_healing.storage.tombstones import LastLook, Ripening, Tombstone, Tombstones
+from auto_healing.world import World
+from common.clock import Clock
+from common.database.errors import DatabaseError
+from common.kube.errors import KubeError
+from common.logs import Complaint
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 5.0
+AFTER_FAILURE = timedelta(minutes=1)
+POLICY = "policy"
+ACTING = frozenset({Mode.APPROVE, Mode.AUTO})
+
+
+class Proposing(Protocol):
+    async def propose(self, proposals: Sequence[Proposal | Plan], *, epoch: int | None) -> list[Answer]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What one look came to. `due` may go now, as far as runs allow it."""
+
+    found: Found
+    stones: tuple[Tombstone, ...]
+    plans: tuple[Plan, ...]
+
+    @property
+    def due(self) -> tuple[Tombstone, ...]:
+        return tuple(stone for stone in self.stones if stone.due_at is not None)
+
+
+class Cleaner:
+    """`world` gives the instant that is looked at."""
+
+    def __init__(
+        self,
+        *,
+        tombstones: Tombstones,
+        runs: Proposing,
+        cluster: Cluster,
+        world: Callable[[], World],
+        clock: Clock,
+        rules: Sequence[Cleanup] = CLEANUP_ACTIONS,
+    ) -> None:
+        self._tombstones = tombstones
+        self._runs = runs
+        self._cluster = cluster
+        self._world = world
+        self._clock = clock
+        self._rules = {rule.code: rule for rule in rules}
+        self._since = clock.now()
+        self._not_before: dict[str, datetime] = {}
+        self._complaint = Complaint(logger, clock)
+
+    async def run(self, epoch: int) -> None:
+        """The leader's duty, until cancelled. Raises Deposed when another one leads."""
+        self._since = self._clock.now()
+        while True:
+            try:
+                await self.once(epoch)
+                self._complaint.over()
+            except (DatabaseError, NotActing) as error:
+                self._complaint.warn(f"cleanup waits: {error}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def once(self, epoch: int) -> list[str]:
+        """Look for every rule whose time has come, or that a person has asked for; their codes."""
+        looks = await self._tombstones.last_looks()
+        now = self._clock.now()
+        done = []
+        for code, rule in self._rules.items():
+            last = looks.get(code)
+            asked_by = last.asked_by if last is not None and last.asked else ""
+            settings = self._settings(code)
+            if not asked_by and not self._is_time(code, settings, last, now):
+                continue
+            done.append(code)
+            try:
+                await self.look(rule, epoch=epoch, by=asked_by or POLICY)
+            except KubeError as error:
+                self._not_before[code] = now + AFTER_FAILURE
+                await self._tombstones.looked(code, _failed(error, asked_by), at=now, epoch=epoch)
+                logger.warning("%s could not look: %s", code, error)
+        return done
+
+    def next_look(self, code: str, last: LastLook | None) -> datetime | None:
+        """When the rule looks next by its schedule; None when it is off."""
+        settings = self._settings(code)
+        if settings.mode is Mode.OFF:
+            return None
+        since = last.looked_at if last is not None and last.looked_at is not None else self._since
+        return settings.timetable.next_after(since)
+
+    async def look(self, rule: Cleanup, *, epoch: int, by: str = POLICY) -> Scan:
+        """One look with all that follows from it. A person's look marks, also where the rule only observes.
+
+        Raises KubeErrors, NotActing, Deposed and DatabaseError; whatever was done is in order then, and the next look
+        goes on.
+        """
+        world, by_hand = self._world(), by != POLICY
+        settings = world.policy.cleanup.rule(rule.code)
+        acts = by_hand or settings.mode in ACTING
+        known = {stone.ref.uid: stone for stone in await self._tombstones.of(rule.code)}
+        found = await look_for(rule, world, self._cluster, known)
+        uids = {each.ref.uid for each in found.candidates}
+        await untell(rule, self._cluster, [stone for uid, stone in known.items() if stone.told and uid not in uids])
+        await self._tombstones.seen(
+            rule.code,
+            [(each.ref, each.reason) for each in found.candidates],
+            at=world.now,
+            ripening=Ripening(scans=settings.scans, grace=settings.grace, acts=acts),
+            epoch=epoch,
+        )
+        stones = await self._tombstones.of(rule.code)
+        if acts:
+            untold = [
+                stone
+                for stone in stones
+                if not stone.told and not is_paused(world, stone.ref.namespace)
+                if by_hand or acts_on(world, stone.ref)
+            ]
+            told = await tell(rule, self._cluster, untold, world, settings)
+            if told:
+                await self._tombstones.told(rule.code, told, at=world.now, epoch=epoch)
+                stones = await self._tombstones.of(rule.code)
+        plans = [] if by_hand else self._plans(rule, stones, world, found.total)
+        answers = await self._runs.propose(plans, epoch=epoch) if plans else []
+        result = _result(found, stones, settings, answers, by=by)
+        await self._tombstones.looked(rule.code, result, at=world.now, epoch=epoch)
+        return Scan(found=found, stones=tuple(stones), plans=tuple(plans))
+
+    async def preview(self, code: str) -> Scan:
+        """What a look would find and a run by hand would take now. Writes nothing. Raises KeyError and KubeErrors."""
+        rule, world = self._rules[code], self._world()
+        stones = await self._tombstones.of(code)
+        found = await look_for(rule, world, self._cluster, {stone.ref.uid: stone for stone in stones})
+        uids = {each.ref.uid for each in found.candidates}
+        left = tuple(stone for stone in stones if stone.ref.uid in uids)
+        return Scan(found=found, stones=left, plans=tuple(self._by_hand(rule, left, world, found.total)))
+
+    async def run_by_hand(self, code: str, *, by: str, reason: str = "") -> list[Answer]:
+        """Propose a run of what is due, told to its owners included, for a person. Any replica may."""
+        scan = await self.preview(code)
+        proposals = [Proposal(plan=plan, requested_by=by, reason=reason) for plan in scan.plans]
+        return await self._runs.propose(proposals, epoch=None) if proposals else []
+
+    def _by_hand(self, rule: Cleanup, stones: Sequence[Tombstone], world: World, total: int) -> list[Plan]:
+        due = [stone for stone in stones if stone.due_at is not None and stone.told]
+        return plans_of(rule, due, world, total=total, mode=Mode.AUTO, by_hand=True) if due else []
+
+    def _plans(self, rule: Cleanup, stones: Sequence[Tombstone], world: World, total: int) -> list[Plan]:
+        mode = world.policy.cleanup.rule(rule.code).mode
+        due = [stone for stone in stones if stone.due_at is not None]
+        if mode in ACTING:
+            due = [stone for stone in due if stone.told and acts_on(world, stone.ref)]
+        if not due or mode is Mode.OFF:
+            return []
+        return plans_of(rule, due, world, total=total, mode=mode)
+
+    def _settings(self, code: str) -> RuleSettings:
+        return self._world().policy.cleanup.rule(code)
+
+    def _is_time(self, code: str, settings: RuleSettings, last: LastLook | None, now: datetime) -> bool:
+        next_at = self.next_look(code, last)
+        return next_at is not None and next_at <= now and self._not_before.get(code, now) <= now
+
+
+def _result(
+    found: Found, stones: Sequence[Tombstone], settings: RuleSettings, answers: Sequence[Answer], *, by: str
+) -> Mapping[str, Any]:
+    runs = [answer.run for answer in answers if answer.run is not None]
+    return {
+        "by": by,
+        "objects": found.total,
+        "unused": len(found.candidates),
+        "unproven": len(found.unproven),
+        "told": sum(stone.told for stone in stones),
+        "due": sum(stone.due_at is not None for stone in stones),
+        "most": settings.most_of(found.total),
+        "run": str(runs[0].id) if runs else None,
+        "declined": [decline.message for answer in answers for decline in answer.declined],
+        "failed": None,
+    }
+
+
+def _failed(error: KubeError, asked_by: str) -> Mapping[str, Any]:
+    return {"by": asked_by or POLICY, "failed": str(error)}
