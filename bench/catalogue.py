@@ -1,6 +1,7 @@
 """Every benchmark, in the order in which a round runs them."""
 
 from bench import (
+    audit_verify,
     cpu_per_event_growth,
     detection,
     detection_ratio,
@@ -23,4 +24,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     detection_ratio.BENCHMARK,
     read_api.BENCHMARK,
     failover.BENCHMARK,
+    audit_verify.BENCHMARK,
 )

@@ -5,10 +5,8 @@ Slow is a figure; an event that is lost, doubled or out of order breaks the benc
 
 import asyncio
 import contextlib
-import tempfile
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,9 +15,9 @@ from demo.service import Service
 from bench.changes import changing
 from bench.clusters import filled_cluster
 from bench.figure import Benchmark, Figure
+from bench.postgres import temporary_postgres
 from bench.told import Broken, agreed
 from bench.watched import standing_by, watched
-from common.database import embedded
 from devcluster import DevCluster
 
 TAKEOVER_SECONDS = 120.0
@@ -27,17 +25,6 @@ BEFORE_SECONDS = 4.0
 AFTER_SECONDS = 4.0
 POLL_SECONDS = 0.02
 HOLDER = "SELECT epoch, cursor FROM health.stream"
-
-
-@contextlib.asynccontextmanager
-async def _database() -> AsyncIterator[str]:
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)  # PostgreSQL runs as another user where this one is root
-        server = await asyncio.to_thread(embedded.start, Path(folder) / "postgres")
-        try:
-            yield server.url
-        finally:
-            await asyncio.to_thread(server.close)
 
 
 async def _takeover(connection: psycopg.AsyncConnection[Any], leader: Service) -> float:
@@ -84,7 +71,7 @@ async def run(quick: bool) -> list[Figure]:
     nodes, pods, rounds = (100, 1_000, 1) if quick else (100, 1_000, 3)
     takeovers, events = [], 0
     for _ in range(rounds):
-        async with filled_cluster(nodes=nodes, pods=pods) as cluster, _database() as url:
+        async with filled_cluster(nodes=nodes, pods=pods) as cluster, temporary_postgres() as url:
             seconds, told = await _failover(cluster, url)
             takeovers.append(seconds)
             events += told

@@ -21,6 +21,7 @@ IDS = {
     "monitor.read_api",
     "monitor.cpu_per_event_growth",
     "monitor.failover",
+    "healing.audit_verify",
 }
 
 
