@@ -55,9 +55,9 @@ def test_who_stays_on_a_node(pod: PodRow, why: Stays | None) -> None:
         ),
         pytest.param(
             [
-                a_served_pod("late", labels=labelled(order="10")),
-                a_served_pod("db", claims=("data",)),
-                a_served_pod("early", labels=labelled(order="-5"), priority_class="system-node-critical"),
+                a_served_pod("late", labels=labelled(order="20")),
+                a_served_pod("db", claims=("data",), labels=labelled(order="10")),
+                a_served_pod("early", priority_class="system-node-critical"),
             ],
             [["early"], ["db"], ["late"]],
             id="the number on its label goes before all else",
