@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from auto_healing.fault import FaultLevel
 from auto_healing.policy import HealingPolicy, Match, Rule, Rung
 from common.policy.shape import format_duration
 
@@ -37,10 +38,10 @@ def _match(match: Match) -> dict[str, Any]:
     return _given(
         {
             "codes": sorted(match.codes),
-            "severities": sorted(match.severities),
+            "severities": sorted(each.value for each in match.severities),
             "min_age": format_duration(match.min_age) if match.min_age else None,
             "at_least": dict(match.at_least),
-            "levels": sorted(match.levels),
+            "levels": [level.value for level in FaultLevel if level in match.levels],
             "kinds": sorted(match.kinds),
             "namespaces": list(match.namespaces),
             "labels": dict(match.labels),
