@@ -1,6 +1,6 @@
 """What was seen before is read again: the object may be gone, well, or in somebody's hands since."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from auto_healing.facts import Facts
@@ -9,7 +9,7 @@ from auto_healing.guards.census import READY, is_bad
 from auto_healing.guards.steps import codes_of, conditions_of, row_of, watched
 from auto_healing.marks import CORDON_UNTIL, CORDONED_BY
 from auto_healing.plan import Decline, Step
-from common.cluster.rows import NodeRow, PodRow, Row, WorkloadRow
+from common.cluster.rows import HorizontalPodAutoscalerRow, NodeRow, PodRow, Row, WorkloadRow
 
 # What such findings are about is over when the pod is ready.
 _UNREADY = frozenset(
@@ -26,6 +26,7 @@ _UNREADY = frozenset(
         "pod-unschedulable",
     }
 )
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)  # well, and nothing tells since when
 _SHORT = frozenset({"deployment-unavailable", "statefulset-unavailable", "daemonset-unavailable"})
 
 
@@ -74,6 +75,8 @@ class StillTrue:
         since = _well_since(row, facts)
         if since is None:
             return None
+        if since == _LONG_AGO:
+            return self._no(f"{row.key} has recovered")
         well, needed = facts.now - since, facts.settings.still_true.well
         seconds = round(well.total_seconds())
         if well >= needed:
@@ -114,8 +117,17 @@ def _well_since(row: Row, facts: Facts) -> datetime | None:
         return row.ready_changed_at or facts.now if row.ready and not _between_crashes(row, facts.now) else None
     if isinstance(row, WorkloadRow) and codes and codes <= _SHORT:
         short = row.ready_replicas < row.replicas or row.observed_generation < row.generation
-        return None if short else facts.now - timedelta(days=1)
+        return None if short else _LONG_AGO
+    if isinstance(row, HorizontalPodAutoscalerRow) and codes == {"hpa-at-max"}:
+        return None if _held_back(row) else _LONG_AGO
     return None
+
+
+def _held_back(hpa: HorizontalPodAutoscalerRow) -> bool:
+    """It wants more than its maximum. TooFewReplicas says that it is at its minimum, and a fixed size is no limit."""
+    limited = hpa.condition("ScalingLimited")
+    at_most = limited is not None and limited.status == "True" and limited.reason == "TooManyReplicas"
+    return at_most and hpa.min_replicas < hpa.max_replicas
 
 
 def _between_crashes(pod: PodRow, now: datetime) -> bool:
