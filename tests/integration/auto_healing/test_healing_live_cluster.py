@@ -130,7 +130,8 @@ async def test_the_content_of_a_secret_is_never_read(place: Place) -> None:
 
     assert read == listed[0]
     assert set(read or {}) == {"apiVersion", "kind", "metadata"}
-    assert "hunter2" not in str(read) and "aHVudGVyMg" not in str(read)
+    assert "hunter2" not in str(read)
+    assert "aHVudGVyMg" not in str(read)
 
 
 async def test_lists_are_whole_named_and_selected(place: Place) -> None:
@@ -191,9 +192,7 @@ async def test_an_event_about_a_node_has_its_place(place: Place) -> None:
     await place.live.event(ref_of(node | {"kind": "Node"}), reason="Healing", message=message)
 
     told = place.cluster.api.items("/api/v1/namespaces/default/events")
-    assert [each["involvedObject"]["name"] for each in told if each["message"] == message] == [
-        node["metadata"]["name"]
-    ]
+    assert [each["involvedObject"]["name"] for each in told if each["message"] == message] == [node["metadata"]["name"]]
 
 
 async def test_logs_that_no_kubelet_has_are_an_error_soon(place: Place) -> None:
