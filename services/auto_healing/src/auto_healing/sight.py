@@ -32,14 +32,15 @@ class SightKeeper:
         if self._burst_at is None or len(self._fell_ill) >= self._burst or now - self._burst_at > _REMEMBER:
             self._burst, self._burst_at = len(self._fell_ill), now
 
-    def sight(self, now: datetime, *, heard_at: datetime | None) -> Sight:
-        """`heard_at`: the last word of health_monitor."""
+    def sight(self, now: datetime, *, heard_at: datetime | None, storm_at: datetime | None) -> Sight:
+        """`heard_at`: the last word of health_monitor; `storm_at`: the last storm that it told."""
         recent = self._burst_at is not None and now - self._burst_at <= _REMEMBER
         return Sight(
             synced_at=self.synced_at,
             outage_ended_at=self._outage_ended_at,
             changed_in_last_second=self._burst if recent else 0,
             health_monitor_heard_at=heard_at,
+            storm_at=storm_at,
         )
 
 

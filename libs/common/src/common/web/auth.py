@@ -56,6 +56,14 @@ class Authenticator(Protocol):
         ...
 
 
+class Rights(Protocol):
+    """Says what somebody may do who is not asking now: whoever approved something may have lost the right since."""
+
+    async def still_has(self, identity: Identity, scope: Scope) -> bool:
+        """By the identity's name and groups. Raises AuthenticationUnavailable when that cannot be found out."""
+        ...
+
+
 class AuthenticationUnavailable(Exception):
     """Whoever checks tokens does not answer; the message says who and why, never the token."""
 

@@ -72,6 +72,10 @@ class KubernetesTokens:
         # Shielded: others wait for the same answer when the first to ask hangs up.
         return await asyncio.shield(asking)
 
+    async def still_has(self, identity: Identity, scope: Scope) -> bool:
+        user = Reviewed(identity.name, groups=sorted(identity.groups))
+        return scope in (await self._identity(user)).scopes
+
     async def _review(self, key: bytes, token: str) -> Identity | None:
         async with self._turns:
             user = await self._reviews.review_token(token)

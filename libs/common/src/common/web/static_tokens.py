@@ -50,6 +50,9 @@ class StaticTokens:
                 identity = owner
         return identity
 
+    async def still_has(self, identity: Identity, scope: Scope) -> bool:
+        return any(owner.name == identity.name and scope in owner.scopes for _, owner in self._known)
+
 
 def new_token(name: str, scope: Scope) -> tuple[str, str]:
     """A fresh token of 256 random bits, and the entry that lets it in."""

@@ -1,0 +1,15 @@
+"""Every router of the service, in the order of the documentation."""
+
+from auto_healing.api import audit, changes, evidence, intake, pauses, policy, runs, shadow, statistics
+
+ROUTERS = (
+    runs.router,
+    audit.router,
+    statistics.router,
+    shadow.router,
+    policy.router,
+    pauses.router,
+    changes.router,
+    evidence.router,
+    intake.router,
+)

@@ -1,0 +1,219 @@
+"""The composition root: makes the parts of the service, starts them in their order, and ends them in reverse."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from uuid import uuid4
+
+from fastapi import FastAPI
+
+from auto_healing.alerts import Alerts
+from auto_healing.api.routes import ROUTERS
+from auto_healing.api.services import Services
+from auto_healing.duties import Duties
+from auto_healing.facts import FiringAlert
+from auto_healing.intake.catch_up import CatchUp
+from auto_healing.intake.monitor import MonitorClient
+from auto_healing.kube.live import LiveCluster
+from auto_healing.metrics import SERVICE, Metrics
+from auto_healing.other_healers import OtherHealers
+from auto_healing.past import Past
+from auto_healing.policy.defaults import DEFAULT_POLICY
+from auto_healing.policy.file import PolicyFile
+from auto_healing.policy_watch import follow_policy
+from auto_healing.readiness import probes
+from auto_healing.settings import HealingSettings
+from auto_healing.storage.models import election, leader
+from auto_healing.storage.opening import Opened, Storage
+from auto_healing.told import Told
+from auto_healing.view import View
+from common.clock import Clock, SystemClock
+from common.cluster.watch import ClusterWatch
+from common.kube.api import Api
+from common.kube.connect import connect
+from common.leading.leadership import Leadership
+from common.leading.locks import lock_for
+from common.metrics import ServiceMetrics, watch_loop_lag
+from common.supervisor import Supervisor
+from common.web.access import Access, access
+from common.web.app import create_app
+from common.web.serve import listen, serve, url_of
+
+logger = logging.getLogger(__name__)
+
+VERSION = version("k8s-health-checker-auto-healing")
+
+Announce = Callable[[str, str | None], None]  # where it listens, and the token that was made for this run
+
+
+async def run(settings: HealingSettings, stop: asyncio.Event, announce: Announce) -> None:
+    """Serve until `stop` is set. Before anything is started it raises what is wrong with the settings:
+
+    CannotListen, BadKubeconfig, PolicyError, AccessMissing.
+    """
+    clock = SystemClock()
+    listening = listen(settings.web.host, settings.web.port)
+    try:
+        async with await connect(settings.cluster, clock) as api:
+            who = access(settings.web, api, service=SERVICE)
+            app = App(settings, api, clock, who)
+            announce(url_of(listening), who.token)
+            await app.run(listening, stop)
+    finally:
+        listening.close()
+
+
+class App:
+    """One running service over one cluster."""
+
+    def __init__(self, settings: HealingSettings, api: Api, clock: Clock, who: Access) -> None:
+        self._settings = settings
+        self._api = api
+        self._clock = clock
+        self._who = who
+        self._metrics = Metrics(ServiceMetrics(SERVICE, VERSION))
+        self._supervisor = Supervisor(lambda task: self._metrics.task_crashes.labels(task).inc())
+        self._policy = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
+        self._watch = ClusterWatch(api, clock=clock)
+        past = Past()
+        self._storage = Storage(settings, clock, past, lambda: self._watch.store)
+        self._leadership: Leadership | None = None
+        self._cluster = LiveCluster(api, self._may_write, clock)
+        self._monitor = MonitorClient(settings.monitor.url, settings.monitor.token.get_secret_value())
+        self._alerts = Alerts(settings.alertmanager.url, clock) if settings.alertmanager.url else None
+        self._others = OtherHealers(api, self._watch.store)
+        self._catch_up: CatchUp | None = None
+        self._view = View(
+            self._watch,
+            clock,
+            policy=lambda: DEFAULT_POLICY if self._policy is None else self._policy.policy,
+            past=past,
+            alerts=_none_fires if self._alerts is None else self._alerts.firing,
+            other_healers=lambda: self._others.found,
+        )
+
+    async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
+        """The API answers at once, and says what is missing; the rest comes up behind it."""
+        requests = self._metrics.api_requests
+        self._api.statistics.observer = lambda verb, _, status, seconds: requests.labels(verb, status).observe(seconds)
+        web = self._web()
+        start = self._supervisor.start
+        start("loop lag", lambda: watch_loop_lag(self._metrics.service))
+        start("watch", self._watch.run)
+        start("view", self._view.run)
+        start("other healers", self._others_from_synced)
+        if self._alerts is not None:
+            start("alerts", self._alerts.run)
+        start("storage", self._store_and_lead)
+        try:
+            await serve(web, listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
+        finally:
+            await self._supervisor.stop_all()
+            await self._monitor.close()
+            await self._storage.close()
+
+    async def _others_from_synced(self) -> None:
+        await self._watch.synced.wait()
+        await self._others.run()
+
+    async def _store_and_lead(self) -> None:
+        """Nobody leads before everything was seen, and the pauses are known."""
+        opened = await self._storage.open()
+        self._supervisor.start("pauses", lambda: self._view.follow_pauses(opened.stored.pauses))
+        await self._watch.synced.wait()
+        await self._view.pauses_known.wait()
+        self._leadership = self._lead(opened)
+        self._supervisor.start("leadership", self._leadership.run)
+
+    def _lead(self, opened: Opened) -> Leadership:
+        """Whoever leads decides and acts; it ends with the lock, since the cluster checks no epoch."""
+        duties = Duties(
+            opened,
+            self._view,
+            self._cluster,
+            self._clock,
+            settings=self._settings,
+            monitor=self._monitor,
+            rights=self._who,
+            told=Told(self._metrics),
+            epoch=lambda: None if self._leadership is None else self._leadership.epoch,
+        )
+        self._catch_up = catch_up = duties.catch_up
+        self._view.heard_at = lambda: catch_up.heard_at
+        self._view.storm_at = lambda: duties.healer.storm_at
+        self._view.on_pauses = duties.healer.look_again
+        if self._policy is not None:
+            self._follow(self._policy, duties.healer.look_again)
+        identity = f"{socket.gethostname()}_{uuid4().hex[:8]}"
+        return Leadership(
+            opened.leading,
+            lock_for(
+                self._settings.leader,
+                opened.leading,
+                election,
+                identity=identity,
+                api=self._api,
+                clock=self._clock,
+            ),
+            identity=identity,
+            epochs=leader,
+            on_gained=self._gained,
+            on_lost=lambda: self._metrics.leader.set(0),
+            duties=duties.all(self._supervisor.keep),
+            ends_with_lock=True,
+        )
+
+    def _follow(self, policy: PolicyFile, on_change: Callable[[], None]) -> None:
+        self._supervisor.start(
+            "policy",
+            lambda: follow_policy(
+                policy,
+                every_seconds=self._settings.policy.poll_seconds,
+                on_change=on_change,
+                count=lambda outcome: self._metrics.policy_reloads.labels(outcome).inc(),
+            ),
+        )
+
+    async def _gained(self, epoch: int) -> None:
+        self._metrics.leader.set(1)
+
+    def _may_write(self) -> bool:
+        return self._leadership is not None and self._leadership.may_act
+
+    def _web(self) -> FastAPI:
+        web = create_app(
+            SERVICE,
+            VERSION,
+            routers=ROUTERS,
+            authenticator=self._who.authenticator,
+            probes=probes(
+                self._watch,
+                self._supervisor,
+                storage=self._storage,
+                policy=self._policy,
+                catch_up=lambda: self._catch_up,
+                alerts=self._alerts,
+            ),
+            metrics=self._metrics.service,
+            settings=self._settings.web,
+        )
+        web.state.services = Services(
+            cluster_name=self._settings.cluster.name or self._api.context,
+            now=self._clock.now,
+            snapshot=self._watch.store,
+            synced=self._watch.synced.is_set,
+            world=self._view.world,
+            policy=self._view.policy,
+            policy_file=self._policy,
+            storage=self._storage,
+            cluster=self._cluster,
+            webhook_secrets=self._settings.monitor.secrets,
+        )
+        return web
+
+
+def _none_fires() -> Sequence[FiringAlert]:
+    """No Alertmanager is configured."""
+    return ()

@@ -1,0 +1,159 @@
+"""What a leader does: hear, decide, carry out, watch, take back, tidy up. Each duty is kept running while it leads."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from auto_healing import guards
+from auto_healing.actions import ACTIONS_BY_CODE
+from auto_healing.drafting import displacements
+from auto_healing.execute import BeforeStep, Endings, Executor, Hands
+from auto_healing.healer import Healer
+from auto_healing.history import History
+from auto_healing.intake.catch_up import CatchUp
+from auto_healing.intake.monitor import MonitorClient
+from auto_healing.kube.cluster import NotActing
+from auto_healing.kube.live import LiveCluster
+from auto_healing.placement.placements import Placements
+from auto_healing.plan import Decline, Step
+from auto_healing.return_changes import Sweeper
+from auto_healing.run import Run
+from auto_healing.settings import HealingSettings
+from auto_healing.storage.fence import Deposed
+from auto_healing.storage.opening import Opened, store_of
+from auto_healing.storage.retention import Kept, Retention
+from auto_healing.storage.run_entries import POLICY
+from auto_healing.told import Told
+from auto_healing.view import View
+from auto_healing.watch_runs import RunWatch
+from auto_healing.worker import Worker
+from auto_healing.world import World
+from common.clock import Clock
+from common.database.errors import DatabaseError
+from common.web.access import Access
+from common.web.auth import Identity, Scope
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 5.0
+
+Work = Callable[[], Awaitable[None]]
+Keep = Callable[[str, Work], Coroutine[Any, Any, None]]
+
+
+class Duties:
+    """Made once the database is open. `epoch()` is that of this replica while it leads, else None."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        view: View,
+        cluster: LiveCluster,
+        clock: Clock,
+        *,
+        settings: HealingSettings,
+        monitor: MonitorClient,
+        rights: Access,
+        told: Told,
+        epoch: Callable[[], int | None],
+    ) -> None:
+        self._view = view
+        self._clock = clock
+        self._epoch = epoch
+        self._rights = rights
+        stored = opened.stored
+        self.healer = Healer(
+            stored.database,
+            clock,
+            inbox=stored.inbox,
+            runs=stored.runs,
+            shadows=stored.shadows,
+            findings=view.findings,
+            world=view.world,
+            placements=_placements,
+            observer=told,
+        )
+        self.catch_up = CatchUp(monitor, stored.inbox, clock, on_listing=self.healer.listed)
+        endings = Endings(
+            progress=opened.progress,
+            score_of=view.findings.score_of,
+            on_failed=self.healer.climb,
+            witness=told,
+        )
+        executor = Executor(
+            stored.runs,
+            BeforeStep(
+                cluster=cluster,
+                snapshot=lambda: view.snapshot,
+                actions=ACTIONS_BY_CODE,
+                recheck=self._recheck,
+                may_still_approve=self._may_still_approve,
+                past=opened.past,
+                clock=clock,
+            ),
+            Hands(
+                cluster=cluster,
+                snapshot=lambda: view.snapshot,
+                actions=ACTIONS_BY_CODE,
+                store_of=partial(store_of, stored, clock),
+                clock=clock,
+            ),
+            endings,
+            epoch,
+        )
+        watch = RunWatch(
+            stored.runs,
+            executor,
+            endings,
+            snapshot=lambda: view.snapshot,
+            findings=view.findings.all,
+            clock=clock,
+        )
+        self._worker = Worker(opened.jobs, stored.runs, executor, watch, epoch)
+        self._sweeper = Sweeper(stored.changes, cluster)
+        keep_ledger = settings.runs.keep_ledger_days
+        kept = Kept(
+            runs=timedelta(days=settings.runs.keep_days), ledger=timedelta(days=keep_ledger) if keep_ledger else None
+        )
+        self._retention = Retention(stored.database, clock, kept, epoch=epoch)
+
+    def all(self, keep: Keep) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """For the leadership, each kept running by `keep`."""
+        works: dict[str, Work] = {
+            "worker": self._worker.run,
+            "healer": self._heal,
+            "catch-up": self.catch_up.run,
+            "sweeper": self._sweep,
+            "retention": self._retention.run,
+        }
+        return [partial(keep, name, work) for name, work in works.items()]
+
+    async def _heal(self) -> None:
+        epoch = self._epoch()
+        if epoch is not None:
+            await self.healer.run(epoch)
+
+    async def _sweep(self) -> None:
+        while (epoch := self._epoch()) is not None:
+            try:
+                await self._sweeper.sweep(self._view.snapshot, epoch=epoch, now=self._clock.now())
+            except (NotActing, Deposed, DatabaseError) as error:
+                logger.warning("temporary changes are looked at again in a moment: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def _recheck(self, run: Run, step: Step, history: History) -> Sequence[Decline]:
+        """The guards, with facts and destinations of now."""
+        world = self._view.world(history)
+        step = replace(step, displaces=displacements(step, _placements(world), world))
+        return guards.run(step, world.facts(run.plan, by_hand=run.requested_by != POLICY))
+
+    async def _may_still_approve(self, who: Identity) -> bool:
+        return await self._rights.still_has(who, Scope.APPROVE)
+
+
+def _placements(world: World) -> Placements:
+    return Placements(world.snapshot, world.now)

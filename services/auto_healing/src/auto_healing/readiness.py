@@ -1,0 +1,55 @@
+"""What /readyz asks, each dependency by its name, and what is wrong with it in words for operators."""
+
+from collections.abc import Callable
+
+from auto_healing.alerts import Alerts
+from auto_healing.intake.catch_up import CatchUp
+from auto_healing.policy.file import PolicyFile
+from auto_healing.storage.opening import Storage
+from common.cluster.snapshot import SourceState
+from common.cluster.watch import ClusterWatch
+from common.supervisor import Supervisor
+from common.web.probes import Probe
+
+
+def probes(
+    watch: ClusterWatch,
+    supervisor: Supervisor,
+    *,
+    storage: Storage,
+    policy: PolicyFile | None,
+    catch_up: Callable[[], CatchUp | None],
+    alerts: Alerts | None,
+) -> list[Probe]:
+    """Required is what nothing can be decided or recorded without. health_monitor is not: it comes back, and meanwhile
+    runs go on and can be asked for by hand."""
+
+    async def cluster() -> str | None:
+        if watch.synced.is_set():
+            return None
+        missing = [each for each in watch.store.sources.values() if each.state is SourceState.STARTING]
+        why = next((f": {each.reason}" for each in missing if each.reason), "")
+        return f"not read yet: {', '.join(each.kind for each in missing)}{why}"
+
+    async def sight() -> str | None:
+        bad = [each for each in watch.store.sources.values() if each.state in {SourceState.STALE, SourceState.UNSEEN}]
+        return "; ".join(f"{each.kind} is {each.state}: {each.reason}" for each in bad) or None
+
+    async def monitor() -> str | None:
+        caught = catch_up()
+        return None if caught is None else await caught.trouble()
+
+    async def mistakes() -> str | None:
+        return "; ".join(map(str, policy.mistakes)) or None if policy is not None else None
+
+    asked = [
+        Probe("cluster", cluster),
+        Probe("database", storage.trouble),
+        Probe("tasks", supervisor.trouble),
+        Probe("watch", sight, required=False),
+        Probe("health_monitor", monitor, required=False),
+        Probe("policy", mistakes, required=False),
+    ]
+    if alerts is not None:
+        asked.append(Probe("alertmanager", alerts.trouble, required=False))
+    return asked
