@@ -67,9 +67,7 @@ def test_secrets_are_known_by_their_path(path: str, secret: bool) -> None:
 CAUSE = {"reason": "DisruptionBudget", "message": "The disruption budget web needs 2 healthy pods and has 2 currently"}
 BUSY = {"message": "too many requests", "code": 429}
 NO_ROOM = {"message": "Cannot evict pod as it would violate the budget.", "details": {"causes": [CAUSE]}}
-SEVERAL = {
-    "message": "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-}
+SEVERAL = {"message": "This pod has more than one PodDisruptionBudget, which eviction does not support."}
 
 
 @pytest.mark.parametrize(
