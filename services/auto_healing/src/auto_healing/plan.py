@@ -38,6 +38,7 @@ class Displacement:
     reason: str = ""  # why it fits nowhere, or is not placed again, for people
     blocked_by: tuple[str, ...] = ()  # PDBs that forbid its eviction now
     outage: bool = False  # its workload has no other ready replica
+    fits_nowhere: bool = False  # it would be made again, and there is no place for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,9 @@ class ReadinessChanges:
     def __getitem__(self, node: str) -> Sequence[datetime]:
         return self._changes.get(node, ())
 
+    def adopt(self, other: "ReadinessChanges") -> None:
+        self._changes = {node: deque(changes, maxlen=CHANGES_KEPT) for node, changes in other._changes.items()}
+
     def update(self, key: ObjectKey, before: NodeRow | None, after: NodeRow | None) -> None:
         if after is None:
             self._changes.pop(key.name, None)
@@ -40,6 +43,9 @@ class ClockOffsets:
     def __getitem__(self, node: str) -> timedelta | None:
         return self._offsets.get(node)
 
+    def adopt(self, other: "ClockOffsets") -> None:
+        self._offsets = dict(other._offsets)
+
     def update(self, key: ObjectKey, before: LeaseRow | None, after: LeaseRow | None) -> None:
         if after is None:
             self._offsets.pop(key.name, None)
@@ -55,6 +61,9 @@ class TolerationSets:
 
     def all(self) -> Collection[tuple[Toleration, ...]]:
         return self._counts.keys()
+
+    def adopt(self, other: "TolerationSets") -> None:
+        self._counts = dict(other._counts)
 
     def update(self, _key: ObjectKey, before: PodRow | None, after: PodRow | None) -> None:
         old = None if before is None or before.finished else before.tolerations

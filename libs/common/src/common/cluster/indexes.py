@@ -58,6 +58,10 @@ class Grouped(Generic[R, G]):
         if new is not None:
             self._groups.setdefault(new, {})[key] = None
 
+    def adopt(self, other: "Grouped[R, G]") -> None:
+        """Begin with what another one knows."""
+        self._groups = {group: dict(members) for group, members in other._groups.items()}
+
     def _leave(self, group: G, key: ObjectKey) -> None:
         members = self._groups[group]
         del members[key]
@@ -85,6 +89,9 @@ class Selectors(Generic[R]):
 
     def update(self, key: ObjectKey, before: R | None, after: R | None) -> None:
         self._by_pair.update(key, before, after)
+
+    def adopt(self, other: "Selectors[R]") -> None:
+        self._by_pair.adopt(other._by_pair)
 
     def matching(self, namespace: str, labels: Labels) -> list[R]:
         keys = [key for pair in (("", ""), *labels.items()) for key in self._by_pair[(namespace, *pair)]]
@@ -118,6 +125,9 @@ class Selected(Generic[R]):
             return
         self._selected[key] = {pod.key: None for pod in self._pods_in(key.namespace) if selector.matches(pod.labels)}
 
+    def adopt(self, other: "Selected[R]") -> None:
+        self._selected = {key: dict(pods) for key, pods in other._selected.items()}
+
     def update_pod(self, key: ObjectKey, before: PodRow | None, after: PodRow | None) -> None:
         if before is not None and after is not None and before.labels is after.labels:
             return
@@ -149,6 +159,9 @@ class Totals:
             self._add(old, -1)
         if new:
             self._add(new, 1)
+
+    def adopt(self, other: "Totals") -> None:
+        self._sums = {node: list(sums) for node, sums in other._sums.items()}
 
     def _add(self, pod: PodRow, sign: int) -> None:
         amount = self._amount_of(pod)

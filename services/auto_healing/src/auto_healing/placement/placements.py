@@ -54,7 +54,7 @@ class Placements:
         drafts = {pod.uid: self._leave(pod, now or self._now, evicted=evicted) for pod in leaving}
         for pod in _queue([pod for pod in leaving if not drafts[pod.uid].reason]):
             node, reason = self._scheduler.place(pod)
-            drafts[pod.uid] = replace(drafts[pod.uid], to_node=node, reason=reason)
+            drafts[pod.uid] = replace(drafts[pod.uid], to_node=node, reason=reason, fits_nowhere=not node)
             if node:
                 self._back.append(pod)
         return tuple(drafts.values())

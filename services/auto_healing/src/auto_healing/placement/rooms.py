@@ -68,36 +68,42 @@ class Room:
 
 
 class Rooms:
-    """The rooms of all nodes, each read from the snapshot when it is first looked at."""
+    """The rooms of all nodes, each read from the snapshot when it is first looked at, and shared until it changes."""
 
     def __init__(self, snapshot: ClusterSnapshot, nodes: Mapping[str, NodeRow], moves: Moves) -> None:
         self._snapshot = snapshot
         self._nodes = nodes
         self._moves = moves
-        self._rooms: dict[str, Room] = {}
+        self._read: dict[str, Room] = {}
+        self._changed: dict[str, Room] = {}
         self._ports: dict[str, set[HostPort]] = {}
 
     def copy(self, moves: Moves) -> "Rooms":
         other = Rooms(self._snapshot, self._nodes, moves)
-        other._rooms = {name: room.copy() for name, room in self._rooms.items()}
+        other._read = self._read
+        other._changed = {name: room.copy() for name, room in self._changed.items()}
         return other
 
     def __getitem__(self, node: str) -> Room:
-        room = self._rooms.get(node)
+        return self._changed.get(node) or self._read.get(node) or self._first(node)
+
+    def _first(self, node: str) -> Room:
+        room = self._read[node] = Room(self._nodes[node].allocatable, self._snapshot.requested_on(node))
+        return room
+
+    def _own(self, node: str) -> Room:
+        room = self._changed.get(node)
         if room is None:
-            room = Room(self._nodes[node].allocatable, self._snapshot.requested_on(node))
-            self._rooms[node] = room
+            room = self._changed[node] = self[node].copy()
         return room
 
     def take(self, pod: PodRow, node: str) -> None:
-        self[node].take(pod.requests)
-        if pod.scheduling.host_ports:
-            self._ports.pop(node, None)
+        self._own(node).take(pod.requests)
+        self._ports.pop(node, None)
 
     def free(self, pod: PodRow, node: str) -> None:
-        self[node].free(pod.requests)
-        if pod.scheduling.host_ports:
-            self._ports.pop(node, None)
+        self._own(node).free(pod.requests)
+        self._ports.pop(node, None)
 
     def ports_taken(self, pod: PodRow, node: str) -> bool:
         """Whether a port of the host that the pod asks for is another pod's."""

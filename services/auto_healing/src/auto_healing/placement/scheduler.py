@@ -50,12 +50,13 @@ class Scheduler:
         self._neighbours = Neighbours(snapshot, self._nodes, self.moves)
         self._away: set[str] = set()
         self._start = 0
-        self._forget()
-
-    def _forget(self) -> None:
         self._order = tuple(self._nodes.values())
-        self._places = Places(self._nodes, self._away)
         self._eligible: dict[Kind, Eligible] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """With nothing found out yet about what other pods have to do with nodes."""
+        self._places = Places(self._nodes, self._away)
         self._searches: dict[Shape, Search] = {}
         self._relations: dict[tuple[int, str, int], Relations] = {}
         self._unfit: dict[Equals, Unfit] = {}
@@ -63,13 +64,14 @@ class Scheduler:
 
     def copy(self) -> "Scheduler":
         other = object.__new__(Scheduler)
-        other._snapshot, other._nodes = self._snapshot, self._nodes
+        other._snapshot, other._nodes, other._order = self._snapshot, self._nodes, self._order
+        other._eligible = self._eligible  # it is the same whatever moves
         other.moves = self.moves.copy()
         other._rooms = self._rooms.copy(other.moves)
         other._volumes = self._volumes.copy(other.moves)
         other._neighbours = self._neighbours.copy(other.moves)
         other._away, other._start = set(self._away), self._start
-        other._forget()
+        other._begin()
         return other
 
     def take_away(self, nodes: Collection[str]) -> None:
