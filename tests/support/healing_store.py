@@ -14,6 +14,7 @@ from tests.support.clock import NOON
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.plan import Decline, Harm, Mode, Plan, Step
 from auto_healing.run import Place, Run, RunState
+from auto_healing.storage.changes import Changes
 from auto_healing.storage.evidence import EvidenceStore
 from auto_healing.storage.ledger import Ledger
 from auto_healing.storage.manifests import Manifests
@@ -104,6 +105,7 @@ def a_healing_client(
         pauses=Pauses(database),
         evidence=EvidenceStore(database),
         manifests=Manifests(database),
+        changes=Changes(database),
     )
     app.state.services = SimpleNamespace(
         cluster_name="test",
