@@ -27,7 +27,7 @@ from auto_healing.guards.capacity import Capacity
 from auto_healing.guards.census import take_census
 from auto_healing.guards.guard import Guard
 from auto_healing.history import PastRun
-from auto_healing.plan import Decline, Mode, Parameters, Plan, Step
+from auto_healing.plan import BY_HAND, Decline, Mode, Parameters, Plan, Step
 from auto_healing.policy import CALL_A_HUMAN, HealingPolicy, Rung
 from auto_healing.run import Run
 from auto_healing.world import World
@@ -36,7 +36,6 @@ from common.policy.mistakes import nearest
 
 __all__ = ["BY_HAND", "Decider", "Placing", "World", "decide", "next_rung", "plan_for"]
 
-BY_HAND = "by-hand"
 
 FaultKey = tuple[FaultLevel, ObjectKey]
 

@@ -11,6 +11,8 @@ from common.contracts.health import Scalar
 
 Parameters = Mapping[str, Scalar]
 
+BY_HAND = "by-hand"  # the rule of a plan that a person asked for
+
 
 class Mode(StrEnum):
     """How far a rule may go by itself."""
@@ -69,7 +71,7 @@ class Decline:
 class Plan:
     """What a rule, or a person, wants done about a fault."""
 
-    rule: str  # its name; "by-hand" for a person's
+    rule: str  # its name, or BY_HAND
     mode: Mode
     fault: Fault
     target: ObjectRef  # what the run is about, and locked by

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from auto_healing.actions.action import Change
+from auto_healing.plan import BY_HAND
 from auto_healing.run import RunState
 from auto_healing.storage.fence import fenced
 from auto_healing.storage.ledger import Entry, append
@@ -19,7 +20,6 @@ from auto_healing.storage.models import run
 from common.contracts import ObjectKey, ObjectRef
 from common.database.connections import Database
 
-BY_HAND = "by-hand"  # the rule of a run that a person asked for
 SERVICE = "auto_healing"  # the actor of what happens by itself
 
 
