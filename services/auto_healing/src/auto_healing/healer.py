@@ -27,6 +27,7 @@ from auto_healing.storage.runs import Runs
 from auto_healing.storage.shadows import Shadows
 from auto_healing.world import World
 from common.clock import Clock
+from common.contracts import ObjectKey
 from common.database.connections import Database
 from common.database.errors import DatabaseError
 from common.logs import Complaint
@@ -183,7 +184,7 @@ class Healer:
         started = self._clock.monotonic()
         world = self._world()
         faults = attribute(self._findings.all(), world.snapshot, world.policy.attribution)
-        due = self._due(faults, world.now)
+        due = self._due(faults, world)
         if due:
             plans = decide(due, world, rungs=self._rungs, placements=self._placements(world))
             self._look_now = True  # until it is stored
@@ -195,14 +196,15 @@ class Healer:
             await self._shadows.record(plans, world.now, epoch=epoch)
         await self._shadows.settle(faults, world.now, world.policy.promotion, epoch=epoch)
 
-    def _due(self, faults: Sequence[Fault], now: datetime) -> list[Fault]:
-        """What changed or has its time; what a run is at work on is left to it. Forgets faults that are gone."""
+    def _due(self, faults: Sequence[Fault], world: World) -> list[Fault]:
+        """What changed or has its time. What a run is at work on is left to it, with all that belongs to its owner:
+        while a rollout is taken back, its pods come and go. Forgets faults that are gone."""
         there = {fault.key for fault in faults}
         for known in (self._looks, self._rungs, self._previous):
             for key in [key for key in known if key not in there]:
                 del known[key]
-        at_work = {run.plan.fault.key for run in self._runs.past.unfinished()}
-        return [fault for fault in faults if fault.key not in at_work and self._is_due(fault, now)]
+        at_work = {key for run in self._runs.past.unfinished() for key in (run.plan.target.key, run.place.owner)}
+        return [fault for fault in faults if self._is_due(fault, world.now) and not at_work & _places_of(fault, world)]
 
     def _is_due(self, fault: Fault, now: datetime) -> bool:
         look = self._looks.get(fault.key)
@@ -214,6 +216,11 @@ class Healer:
             previous=self._previous.get(plan.fault.key),
             score_before=self._findings.score_of(plan.target.key),
         )
+
+
+def _places_of(fault: Fault, world: World) -> set[ObjectKey]:
+    row = world.snapshot.find(fault.subject)
+    return {fault.subject} if row is None else {fault.subject, world.snapshot.top_owner(row)}
 
 
 def _signature(fault: Fault) -> frozenset[object]:
