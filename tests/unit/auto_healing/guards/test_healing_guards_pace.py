@@ -399,7 +399,7 @@ def test_no_attempts_at_all() -> None:
         pytest.param(Case(), "", id="for the first time"),
         pytest.param(
             Case(history=runs(20 * MINUTE)),
-            "delete-pod for Deployment shop/checkout on node node-1 is going round in circles: it was done 1 times",
+            "delete-pod for Deployment shop/checkout on node node-1 is going round in circles: it was done 1 time",
             id="same workload, node and reason",
         ),
         pytest.param(Case(history=runs(HOUR)), "", id="an hour ago"),

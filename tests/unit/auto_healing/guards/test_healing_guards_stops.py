@@ -285,7 +285,7 @@ def an_alert(
             Case(facts={"alerts": None}, settings={"alerts": {"required": False}}), "", id="nobody requires its answer"
         ),
         pytest.param(
-            Case(facts={"alerts": [an_alert()]}), "1 alerts fire that are not about the target: EtcdNoLeader", id="etcd"
+            Case(facts={"alerts": [an_alert()]}), "Firing and not about the target: 1 alert (EtcdNoLeader)", id="etcd"
         ),
         pytest.param(Case(facts={"alerts": [an_alert(severity="warning")]}), "", id="a warning does not hold"),
         pytest.param(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from auto_healing.facts import Facts, FiringAlert
 from auto_healing.guards.settings import AlertsSettings
-from auto_healing.guards.steps import owner_of, row_of, with_owners
+from auto_healing.guards.steps import counted, owner_of, row_of, with_owners
 from auto_healing.plan import Decline, Step
 from common.cluster.rows import PodRow
 from common.contracts import ObjectKey
@@ -54,8 +54,8 @@ class Alerts:
         names = sorted({each.name for each in holding})
         return Decline(
             guard=self.code,
-            message=f"{len(holding)} alerts fire that are not about the target: {', '.join(names[:3])}"
-            + (f" and {len(names) - 3} more" if len(names) > 3 else ""),
+            message=f"Firing and not about the target: {counted(len(holding), 'alert')} ({', '.join(names[:3])}"
+            + (f" and {len(names) - 3} more)" if len(names) > 3 else ")"),
             numbers={"alerts": len(holding), "first": names[0]},
             look_again_at=facts.now + _AGAIN,
         )

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from auto_healing.facts import Facts
-from auto_healing.guards.steps import owner_of, tidies
+from auto_healing.guards.steps import counted, owner_of, tidies
 from auto_healing.plan import Decline, Harm, Step
 
 
@@ -37,8 +37,8 @@ class Attempts:
         hours = settings.window.total_seconds() / 3600
         return Decline(
             guard=self.code,
-            message=f"{owner}{of} was acted on {len(runs)} times within {hours:g} h, and may be {settings.most} times: "
-            "a person has to look",
+            message=f"{owner}{of} was acted on {counted(len(runs), 'time')} within {hours:g} h, and may be "
+            f"{counted(settings.most, 'time')}: a person has to look",
             numbers={"attempts": len(runs), "most": settings.most, "window_seconds": settings.window.total_seconds()},
             look_again_at=until if runs else None,
         )

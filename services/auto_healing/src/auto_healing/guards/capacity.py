@@ -39,7 +39,11 @@ class Capacity:
 
     def _place(self, displacement: Displacement, pod: PodRow, facts: Facts) -> Iterator[Decline]:
         name = f"{pod.namespace}/{pod.name}"
-        if pod.finished or (pod.owner is not None and pod.owner.kind in _NOT_PLACED_AGAIN):
+        if (
+            pod.finished
+            or pod.deleted_at is not None
+            or (pod.owner is not None and pod.owner.kind in _NOT_PLACED_AGAIN)
+        ):
             return
         if pod.owner is None:
             if not self._approved(facts):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from auto_healing.facts import Facts
-from auto_healing.guards.steps import is_same_remedy, owner_of, row_of, tidies
+from auto_healing.guards.steps import counted, is_same_remedy, owner_of, row_of, tidies
 from auto_healing.history import PastRun
 from auto_healing.plan import Decline, Harm, Step
 from common.cluster.rows import NodeRow
@@ -46,8 +46,8 @@ class Cooldown:
         seconds = round((facts.now - ended_at).total_seconds())
         return Decline(
             guard=self.code,
-            message=f"{key} was acted on {len(runs)} times lately, the last time {seconds} s ago; the next wait is "
-            f"{wait.total_seconds():g} s",
+            message=f"{key} was acted on {counted(len(runs), 'time')} lately, the last time {seconds} s ago; "
+            f"the next wait is {wait.total_seconds():g} s",
             numbers={"runs": len(runs), "since_last_seconds": seconds, "wait_seconds": wait.total_seconds()},
             look_again_at=ended_at + wait,
         )

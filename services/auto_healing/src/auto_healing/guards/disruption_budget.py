@@ -11,6 +11,7 @@ from auto_healing.guards.steps import (
     PACED_BY_CONTROLLER,
     active_runs,
     census_of,
+    counted,
     displaced_pods,
     row_of,
     tidies,
@@ -64,7 +65,7 @@ def _nodes(node: NodeRow, facts: Facts) -> Iterator[Decline]:
     in_zone = sorted(name for name in worked_on if census.members[name].zone == member.zone)
     if len(in_zone) >= settings.nodes_per_zone:
         yield _spent(
-            f"{len(in_zone)} nodes of zone {member.zone or '(none)'} are worked on already{_named(in_zone)}, "
+            f"{counted(len(in_zone), 'node')} of zone {member.zone or '(none)'} being worked on{_named(in_zone)}, "
             f"and at most {settings.nodes_per_zone} may be at once",
             facts,
             zone=member.zone,

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from auto_healing.facts import Facts
-from auto_healing.guards.steps import codes_of, is_same_remedy, node_of, owner_of, tidies
+from auto_healing.guards.steps import codes_of, counted, is_same_remedy, node_of, owner_of, tidies
 from auto_healing.plan import Decline, Harm, Step
 
 
@@ -37,7 +37,7 @@ class Loop:
         return Decline(
             guard=self.code,
             message=f"{step.action} for {owner}{' on node ' + name if name else ''} is going round in circles: it was "
-            f"done {len(runs)} times within {minutes} min for {', '.join(sorted(codes))}",
+            f"done {counted(len(runs), 'time')} within {minutes} min for {', '.join(sorted(codes))}",
             numbers={"repeats": len(runs), "allowed": settings.repeats, "node": name},
             look_again_at=newest_first[settings.repeats] + settings.window,
         )

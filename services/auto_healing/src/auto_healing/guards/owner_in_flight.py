@@ -64,9 +64,9 @@ def _other_runs(step: Step, facts: Facts) -> Iterator[AtWork]:
     if tidies(step):
         return
     owner = owner_of(step, facts)
-    for run in active_runs(facts):
-        if owner in {run.owner, run.target}:
-            yield AtWork("run", f"run {run.id} ({run.action}) is at work on {owner} already")
+    at_work = [run for run in active_runs(facts) if owner in {run.owner, run.target}]
+    for run in sorted(at_work, key=lambda run: (run.started_at, run.id)):
+        yield AtWork("run", f"run {run.id} ({run.action}) is at work on {owner} already")
 
 
 def _others(step: Step, row: Row, facts: Facts) -> Iterator[AtWork]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from auto_healing.facts import Facts
-from auto_healing.guards.steps import DRAINING, tidies
+from auto_healing.guards.steps import DRAINING, counted, tidies
 from auto_healing.history import PastRun
 from auto_healing.plan import Decline, Harm, Step
 
@@ -44,7 +44,7 @@ class RateLimit:
         name = "minute" if window == _MINUTE else "hour"
         return Decline(
             guard=self.code,
-            message=f"{done} actions in namespace {namespace} within a {name}, and at most {limit} may be",
+            message=f"{counted(done, 'action')} in namespace {namespace} within a {name}, and at most {limit} may be",
             numbers={"namespace": namespace, "done": done, "limit": limit, "window_seconds": window.total_seconds()},
             look_again_at=_below(recent, done, limit, window) if recent else None,
         )
@@ -68,9 +68,8 @@ class RateLimit:
 
 
 def _actions(runs: Collection[PastRun]) -> list[PastRun]:
-    """Harmful ones, each once; what tidies up is limited by its own rules."""
-    once = {run.id: run for run in runs}
-    return [run for run in once.values() if run.harm is Harm.HARMFUL and not tidies(run)]
+    """Harmful ones; what tidies up is limited by its own rules."""
+    return [run for run in runs if run.harm is Harm.HARMFUL and not tidies(run)]
 
 
 def _weight(run: PastRun) -> int:

@@ -24,6 +24,11 @@ STEERING_ROLLOUTS = frozenset({"roll-back", "pause-rollout"})
 CLEANING_LOOPS = "clean-crash-loops"
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 node", "2 nodes"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def tidies(of: Step | PastRun) -> bool:
     """Removes what serves nobody. Cleanup has its own limits, so pacing by workload and namespace is not for it."""
     return of.action.startswith("clean-") and of.action != CLEANING_LOOPS
@@ -107,8 +112,7 @@ def conditions_of(facts: Facts) -> frozenset[str]:
 
 def active_runs(facts: Facts) -> list[PastRun]:
     """Harmful ones between their approval and their verdict, of others; those that were only just allowed included."""
-    known = {run.id: run for run in (*facts.planned, *facts.history.active())}
-    return [run for run in known.values() if run.harm is Harm.HARMFUL]
+    return [run for run in (*facts.history.active(), *facts.planned) if run.harm is Harm.HARMFUL]
 
 
 def is_same_remedy(run: PastRun, step: Step, facts: Facts) -> bool:
