@@ -7,8 +7,7 @@ from fnmatch import fnmatchcase
 from itertools import groupby
 
 from auto_healing import guards, marks
-from auto_healing.actions.cleanup.engine import Cleanup
-from auto_healing.actions.cleanup.engine import NOT_IN_STEPS
+from auto_healing.actions.cleanup.engine import NOT_IN_STEPS, Cleanup
 from auto_healing.actions.cleanup.settings import RuleSettings
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.plan import Decline, Harm, Mode, Plan, Step

@@ -1,0 +1,211 @@
+"""What nobody uses goes in two phases, and what somebody uses stays: on a real API server and a real PostgreSQL."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tests.support.healing_cleanup import (
+    HOUR,
+    a_claim_of,
+    a_config_map,
+    a_user_of,
+    evicted_pile,
+    names_of,
+    summary,
+    tidying,
+)
+from tests.support.waiting import eventually
+
+from auto_healing import marks
+from auto_healing.actions.cleanup.keeping import changed_at
+from auto_healing.run import RunState
+from common.contracts import ObjectRef
+from devcluster import DevCluster
+from devcluster.api import collection
+
+pytestmark = [pytest.mark.cluster, pytest.mark.database]
+
+DAY = timedelta(days=1)
+PILE: dict[str, Any] = {"min_age": "1h", "grace": "1h", "scans": 3, "keep": 3, "most_objects": 100}
+MAPS: dict[str, Any] = {"min_age": "1d", "grace": "1d", "scans": 3}
+
+
+async def test_an_evicted_pile_goes_but_for_its_newest(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    async with tidying(devcluster_shared, namespace, healing_url, clean_evicted_pods=PILE) as tidy:
+        names = evicted_pile(tidy.place, 12)
+        young = await tidy.look("clean-evicted-pods")
+        assert young.found.candidates == ()
+        tidy.clock.step(2 * HOUR)
+        first = await tidy.look("clean-evicted-pods")
+        assert len(first.found.candidates) == 9
+        assert not first.due
+        assert len(tidy.events("MarkedUnused")) == 1  # of the workload, not one of each pod
+        scan = await tidy.ripen("clean-evicted-pods", every=HOUR)
+        assert len(scan.due) == 9
+        assert len(tidy.names("v1/pods")) == 12
+        run = await tidy.carry_out()
+        assert run.state is RunState.VERIFYING
+        left = tidy.names("v1/pods")
+        assert len(left) == 3
+        gone = sorted(set(names) - set(left))
+        assert await tidy.ledger("deleting") == gone
+        assert await tidy.kept() == gone
+        assert sorted(await tidy.ledger("marked")) == gone
+        again = await tidy.look("clean-evicted-pods")
+        assert not again.stones
+
+
+async def test_unused_config_maps_go_and_used_ones_stay(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    async with tidying(devcluster_shared, namespace, healing_url, clean_config_maps=MAPS) as tidy:
+        api = tidy.place.cluster.api
+        for name in ("orphan-cm", "mounted-cm", "named-cm"):
+            api.create(a_config_map(namespace, name))
+        api.create(a_config_map(namespace, "helm-cm", annotations={"meta.helm.sh/release-name": "shop"}))
+        api.create(a_config_map(namespace, "kept-cm", annotations={marks.HEAL: "off"}))
+        api.create(a_user_of(namespace, config_map="mounted-cm"))
+        namer = a_user_of(namespace, name="namer")
+        namer["spec"]["template"]["spec"]["containers"][0]["args"] = [f"--config-map={namespace}/named-cm"]
+        api.create(namer)
+        tidy.clock.step(2 * DAY)
+        first = await tidy.look("clean-config-maps")
+        assert summary(first) == (["orphan-cm"], ["helm-cm", "named-cm"])
+        path = f"{collection('v1/configmaps', namespace)}/orphan-cm"
+        assert marks.UNUSED_SINCE in api.get(path)["metadata"]["annotations"]
+        assert [each["involvedObject"]["name"] for each in tidy.events("MarkedUnused")] == ["orphan-cm"]
+        tidy.clock.step(HOUR)
+        assert not (await tidy.look("clean-config-maps")).due
+        scan = await tidy.ripen("clean-config-maps")
+        assert names_of(scan.due) == ["orphan-cm"]
+        run = await tidy.carry_out()
+        assert run.state is RunState.VERIFYING
+        assert tidy.names("v1/configmaps") == [
+            "helm-cm",
+            "kept-cm",
+            "kube-root-ca.crt",
+            "mounted-cm",
+            "named-cm",
+        ]
+        assert await tidy.kept() == ["orphan-cm"]
+
+
+async def test_what_is_used_again_or_changed_loses_its_mark(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    maps = {**MAPS, "min_age": "0s"}
+    async with tidying(devcluster_shared, namespace, healing_url, clean_config_maps=maps) as tidy:
+        api = tidy.place.cluster.api
+        for name in ("used-cm", "edited-cm", "late-cm"):
+            api.create(a_config_map(namespace, name))
+        await tidy.look("clean-config-maps")
+        path = f"{collection('v1/configmaps', namespace)}/edited-cm"
+        told_at = tidy.clock.now()
+
+        async def edited_after_it_was_marked() -> bool:
+            edited = api.patch(path, {"data": {"key": uuid4().hex}})
+            changed = changed_at(edited)
+            return changed is not None and changed > told_at
+
+        await eventually(edited_after_it_was_marked)
+        api.create(a_user_of(namespace, config_map="used-cm"))
+        tidy.clock.step(HOUR)
+        assert names_of((await tidy.look("clean-config-maps")).stones) == ["late-cm"]
+        assert marks.UNUSED_SINCE not in api.get(path)["metadata"].get("annotations", {})
+        assert sorted(await tidy.ledger("unmarked")) == ["edited-cm", "used-cm"]
+
+
+async def test_a_claim_nobody_mounts_goes_and_a_mounted_one_stays(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    async with tidying(
+        devcluster_shared, namespace, healing_url, clean_volume_claims={"min_age": "1h", "grace": "1d"}
+    ) as tidy:
+        for name in ("orphan-pvc", "mounted-pvc"):
+            tidy.place.cluster.api.create(a_claim_of(namespace, name))
+        tidy.place.cluster.api.create(a_user_of(namespace, claim="mounted-pvc"))
+        tidy.clock.step(2 * HOUR)
+        scan = await tidy.ripen("clean-volume-claims")
+        assert names_of(scan.due) == ["orphan-pvc"]
+        run = await tidy.carry_out()
+        assert run.state is RunState.VERIFYING
+        assert tidy.names("v1/persistentvolumeclaims") == ["mounted-pvc"]
+        assert await tidy.kept() == ["orphan-pvc"]
+
+
+async def test_the_cap_stops_all_of_it(devcluster_shared: DevCluster, namespace: str, healing_url: str) -> None:
+    capped = {**PILE, "most_objects": 5, "scans": 1, "grace": "0s"}
+    async with tidying(devcluster_shared, namespace, healing_url, clean_evicted_pods=capped) as tidy:
+        evicted_pile(tidy.place, 10)
+        tidy.clock.step(2 * HOUR)
+        await tidy.ripen("clean-evicted-pods", every=HOUR)
+        (answer,) = tidy.answers
+        assert answer.run is None
+        assert [decline.guard for decline in answer.declined] == ["blast-radius"]
+        assert answer.declined[0].numbers == {"due": 7, "most": 5, "total": 10}
+        assert len(tidy.names("v1/pods")) == 10
+
+
+class Hanging:
+    """A way to the cluster that gets no further after some deletions, until the process is killed."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
+        self.left: int | None = None
+        self.hangs = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._live, name)
+
+    async def delete(self, ref: ObjectRef, **options: Any) -> bool:
+        if self.left == 0:
+            self.hangs.set()
+            await asyncio.Event().wait()
+        self.left = self.left and self.left - 1
+        deleted: bool = await self._live.delete(ref, **options)
+        return deleted
+
+
+async def test_after_a_crash_in_the_middle_the_rest_goes_and_nothing_is_stored_twice(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    pile = {**PILE, "scans": 1}
+    async with tidying(devcluster_shared, namespace, healing_url, live=Hanging, clean_evicted_pods=pile) as tidy:
+        evicted_pile(tidy.place, 10)
+        tidy.clock.step(2 * HOUR)
+        await tidy.ripen("clean-evicted-pods", every=HOUR)
+        tidy.execution.cluster.left = 3
+        dying = asyncio.create_task(tidy.carry_out())
+        await tidy.execution.cluster.hangs.wait()
+        dying.cancel()
+        await asyncio.wait([dying])
+        left = len(tidy.names("v1/pods"))
+        assert 3 < left < 10
+        tidy.execution.cluster.left = None
+        run = await tidy.carry_out()
+        assert run.state is RunState.VERIFYING
+        assert len(tidy.names("v1/pods")) == 3
+        assert len(await tidy.kept()) == 7
+        outcome = await tidy.outcome(run)
+        assert outcome["numbers"] == {"deleted": left - 3, "gone": 10 - left, "left": 0}
+
+
+async def test_opting_in_is_needed_before_anything_is_written(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    async with tidying(devcluster_shared, namespace, healing_url, opt_in=True, clean_config_maps=MAPS) as tidy:
+        tidy.place.cluster.api.create(a_config_map(namespace, "orphan-cm"))
+        tidy.clock.step(2 * DAY)
+        scan = await tidy.ripen("clean-config-maps")
+        assert [(stone.told, stone.due_at) for stone in scan.stones] == [(False, None)]
+        assert not tidy.events("MarkedUnused")
+        tidy.place.cluster.api.patch(
+            f"{collection('v1/namespaces')}/{namespace}", {"metadata": {"labels": {marks.HEAL: "on"}}}
+        )
+        scan = await tidy.ripen("clean-config-maps")
+        assert names_of(scan.due) == ["orphan-cm"]
+        assert (await tidy.carry_out()).state is RunState.VERIFYING
