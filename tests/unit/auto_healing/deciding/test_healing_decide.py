@@ -296,12 +296,12 @@ def test_nothing_is_done_right_after_an_outage_of_the_view() -> None:
 
 def test_a_pause_stops_what_harms_and_not_what_restores() -> None:
     cordoned = a_node("n1", unschedulable=True)
-    world = a_world(cordoned, pauses=[Pause(reason="a migration", by="ann", since=NOON)])
+    world = a_world(cordoned, *nodes("n2", "n3"), *SHOP, pauses=[Pause(reason="a migration", by="ann", since=NOON)])
     placements = Placements(world.snapshot, NOON)
-    ref = cordoned.key.ref(cordoned.uid)
-    assert plan_for("uncordon", ref, {"take_over": True}, world=world, placements=placements).declined == ()
-    drained = plan_for("drain", ref, {}, world=world, placements=placements)
-    assert drained.declined[0].guard == "paused"
+    uncordon = plan_for("uncordon", cordoned.key.ref(), {"take_over": True}, world=world, placements=placements)
+    assert (len(uncordon.steps), uncordon.declined) == (1, ())
+    evict = plan_for("evict-pod", BAD.key.ref(), {}, world=world, placements=placements)
+    assert evict.declined[0].guard == "paused"
 
 
 def test_an_autoscaler_with_nothing_to_scale_is_no_trouble() -> None:

@@ -94,6 +94,10 @@ def test_off_needs_no_quotes() -> None:
     assert policy.rules == a_policy('mode: "off"\nrules: [{name: crash-loop, mode: "off"}]').rules
 
 
+def test_what_is_cleaned_up_is_off_without_quotes_too() -> None:
+    assert a_policy("cleanup: {clean-jobs: {mode: off}}").cleanup.clean_jobs.mode is Mode.OFF
+
+
 def test_what_is_shown_is_a_policy_file_that_means_the_same() -> None:
     policy = a_policy(
         "mode: approve\nscope: {namespaces: [shop]}\nguards: {rate_limit: {pods_per_hour: 3}}\n"
@@ -160,6 +164,10 @@ MISTAKES = {
     "a name given twice": (
         "rules: [{name: crash-loop, mode: auto}, {name: crash-loop, mode: off}]",
         ["rules[1].name: crash-loop is the name of rules[0] already; give another"],
+    ),
+    "a bomb of aliases": (
+        "scope: {namespaces: &a [x]}\nrules: [" + "*a, " * 101 + "]",
+        ["has 101 aliases such as *name; at most 100 are allowed"],
     ),
     "several mistakes at once": (
         "mode: full\nscope: {opt_in: maybe}\nrules: [{name: Crash Loop}]",

@@ -9,6 +9,8 @@ from pydantic_core import ErrorDetails
 
 from common.policy.mistakes import Mistake, PolicyError, nearest
 
+MOST_ALIASES = 100  # a few lines of aliases of aliases can stand for more than any machine can read
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -37,6 +39,9 @@ class _Loader(yaml.CSafeLoader):
 
 def _load(text: str) -> Any:
     try:
+        aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader))
+        if aliases > MOST_ALIASES:
+            raise PolicyError([Mistake("", f"has {aliases} aliases such as *name; at most {MOST_ALIASES} are allowed")])
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

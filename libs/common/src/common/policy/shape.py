@@ -2,9 +2,11 @@
 
 import re
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _DURATION = r"^(?=\d)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,6}s)?$"
@@ -44,13 +46,31 @@ Duration = Annotated[
 ]
 
 
+def word_of(words: type[StrEnum]) -> BeforeValidator:
+    """One of the words, in `Annotated[Words, word_of(Words)]`. YAML reads an unquoted off as a boolean."""
+
+    def read(value: object) -> object:
+        try:
+            return words("off" if value is False else str(value))
+        except ValueError:
+            raise ValueError(f"must be one of {', '.join(words)}") from None
+
+    return BeforeValidator(read)
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
+class _Schema(GenerateJsonSchema):
+    def encode_default(self, dft: Any) -> Any:
+        """Durations as the file has them."""
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """For editors, and for whoever checks a policy file before it is rolled out."""
-    schema: dict[str, Any] = _without_noise(model.model_json_schema())
+    schema: dict[str, Any] = _without_noise(model.model_json_schema(schema_generator=_Schema))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
 

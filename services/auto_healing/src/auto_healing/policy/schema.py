@@ -1,7 +1,6 @@
 """The shape of a policy file: it validates, and it is published as JSON Schema."""
 
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -16,19 +15,7 @@ from auto_healing.policy.codes import KIND_OF_CODE
 from auto_healing.policy.settings import Attribution, Promotion, Scope
 from common.contracts import Severity
 from common.contracts.health import Scalar
-from common.policy.shape import Duration, Strict, json_schema
-
-
-def _a(words: type[StrEnum]) -> BeforeValidator:
-    """One of the words. YAML reads an unquoted off as a boolean."""
-
-    def read(value: object) -> object:
-        try:
-            return words("off" if value is False else str(value))
-        except ValueError:
-            raise ValueError(f"must be one of {', '.join(words)}") from None
-
-    return BeforeValidator(read)
+from common.policy.shape import Duration, Strict, json_schema, word_of
 
 
 def _named(value: object) -> object:
@@ -43,9 +30,9 @@ def _long_enough(value: timedelta) -> timedelta:
 
 
 Settling = Annotated[Duration, AfterValidator(_long_enough)]
-AMode = Annotated[Mode, _a(Mode)]
-ASeverity = Annotated[Severity, _a(Severity)]
-ALevel = Annotated[FaultLevel, _a(FaultLevel)]
+AMode = Annotated[Mode, word_of(Mode)]
+ASeverity = Annotated[Severity, word_of(Severity)]
+ALevel = Annotated[FaultLevel, word_of(FaultLevel)]
 
 
 class MatchDocument(Strict):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from auto_healing.plan import Mode
 from auto_healing.schedule import Schedule, checked_cron, checked_zone
-from common.policy.shape import Duration, Strict
+from common.policy.shape import Duration, Strict, word_of
 
 Cron = Annotated[str, AfterValidator(checked_cron)]
 Zone = Annotated[str, AfterValidator(checked_zone)]
@@ -36,7 +36,7 @@ class RuleSettings(Strict):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    mode: Annotated[Mode, Field(strict=False)] = Mode.OBSERVE
+    mode: Annotated[Mode, word_of(Mode)] = Mode.OBSERVE
     """How far it goes by itself: off, observe (what would go is counted, nothing is written to the cluster), approve
     or auto. Observe, because an installation deletes nothing unasked."""
     schedule: Cron = "23 * * * *"
@@ -74,7 +74,7 @@ class CrashLoopSettings(RuleSettings):
     grace: Duration = HOUR
     restarts: Annotated[int, Field(ge=1, le=100_000)] = 50
     """Restarts of one container from which a crash loop counts as given up. Fifty take some four hours."""
-    remedy: Annotated[Remedy, Field(strict=False)] = Remedy.SCALE_TO_ZERO
+    remedy: Annotated[Remedy, word_of(Remedy)] = Remedy.SCALE_TO_ZERO
     """scale-to-zero sets the workload to no replicas when none of its pods works; delete deletes the pod, which then
     begins anew. Scaling can be undone without loss."""
     returns_after: Duration = timedelta(days=7)
@@ -122,7 +122,7 @@ class ClaimSettings(RuleSettings):
     """Volume claims that nobody mounts."""
 
     min_age: Duration = timedelta(days=7)
-    without_snapshot: Annotated[WithoutSnapshot, Field(strict=False)] = WithoutSnapshot.REFUSE
+    without_snapshot: Annotated[WithoutSnapshot, word_of(WithoutSnapshot)] = WithoutSnapshot.REFUSE
     """What becomes of a claim that no snapshot can be made of: refuse keeps it, delete loses its data where the
     volume's reclaim policy is Delete."""
     snapshot_timeout: Duration = timedelta(minutes=5)
