@@ -176,21 +176,36 @@ async def test_a_pod_of_two_budgets_is_given_up_at_once(place: Place) -> None:
     assert outcome.numbers["tries"] == 1
 
 
-async def test_a_grace_of_zero_in_the_spec_becomes_a_second(place: Place) -> None:
+class Recorder:
+    """A live cluster that remembers with which grace pods were told to go."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
+        self.graces: list[int | None] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._live, name)
+
+    async def delete(self, ref: ObjectRef, *, grace_seconds: int | None = None) -> bool:
+        self.graces.append(grace_seconds)
+        return bool(await self._live.delete(ref, grace_seconds=grace_seconds))
+
+    async def evict(self, ref: ObjectRef, *, grace_seconds: int | None = None) -> bool:
+        self.graces.append(grace_seconds)
+        return bool(await self._live.evict(ref, grace_seconds=grace_seconds))
+
+
+@pytest.mark.parametrize("action", [DeletePod(), EvictPod()], ids=["delete", "evict"])
+@pytest.mark.parametrize(("own", "given"), [(0, 1), (7, None)])
+async def test_the_grace_is_the_pods_own_but_never_zero(place: Place, action: Any, own: int, given: int | None) -> None:
     """At 0 the API server would forget the pod while its containers may still run."""
-    hold = {"finalizers": ["test/hold"]}
-    workload = a_workload(place.namespace, pod={"terminationGracePeriodSeconds": 0})
-    workload["spec"]["template"]["metadata"] |= hold
-    place.cluster.api.create(workload)
-    await place.ready("Deployment", "web", 1)
-    pod = ref_of(place.pods()[0])
+    pod = await deployed(place, pod={"terminationGracePeriodSeconds": own})
+    recorder = Recorder(place.live)
 
-    await DeletePod().apply(await place.doing(DeletePod(), pod))
+    outcome = await action.apply(await place.doing(action, pod, cluster=recorder))
 
-    found = await place.live.read(pod) or {}
-    assert found["metadata"]["deletionGracePeriodSeconds"] == 1
-    for each in place.objects("v1/pods"):
-        await place.live.patch(ref_of(each), {"metadata": {"finalizers": None}})
+    assert outcome.result is Result.DONE
+    assert recorder.graces == [given]
 
 
 async def test_a_single_replica_is_restarted_by_a_rollout_that_surges(place: Place) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.clock import NOON
 from tests.support.rows import (
@@ -284,6 +284,7 @@ def said(tree: Any) -> Any:
     return {key: said(value) for key, value in tree.items() if value is not None}
 
 
+@settings(deadline=None, max_examples=60)
 @given(before=trees, after=trees)
 def test_a_merge_patch_makes_one_template_of_another(before: dict[str, Any], after: dict[str, Any]) -> None:
     patch = merge_patch(before, after)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from auto_healing.actions.action import Doing, Permission
+from auto_healing.kube.cluster import Manifest
 from auto_healing.kube.evidence import collect
 from common.contracts import ObjectRef
 
@@ -20,6 +21,9 @@ EVIDENCE_PERMISSIONS: tuple[Permission, ...] = (
 )
 
 
-async def keep_evidence(doing: Doing, ref: ObjectRef) -> UUID:
-    """Collected and stored when it returns; the id of the bundle. Raises what reading or storing raises."""
-    return await doing.store.save_evidence(ref, await collect(doing.cluster, ref, doing.snapshot))
+async def keep_evidence(doing: Doing, ref: ObjectRef, *, found: Manifest | None = None) -> UUID:
+    """Collected and stored when it returns; the id of the bundle. Raises what reading or storing raises.
+
+    `found` is the object where it was read a moment ago.
+    """
+    return await doing.store.save_evidence(ref, await collect(doing.cluster, ref, doing.snapshot, found=found))

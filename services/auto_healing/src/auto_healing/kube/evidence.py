@@ -12,6 +12,7 @@ from auto_healing.kube.logs import kept_logs
 from auto_healing.kube.paths import RESOURCES_BY_KIND
 from auto_healing.kube.redaction import cleaned, text
 from auto_healing.kube.revisions import REVISED, Revision, controller_of, revisions_of, template_changes
+from auto_healing.kube.rows import ref_of
 from common.cluster.rows import NodeRow, Resources
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey, ObjectRef
@@ -23,19 +24,22 @@ PODS = 200  # that are named
 Bundle = dict[str, Any]
 
 
-async def collect(cluster: Cluster, ref: ObjectRef, snapshot: ClusterSnapshot) -> Bundle:
+async def collect(
+    cluster: Cluster, ref: ObjectRef, snapshot: ClusterSnapshot, *, found: Manifest | None = None
+) -> Bundle:
     """The bundle as JSON values. What could not be had is named with the reason under `missing`.
 
-    Raises KubeErrors when the object itself cannot be read: nothing may be destroyed then.
+    `found` is the object where it was read a moment ago. Raises KubeErrors when the object itself cannot be read:
+    nothing may be destroyed then.
     """
-    found = await cluster.read(ref)
+    found = found or await cluster.read(ref)
     bundle: Bundle = {"object": {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}}
     if found is None:
         return bundle | {"missing": {"manifest": "the object is gone"}}
     missing: dict[str, str] = {}
     parts = {
         "events": _events(cluster, ref),
-        "workload": _workload(cluster, found),
+        "workload": _workload(cluster, found, snapshot),
         "logs": kept_logs(cluster, found, snapshot),
     }
     told = await asyncio.gather(*(_part(name, part, missing) for name, part in parts.items()))
@@ -77,10 +81,10 @@ async def _events(cluster: Cluster, ref: ObjectRef) -> list[Bundle]:
     return sorted(told, key=lambda each: str(each["last_at"]))[-EVENTS:]
 
 
-async def _workload(cluster: Cluster, found: Manifest) -> Bundle | None:
+async def _workload(cluster: Cluster, found: Manifest, snapshot: ClusterSnapshot) -> Bundle:
     """The top workload in short, its newest revision, the one before it, and what changed between them."""
-    top = await _top(cluster, found)
-    told = {} if top is found else _short(top)
+    top = await _top(cluster, found, snapshot)
+    told = {} if ref_of(top) == ref_of(found) else _short(top)
     revisions = await revisions_of(cluster, top) if top["kind"] in REVISED else []
     if revisions:
         told["newest_revision"] = _revision(revisions[-1])
@@ -105,24 +109,28 @@ def _short(workload: Manifest) -> Bundle:
     )
 
 
-async def _top(cluster: Cluster, found: Manifest) -> Manifest:
-    """The highest owner that can be read; the object itself when it has none."""
-    current = found
+async def _top(cluster: Cluster, found: Manifest, snapshot: ClusterSnapshot) -> Manifest:
+    """The highest owner that can be read; the object itself when it has none. The snapshot saves the way up."""
+    ref = ref_of(found)
+    row = snapshot.find(ref.key)
+    top = snapshot.find(snapshot.top_owner(row)) if row and row.uid == ref.uid else None
+    if top is not None and top is not row and (read := await cluster.read(top.key.ref(top.uid))):
+        return read
+    return await _climbed(cluster, found)
+
+
+async def _climbed(cluster: Cluster, found: Manifest) -> Manifest:
     for _ in range(3):  # no chain of the built-in kinds is longer: Pod, ReplicaSet, Deployment; Pod, Job, CronJob
-        reference = controller_of(current)
-        if reference.get("kind") not in RESOURCES_BY_KIND:  # none, or of a kind of somebody else's
-            return current
-        ref = ObjectRef(
-            kind=reference["kind"],
-            namespace=found["metadata"].get("namespace", ""),
-            name=reference["name"],
-            uid=reference["uid"],
-        )
+        owner = controller_of(found)
+        if owner.get("kind") not in RESOURCES_BY_KIND:  # none, or of a kind of somebody else's
+            return found
+        namespace = found["metadata"].get("namespace", "")
+        ref = ObjectRef(kind=owner["kind"], namespace=namespace, name=owner["name"], uid=owner["uid"])
         above = await cluster.read(ref)
         if above is None:
-            return current
-        current = above
-    return current
+            return found
+        found = above
+    return found
 
 
 def _revision(revision: Revision) -> Bundle:

@@ -30,7 +30,7 @@ async def prepared(doing: Doing) -> Leaving | Outcome:
     pod = live_row(PodRow, found)
     if refusal := refusal_of(pod, doing.snapshot):
         return Outcome(result=Result.FAILED, message=refusal)
-    return Leaving(pod, gentle_grace(found), await keep_evidence(doing, target))
+    return Leaving(pod, gentle_grace(found), await keep_evidence(doing, target, found=found))
 
 
 NO_UNDO = "a pod that was taken away cannot be brought back; its controller has made another one"

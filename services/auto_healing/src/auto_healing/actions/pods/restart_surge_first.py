@@ -136,7 +136,7 @@ async def _by_rollout(doing: Doing, found: Manifest) -> Outcome:
     deployment = ref_of(found)
     if template_mark(found) != doing.mark:
         for pod in await pods_of(doing, found):
-            await keep_evidence(doing, ref_of(pod))
+            await keep_evidence(doing, ref_of(pod), found=pod)
         await restart(doing, found)
     finished, far = await rolled_out(doing, deployment)
     if finished:

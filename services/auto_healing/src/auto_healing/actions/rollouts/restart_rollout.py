@@ -56,7 +56,7 @@ class RestartRollout:
         if template_mark(found) != doing.mark:
             if refusal := _refusal(live_workload(found)):
                 return Outcome(result=Result.FAILED, message=refusal)
-            await keep_evidence(doing, doing.step.target)
+            await keep_evidence(doing, doing.step.target, found=found)
             await restart(doing, found)
         finished, far = await rolled_out(doing, doing.step.target)
         name = doing.step.target.name

@@ -85,7 +85,7 @@ class RollBack:
         healthy = last_healthy(revisions, served=served, alike=alike)
         if healthy is None:
             return Outcome(result=Result.FAILED, message=none_known(target.name, revisions, served))
-        await keep_evidence(doing, target)
+        await keep_evidence(doing, target, found=found)
         marks = {OWNED_BY_RUN: doing.mark, ROLLED_BACK_FROM: revisions[-1].name}
         await _put(doing, found, healthy.revision, marks)
         return await self._finish(doing, left=revisions[-1].name, known_by=healthy.known_by)

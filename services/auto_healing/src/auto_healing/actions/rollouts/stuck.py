@@ -34,6 +34,6 @@ async def free_stuck_pods(doing: Doing, revision: str) -> int:
         if controller_of(pod).get("uid") != target.uid:
             continue
         ref = ref_of(pod)
-        await keep_evidence(doing, ref)
+        await keep_evidence(doing, ref, found=pod)
         freed += await doing.cluster.delete(ref, grace_seconds=gentle_grace(pod))
     return freed
