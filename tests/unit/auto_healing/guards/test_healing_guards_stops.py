@@ -254,7 +254,7 @@ def test_a_window_keeps_its_local_hours_when_the_clock_changes() -> None:
 @pytest.mark.parametrize(
     ("window", "mistake"),
     [
-        pytest.param(a_window(zone="Berlin"), "is no IANA time zone", id="a city is no zone"),
+        pytest.param(a_window(zone="Berlin"), "must be an IANA time zone", id="a city is no zone"),
         pytest.param(a_window(start=1320), "in quotes", id="YAML reads 22:00 without quotes as 1320"),
         pytest.param(a_window(start="25:00"), "must be a time", id="no such hour"),
         pytest.param(a_window(dates=["24.12.2026"]), "must be dates", id="no ISO date"),

@@ -34,7 +34,6 @@ _TAINTS = {
 _TAINT_PREFIXES = {"aws-node-termination-handler/": ("cloud", "AWS is about to end it")}
 _ANNOTATIONS = {
     "weave.works/kured-reboot-in-progress": ("kured", "kured reboots it"),
-    "kured.dev/kured-reboot-in-progress": ("kured", "kured reboots it"),
     "descheduler.alpha.kubernetes.io/eviction-in-progress": ("descheduler", "descheduler evicts it"),
 }
 _CONDITIONS = {"DrainScheduled": ("draino", "draino has scheduled its drain")}

@@ -4,24 +4,17 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from auto_healing.schedule import checked_zone
 from common.policy.shape import Strict
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT = time(0)
 _AHEAD = timedelta(days=15)  # two weeks hold every weekly window at least once, changes of the clock included
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no IANA time zone; write one such as Europe/Berlin") from None
-    return name
 
 
 def _time(value: object) -> object:
@@ -44,6 +37,15 @@ def _dates(value: object) -> object:
         raise ValueError("must be dates such as 2026-12-24") from None
 
 
+LocalTime = Annotated[
+    time,
+    BeforeValidator(_time),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$|^24:00$", "examples": ["22:00"]}
+    ),
+]
+
+
 class Window(Strict):
     """From `start` to `end` on each of the days, local time; over midnight when the end is not later than the start."""
 
@@ -57,11 +59,11 @@ class Window(Strict):
     """Days of the week on which it begins, mon to sun. Empty, and no dates: every day."""
     dates: Annotated[tuple[date, ...], BeforeValidator(_dates)] = ()
     """Single dates on which it begins, such as 2026-12-24, besides the days."""
-    start: Annotated[time, BeforeValidator(_time)] = _MIDNIGHT
+    start: LocalTime = _MIDNIGHT
     """Local time at which it begins. Midnight by default."""
-    end: Annotated[time, BeforeValidator(_time)] = _MIDNIGHT
+    end: LocalTime = _MIDNIGHT
     """Local time at which it ends; the next day when not later than the start. Midnight by default: the whole day."""
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    zone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
     """IANA name of the time zone, such as Europe/Berlin."""
 
     @model_validator(mode="after")

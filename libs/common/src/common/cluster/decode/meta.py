@@ -17,7 +17,9 @@ KEPT_ANNOTATIONS = (
     "k8s-health-checker/",
     "argocd.argoproj.io/tracking-id",
     "cluster-autoscaler.kubernetes.io/safe-to-evict",
+    "descheduler.alpha.kubernetes.io/eviction-in-progress",
     "karpenter.sh/do-not-",
+    "weave.works/kured-reboot-in-progress",
 )
 NO_LABELS: Labels = {}
 NAMELESS = "an object without name or uid"
