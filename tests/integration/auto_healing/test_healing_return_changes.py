@@ -27,7 +27,8 @@ from common.kube.errors import Unavailable
 __all__ = ["ground", "nodes_cluster"]
 pytestmark = [pytest.mark.cluster, pytest.mark.database]
 
-CORDON = NODE_ACTIONS[0]
+CORDON, UNCORDON, *_ = NODE_ACTIONS
+DONE = Result.DONE
 NODES = tuple(kind for kind in KINDS if kind.row is NodeRow)
 SOON, LATER = timedelta(minutes=10), timedelta(hours=5)  # the second is after the lease of a cordon
 
@@ -93,7 +94,7 @@ class Scene:
     async def cordon(self) -> tuple[Doing, Outcome]:
         doing = await self.doing()
         outcome = await CORDON.apply(doing)
-        assert outcome.result is Result.DONE
+        assert outcome.result is DONE
         return doing, outcome
 
     async def told(self) -> list[str]:
@@ -156,12 +157,21 @@ async def test_what_somebody_edited_since_is_a_conflict_and_stays(scene: Scene) 
     assert (await scene.sweep(LATER)).conflicts == 0
 
 
-async def test_what_somebody_took_back_is_over_and_leaves_no_marks(scene: Scene) -> None:
+async def test_what_a_person_uncordoned_keeps_its_marks_until_the_cordon_would_have_ended(scene: Scene) -> None:
     _, outcome = await scene.cordon()
     scene.ground.kubectl(scene.node, cordon=False)
-    assert await scene.sweep() == Swept(returned=1)
+    assert await scene.sweep(SOON) == Swept()
+    assert CORDONED_BY in scene.ground.annotations(scene.node)
+    assert await scene.sweep(LATER) == Swept(returned=1)
     assert await scene.state(outcome) is ChangeState.RETURNED
     assert CORDONED_BY not in scene.ground.annotations(scene.node)
+
+
+async def test_what_a_run_uncordoned_is_over_at_once(scene: Scene) -> None:
+    _, outcome = await scene.cordon()
+    assert (await UNCORDON.apply(await scene.ground.place.doing(UNCORDON, scene.ground.ref(scene.node)))).result is DONE
+    assert await scene.sweep() == Swept(returned=1)
+    assert await scene.state(outcome) is ChangeState.RETURNED
 
 
 async def test_a_change_of_what_is_gone_is_over(scene: Scene) -> None:
@@ -210,7 +220,7 @@ async def test_an_orphaned_cordon_is_reported_once_and_lifted_when_its_cause_is_
     scene.ground.kubectl(other, cordon=True)
     scene.ground.condition(scene.node, "DiskPressure", "True")
     doing = await scene.ground.place.doing(CORDON, scene.ground.ref(scene.node))
-    assert (await CORDON.apply(doing)).result is Result.DONE  # what it stored is lost
+    assert (await CORDON.apply(doing)).result is DONE  # what it stored is lost
 
     assert await scene.sweep() == Swept(orphans=1)
     assert await scene.sweep() == Swept(orphans=1)

@@ -98,6 +98,13 @@ JUST_WELL = (a_condition("Ready", changed_at=NOON - timedelta(minutes=1)),)
         pytest.param(a_change(CORDON, until=LATER), a_node(), {RUN: RUNNING}, "", id="its run is about to cordon it"),
         pytest.param(
             a_change(CORDON, until=LATER),
+            a_cordoned_node(unschedulable=False),
+            {RUN: ENDED},
+            "",
+            id="a person uncordoned it, and the marks keep us away",
+        ),
+        pytest.param(
+            a_change(CORDON, until=LATER),
             a_cordoned_node(conditions=(a_condition("Ready"),)),
             {RUN: ENDED},
             "its cause is gone: Ready of node-1 has been good for 60 minutes",

@@ -13,6 +13,7 @@ from auto_healing.actions.nodes.taints import OUT_OF_SERVICE
 from auto_healing.actions.nodes.taints import path_of as path_of_taint
 from auto_healing.fields import holds, patch_setting, value_at
 from auto_healing.kube.cluster import Manifest
+from auto_healing.marks import CORDONED_BY
 from auto_healing.storage.changes import LeasedChange, RunBrief
 from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
@@ -54,7 +55,8 @@ def _cordon_over(node: NodeRow, run: RunBrief | None, now: datetime) -> str:
     if run is not None and not run.state.ended:
         return ""
     if not node.unschedulable:
-        return f"{node.name} was uncordoned"
+        # Marks that are still there were left by a person, and keep us away from the node until the cordon's end.
+        return "" if CORDONED_BY in node.annotations else f"{node.name} was uncordoned"
     return "" if run is not None and run.by_hand else cause_gone(node, now)
 
 
@@ -83,7 +85,7 @@ def judge(due: LeasedChange, live: Manifest | None, others: Collection[LeasedCha
         patch = patch_uncordoning() if cordon else patch_setting(live, change.path, change.before)
         return Verdict(Next.RESTORE, f"{why} ({change.what})", patch)
     if holds(found, change.before):
-        # Marks that an uncordon by hand left behind would lie about the next cordon.
+        # Marks that an uncordon by hand left behind have served their time.
         return Verdict(
             Next.FORGET, "it was taken back by somebody else", patch_unmarking() if cordon and marked(live) else None
         )
