@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -116,6 +117,19 @@ async def test_hundreds_go_in_one_transaction(healing_database: Database, ledger
         assert await append(connection, []) == 700
         assert await append(connection, [an_entry()]) == 701
     assert (await ledger.verify()).entries == 701
+
+
+async def test_a_proof_holds_few_entries_in_memory(ledger: Ledger) -> None:
+    text = "x" * 2000
+    for number in range(10):
+        await ledger.append(*(an_entry(f"p{number}-{part}", message=f"{part}{text}") for part in range(1000)))
+    tracemalloc.start()
+    try:
+        assert (await ledger.verify()).entries == 10_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 << 20, "all of them would be 20 MiB of messages alone"
 
 
 @pytest.fixture

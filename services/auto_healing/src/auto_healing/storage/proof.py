@@ -99,7 +99,7 @@ async def prove(connection: AsyncConnection, noted: Noted | None = None) -> Proo
     async with connection.stream(
         _ENTRIES, {"after": start.seq}, execution_options={"yield_per": _ROWS_AT_ONCE}
     ) as rows:
-        async for part in rows.partitions():
+        async for part in rows.partitions(_ROWS_AT_ONCE):
             if (broken := chain.follow(part)) is not None:
                 break
     return Proof(start=start, entries=chain.entries, head=head, broken=broken or chain.end(head))

@@ -41,7 +41,7 @@ class RunFacts:
         facts: list[RunFact] = []
         page = {"yield_per": _ROWS_AT_ONCE}
         async with self._database.begin() as connection, connection.stream(wanted, execution_options=page) as rows:
-            async for part in rows.partitions():
+            async for part in rows.partitions(_ROWS_AT_ONCE):
                 facts += [_fact(row) for row in part]
         return facts
 
