@@ -141,7 +141,7 @@ class Execution:
     queue: WorkQueue
     store_of: Callable[[UUID, int], Any]
     epoch: int | None = None
-    declines: list[Decline] = field(default_factory=list)
+    declines: list[Decline] | Exception = field(default_factory=list)  # what the guards say
     may_approve: bool = True
     findings: Collection[Finding] = ()
     rechecked: int = 0
@@ -189,6 +189,8 @@ class Execution:
 
     def recheck(self, run: Run, step: Step, history: History) -> Sequence[Decline]:
         self.rechecked += 1
+        if isinstance(self.declines, Exception):
+            raise self.declines
         return tuple(self.declines)
 
     async def may_still_approve(self, approver: Identity) -> bool:
