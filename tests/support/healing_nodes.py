@@ -94,7 +94,9 @@ class Ground:
     ) -> None:
         """A workload on the nodes of this ground, complete when it returns. `labels` are further ones of its pods."""
         tolerations = [{"key": _MINE, "operator": "Exists"}]
-        pod = {"nodeSelector": {_MINE: self.place.namespace}, "tolerations": tolerations}
+        # A grace that a test can wait for, and yet one.
+        pod = {"terminationGracePeriodSeconds": 1, "nodeSelector": {_MINE: self.place.namespace}}
+        pod |= {"tolerations": tolerations}
         body = a_workload(self.place.namespace, kind, name, replicas=replicas, pod=pod)
         body["spec"]["template"]["metadata"]["labels"] |= labels or {}
         self.place.cluster.api.create(body)

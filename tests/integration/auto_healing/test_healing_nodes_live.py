@@ -255,6 +255,18 @@ async def test_a_drain_waits_until_volumes_are_detached(ground: Ground) -> None:
     assert (outcome.result, outcome.numbers["volumes_attached"]) == (Result.DONE, 0)
 
 
+async def test_pods_that_a_silent_node_cannot_end_are_not_waited_for(ground: Ground) -> None:
+    (first,) = ground.nodes
+    await ground.run(replicas=2)
+    second = await ground.grow()
+    ground.darken(first)
+    outcome = await DRAIN.apply(await doing(ground.place, DRAIN, ground.ref(first), seconds=600))
+    assert outcome.result is Result.BLOCKED, outcome
+    assert (outcome.numbers["evicted"], outcome.numbers["left"]) == (2, 2)
+    assert "reschedule-from-node takes them off" in outcome.message
+    await ground.settled_on(second, "web", 2)
+
+
 async def test_a_moved_pod_runs_elsewhere_and_its_node_is_avoided_for_a_while(ground: Ground) -> None:
     (first,) = ground.nodes
     await ground.run()

@@ -54,7 +54,10 @@ async def _put_on(doing: Doing, node: ObjectRef, taint: Taint, change: Change) -
 async def take_off(doing: Doing, taint: Taint, inverse: Mapping[str, Any]) -> Outcome:
     """Undoes `put_on` by its inverse."""
     if "change" not in inverse:
-        return Outcome(result=Result.ALREADY, message="this step put no taint on a node")
+        return Outcome(
+            result=Result.ALREADY,
+            message="nothing to take off: a taint that was put on before a crash ends with its lease",
+        )
     node = ObjectRef(kind="Node", name=inverse["node"], uid=inverse["uid"])
     outcome = await tried_again(lambda: _take_off(doing, node, taint))
     await doing.store.release(UUID(inverse["change"]))
