@@ -33,6 +33,7 @@ COLUMNS = (
     "data",
 )
 START = bytes(32)
+_NETSTRINGS = b"%d:%b," * len(COLUMNS)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -58,11 +59,11 @@ class ChainedRow(NamedTuple):
 def hash_of(previous: bytes, row: ChainedRow) -> bytes:
     """32 bytes, which depend on every column and on the entry before."""
     seq, at, event, run_id, *texts = row
-    digest = sha256(previous)
+    framed: list[int | bytes] = []
     for text in (str(seq), instant(at), event, "" if run_id is None else str(run_id), *texts):
         value = text.encode()
-        digest.update(b"%d:%b," % (len(value), value))
-    return digest.digest()
+        framed += (len(value), value)
+    return sha256(previous + _NETSTRINGS % tuple(framed)).digest()
 
 
 def instant(at: datetime) -> str:
