@@ -10,12 +10,13 @@ from auto_healing.actions.action import Action
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.plan import Decline, Mode
 from auto_healing.policy import HealingPolicy, Rule, chosen
+from auto_healing.policy.codes import CLEANED_BY
 from auto_healing.policy.settings import Scope
 from common.cluster.rows import NamespaceRow, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding, ObjectKey
 
-POLICY, TARGET = "policy", "target"  # who declines that is no guard
+POLICY, TARGET, CLEANUP = "policy", "target", "cleanup"  # who declines that is no guard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,18 @@ def choose(fault: Fault, snapshot: ClusterSnapshot, policy: HealingPolicy, now: 
             numbers={"wait_seconds": round((due_at - now).total_seconds(), 1)},
             look_again_at=due_at,
         )
-    return Decline(guard=POLICY, message=f"no rule of the policy is for {_named(fault)}")
+    nobody = Decline(guard=POLICY, message=f"no rule of the policy is for {_named(fault)}")
+    return _left_to_cleanup(fault, policy) or nobody
+
+
+def _left_to_cleanup(fault: Fault, policy: HealingPolicy) -> Decline | None:
+    """The reason why no rule is needed for what is only left behind."""
+    if any(finding.code not in CLEANED_BY for finding in fault.findings):
+        return None
+    code = CLEANED_BY[fault.findings[0].code]
+    settings = policy.cleanup.rule(code)
+    when = f"by its schedule {settings.schedule!r} in mode {settings.mode}"
+    return Decline(guard=CLEANUP, message=f"{_named(fault)} is left to {code}, which runs {when}")
 
 
 def _chosen(

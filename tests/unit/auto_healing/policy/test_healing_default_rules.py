@@ -6,11 +6,12 @@ from tests.support.healing_faults import LONG_AGO, a_finding
 from tests.support.rows import a_snapshot
 
 from auto_healing.actions import ACTIONS_BY_CODE
+from auto_healing.actions.cleanup import CLEANUP_ACTIONS
 from auto_healing.choosing import Choice, choose
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.plan import Decline
 from auto_healing.policy import CALL_A_HUMAN
-from auto_healing.policy.codes import KIND_OF_CODE
+from auto_healing.policy.codes import CLEANED_BY, KIND_OF_CODE
 from auto_healing.policy.defaults import DEFAULT_POLICY, DEFAULT_RULES
 from common.contracts import ObjectKey
 
@@ -45,11 +46,6 @@ REMEDIES = {
     "a pod that does not serve is evicted, then moved": ("pod-readiness-failing", P, ["evict-pod", "move-pod"]),
     "a workload that does not serve is restarted": ("pod-readiness-failing", W, ["restart-rollout"]),
     "a pod stuck terminating is left to a human": ("pod-stuck-terminating", P, []),
-    "a pile of evicted pods is cleaned": ("pod-evicted", W, ["clean-evicted-pods"]),
-    "failed pods are cleaned": ("pod-failed", W, ["clean-failed-pods"]),
-    "failed jobs are cleaned": ("job-failed", W, ["clean-jobs"]),
-    "released volumes are cleaned": ("pv-released", FaultLevel.CLUSTER, ["clean-volumes"]),
-    "idle disruption budgets are cleaned": ("pdb-selects-nothing", FaultLevel.CLUSTER, ["clean-disruption-budgets"]),
 }
 
 
@@ -77,6 +73,18 @@ def test_every_ladder_names_known_actions_and_ends_with_a_human() -> None:
         *actions, last = [rung.action for rung in rule.ladder]
         assert last == CALL_A_HUMAN
         assert set(actions) <= set(ACTIONS_BY_CODE), rule.name
+
+
+@pytest.mark.parametrize("code", CLEANED_BY)
+def test_what_is_left_behind_is_left_to_cleanup(code: str) -> None:
+    decline = chosen(code, W)
+    assert isinstance(decline, Decline)
+    assert decline.guard == "cleanup"
+    assert f"is left to {CLEANED_BY[code]}, which runs by its schedule" in decline.message
+
+
+def test_every_cleanup_that_is_named_exists() -> None:
+    assert set(CLEANED_BY.values()) <= {action.code for action in CLEANUP_ACTIONS}
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,10 @@ MISTAKES = {
         "rules: [{name: crash-loop, ladder: [{action: call-a-human, parameters: {by: phone}}]}]",
         ["rules[0].ladder[0].parameters.by: no such parameter of call-a-human; call-a-human takes none"],
     ),
+    "a cleanup in a ladder": (
+        "rules: [{name: crash-loop, ladder: [clean-crash-loops]}]",
+        ["rules[0].ladder[0].action: clean-crash-loops runs by its schedule: set it under cleanup, not in a ladder"],
+    ),
     "a human in the middle of a ladder": (
         "rules: [{name: crash-loop, ladder: [call-a-human, evict-pod]}]",
         ["rules[0].ladder[0]: call-a-human ends a ladder: put it last"],
@@ -193,6 +197,6 @@ def test_another_version_is_refused() -> None:
 def test_the_schema_names_every_action_and_code() -> None:
     definitions = policy_json_schema()["$defs"]
     alone, rung = definitions["RungDocument"]["anyOf"]
-    assert {"evict-pod", "roll-back", "drain", "clean-jobs", CALL_A_HUMAN} <= set(alone["enum"])
+    assert {"evict-pod", "roll-back", "drain", CALL_A_HUMAN} <= set(alone["enum"])
     assert rung["properties"]["action"]["enum"] == alone["enum"]
     assert "pod-crash-loop" in definitions["MatchDocument"]["properties"]["codes"]["items"]["enum"]

@@ -27,3 +27,12 @@ _CODES = {
 }
 
 KIND_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
+
+# What is left behind, and the cleanup that sees to it by its schedule.
+CLEANED_BY = {
+    "pod-evicted": "clean-evicted-pods",
+    "pod-failed": "clean-failed-pods",
+    "job-failed": "clean-jobs",
+    "pdb-selects-nothing": "clean-disruption-budgets",
+    "pv-released": "clean-volumes",
+}

@@ -1,5 +1,7 @@
 """The rules that hold without a file. They are cautious: the mildest remedy first, and a person last.
 
+What is only left behind has none: cleanup sees to it, by its own schedule.
+
 Numbers: a crash loop is acted upon after 5 restarts and 10 minutes, a silent node after 5 minutes, as the node healers
 of the field do (Medik8s 5 min, GKE and AKS 10 min, EKS and Karpenter 30 min).
 """
@@ -14,7 +16,6 @@ _NODE, _ZONE = FaultLevel.NODE, FaultLevel.ZONE
 
 _5_MINUTES = timedelta(minutes=5)
 _10_MINUTES = timedelta(minutes=10)
-_1_HOUR = timedelta(hours=1)
 
 _STUCK = ("deployment-rollout-stuck", "statefulset-rollout-stuck", "daemonset-rollout-stuck")
 _DOWN = ("node-not-ready", "node-unknown")
@@ -68,12 +69,6 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     _rule("pod-not-serving", _NOT_SERVING, "evict-pod", "move-pod", levels=(_POD,), after=_10_MINUTES),
     _rule("workload-not-serving", _NOT_SERVING, "restart-rollout", levels=(_WORKLOAD,), after=_10_MINUTES),
     _rule("stuck-terminating", ("pod-stuck-terminating",), levels=(_POD, _WORKLOAD), after=_10_MINUTES),
-    # Remains.
-    _rule("evicted-pods", ("pod-evicted",), "clean-evicted-pods", after=_1_HOUR),
-    _rule("failed-pods", ("pod-failed",), "clean-failed-pods", after=_1_HOUR),
-    _rule("failed-jobs", ("job-failed",), "clean-jobs", after=_1_HOUR),
-    _rule("released-volumes", ("pv-released",), "clean-volumes", after=timedelta(days=7)),
-    _rule("idle-disruption-budgets", ("pdb-selects-nothing",), "clean-disruption-budgets", after=timedelta(days=1)),
 )
 
 DEFAULT_POLICY = HealingPolicy(rules=DEFAULT_RULES)

@@ -7,7 +7,7 @@ from auto_healing.actions import ACTIONS_BY_CODE
 from auto_healing.policy import CALL_A_HUMAN, HealingPolicy, Match, Rule, Rung
 from auto_healing.policy.codes import KIND_OF_CODE
 from auto_healing.policy.defaults import DEFAULT_RULES
-from auto_healing.policy.schema import MatchDocument, PolicyDocument, RuleDocument, RungDocument
+from auto_healing.policy.schema import LADDER_ACTIONS, MatchDocument, PolicyDocument, RuleDocument, RungDocument
 from common.policy.document import read_document
 from common.policy.mistakes import Mistake, PolicyError, nearest
 
@@ -116,17 +116,28 @@ def _in_match(match: MatchDocument, path: str) -> Iterator[Mistake]:
 
 
 def _in_ladder(ladder: list[RungDocument], path: str) -> Iterator[Mistake]:
-    known = {*ACTIONS_BY_CODE, CALL_A_HUMAN}
     for position, rung in enumerate(ladder):
         here = f"{path}[{position}]"
-        action = ACTIONS_BY_CODE.get(rung.action)
-        if rung.action not in known:
-            yield Mistake(f"{here}.action", f"there is no action {rung.action}{nearest(rung.action, known)}")
-        elif action is None and position < len(ladder) - 1:
+        if rung.action == CALL_A_HUMAN and position < len(ladder) - 1:
             yield Mistake(here, f"{CALL_A_HUMAN} ends a ladder: put it last")
-        parameters = action.parameters if action else {}
-        if rung.action in known:
-            for name in rung.parameters:
-                if name not in parameters:
-                    hint = nearest(name, parameters) if parameters else f"; {rung.action} takes none"
-                    yield Mistake(f"{here}.parameters.{name}", f"no such parameter of {rung.action}{hint}")
+        if unknown := _unknown(rung.action):
+            yield Mistake(f"{here}.action", unknown)
+        else:
+            yield from _in_parameters(rung, f"{here}.parameters")
+
+
+def _unknown(action: str) -> str:
+    """Why no ladder can have the action; empty when it can."""
+    if action in {*LADDER_ACTIONS, CALL_A_HUMAN}:
+        return ""
+    if action in ACTIONS_BY_CODE:
+        return f"{action} runs by its schedule: set it under cleanup, not in a ladder"
+    return f"there is no action {action}{nearest(action, [*LADDER_ACTIONS, CALL_A_HUMAN])}"
+
+
+def _in_parameters(rung: RungDocument, path: str) -> Iterator[Mistake]:
+    known = {} if rung.action == CALL_A_HUMAN else ACTIONS_BY_CODE[rung.action].parameters
+    for name in rung.parameters:
+        if name not in known:
+            hint = nearest(name, known) if known else f"; {rung.action} takes none"
+            yield Mistake(f"{path}.{name}", f"no such parameter of {rung.action}{hint}")

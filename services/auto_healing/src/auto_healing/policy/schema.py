@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from auto_healing.actions import ACTIONS
+from auto_healing.actions.cleanup import CLEANUP_ACTIONS
 from auto_healing.actions.cleanup.settings import CleanupSettings
 from auto_healing.fault import FaultLevel
 from auto_healing.guards.settings import GuardSettings
@@ -16,6 +17,9 @@ from auto_healing.policy.settings import Attribution, Promotion, Scope
 from common.contracts import Severity
 from common.contracts.health import Scalar
 from common.policy.shape import Duration, Strict, json_schema, word_of
+
+# Those of cleanup look for what nobody uses by their own schedules.
+LADDER_ACTIONS = tuple(action.code for action in ACTIONS if action not in CLEANUP_ACTIONS)
 
 
 def _named(value: object) -> object:
@@ -112,7 +116,7 @@ def policy_json_schema() -> dict[str, Any]:
     """For editors, with every known code and action."""
     schema = json_schema(PolicyDocument)
     definitions = schema["$defs"]
-    actions = [*(action.code for action in ACTIONS), CALL_A_HUMAN]
+    actions = [*LADDER_ACTIONS, CALL_A_HUMAN]
     rung = definitions["RungDocument"]
     rung["properties"]["action"]["enum"] = actions
     definitions["RungDocument"] = {"anyOf": [{"type": "string", "enum": actions}, rung]}
