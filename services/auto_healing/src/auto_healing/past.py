@@ -182,6 +182,16 @@ class Past:
         """The same as a run itself must see it, which does not stand in its own way."""
         return _Without(self, run_id)
 
+    def goes_first(self, run_id: UUID, other: PastRun) -> bool:
+        """Whether the other one waits to start, and comes after the run: then it is the one that has to give way.
+
+        Else two that were approved would each wait for the other.
+        """
+        own = self._runs.get(run_id)
+        if own is None or other.state is not RunState.APPROVED:
+            return False
+        return own.state is not RunState.APPROVED or (own.started_at, own.id) < (other.started_at, other.id)
+
 
 class _Without:
     def __init__(self, past: Past, run_id: UUID) -> None:
@@ -189,7 +199,8 @@ class _Without:
         self._run_id = run_id
 
     def _others(self, runs: Collection[PastRun]) -> Collection[PastRun]:
-        return [run for run in runs if run.id != self._run_id]
+        own = self._run_id
+        return [run for run in runs if run.id != own and not self._past.goes_first(own, run)]
 
     def active(self) -> Collection[PastRun]:
         return self._others(self._past.active())

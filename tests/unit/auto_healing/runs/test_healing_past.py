@@ -124,6 +124,21 @@ def test_a_run_does_not_stand_in_its_own_way() -> None:
     assert ids(others.of_target(own.plan.target.key)) == []
 
 
+def test_of_two_that_wait_to_start_exactly_one_gives_way() -> None:
+    """Each seeing the other as active, both would be refused for ever."""
+    first, second = a_run(minutes=0, state=RunState.APPROVED), a_run("checkout-2", minutes=1, state=RunState.APPROVED)
+    past = a_past(first, second)
+    assert ids(past.without(first.id).active()) == []
+    assert ids(past.without(second.id).active()) == [first.id]
+
+
+def test_a_run_that_has_begun_does_not_give_way_to_one_that_waits() -> None:
+    waiting, begun = a_run(minutes=0, state=RunState.APPROVED), a_run("checkout-2", minutes=1, state=RunState.RUNNING)
+    past = a_past(waiting, begun)
+    assert ids(past.without(begun.id).active()) == []
+    assert ids(past.without(waiting.id).active()) == [begun.id]
+
+
 def test_after_a_day_a_run_is_forgotten_unless_it_is_still_active() -> None:
     old, active, new = a_run(minutes=-1500), a_run(minutes=-1500, state=RunState.VERIFYING), a_run()
     past = a_past(old, active, new)
