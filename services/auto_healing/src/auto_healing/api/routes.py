@@ -1,8 +1,9 @@
 """Every router of the service, in the order of the documentation."""
 
-from auto_healing.api import audit, changes, evidence, intake, pauses, policy, runs, shadow, statistics
+from auto_healing.api import audit, changes, evidence, intake, pauses, plans, policy, runs, shadow, statistics
 
 ROUTERS = (
+    plans.router,
     runs.router,
     audit.router,
     statistics.router,
