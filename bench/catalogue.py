@@ -2,6 +2,7 @@
 
 from bench import (
     audit_verify,
+    cleanup_rate,
     cpu_per_event_growth,
     detection,
     detection_ratio,
@@ -25,4 +26,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     read_api.BENCHMARK,
     failover.BENCHMARK,
     audit_verify.BENCHMARK,
+    cleanup_rate.BENCHMARK,
 )
