@@ -8,7 +8,7 @@ import pytest
 from tests.support.healing_cluster import Json, Place, a_place, a_workload
 from tests.support.waiting import eventually
 
-from auto_healing.actions.action import Result
+from auto_healing.actions.action import Outcome, Result
 from auto_healing.actions.rollouts.pause_rollout import PauseRollout
 from auto_healing.actions.rollouts.restart_rollout import RestartRollout
 from auto_healing.actions.rollouts.roll_back import RollBack
@@ -120,6 +120,20 @@ async def test_a_stuck_rollout_is_rolled_back_to_the_revision_that_works_and_for
     assert template(place, ref)["spec"]["containers"][0]["image"] == "web:3"
     assert ROLLED_BACK_FROM not in (place.get(kind, "web")["metadata"].get("annotations") or {})
     assert (await RollBack().undo(doing, outcome)).result is Result.ALREADY
+
+
+async def test_a_rollback_whose_end_nobody_stored_is_undone_by_what_it_wrote(place: Place) -> None:
+    ref = await deployed(place, "Deployment")
+    roll_out(place, ref, "web:2", broken=True)
+    await new_pods(place, "web:2")
+    doing = await place.doing(RollBack(), ref)
+    unknown = Outcome(result=Result.FAILED, message="interrupted")
+    assert (await RollBack().undo(doing, unknown)).result is Result.ALREADY
+
+    await RollBack().apply(doing)
+
+    assert (await RollBack().undo(doing, unknown)).result is Result.DONE
+    assert template(place, ref)["spec"]["containers"][0]["image"] == "web:2"
 
 
 async def test_two_bad_revisions_in_a_row_lead_back_to_the_one_before_both(place: Place) -> None:

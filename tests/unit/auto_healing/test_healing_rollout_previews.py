@@ -133,6 +133,14 @@ def test_it_goes_back_to_what_is_known_to_work(ready: tuple[int, ...], apart: ti
     assert words in told.changes[0]
 
 
+def test_a_rollback_takes_the_pods_of_the_newest_revision() -> None:
+    deployment = a_deployment("web", **STUCK)
+    old, new = revisions(deployment, 2, 1)
+    pods = [a_pod(f"{owner.name}-a", owner=owned_by(owner)) for owner in (old, new)]
+    told = preview(RollBack(), deployment, old, new, *pods)
+    assert [ref.name for ref in told.displaced] == ["web-2-a"]
+
+
 @pytest.mark.parametrize(
     ("ready", "minutes", "words"),
     [

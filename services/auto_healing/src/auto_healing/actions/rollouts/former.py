@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auto_healing.kube.revisions import REVISION_HASH
-from common.cluster.rows import ReplicaSetRow, StatefulSetRow, WorkloadRow
+from common.cluster.rows import DeploymentRow, PodRow, ReplicaSetRow, StatefulSetRow, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
 
 
@@ -31,6 +31,18 @@ def replica_sets_of(workload: WorkloadRow, snapshot: ClusterSnapshot) -> list[Kn
         if row.created_at
     ]
     return sorted(known, key=lambda revision: revision.number)
+
+
+def newest_pods_of(workload: WorkloadRow, snapshot: ClusterSnapshot) -> list[PodRow]:
+    """Pods of the newest revision, which a rollback replaces. A DaemonSet does not tell which those are: all."""
+    pods = [pod for pod in snapshot.pods_of(workload.key) if not pod.finished and pod.deleted_at is None]
+    if isinstance(workload, StatefulSetRow):
+        return [pod for pod in pods if pod.labels.get(REVISION_HASH, "") == workload.revision]
+    if isinstance(workload, DeploymentRow):
+        revisions = replica_sets_of(workload, snapshot)
+        newest = revisions[-1].name if revisions else ""
+        return [pod for pod in pods if pod.owner is not None and pod.owner.name == newest]
+    return pods
 
 
 def ready_of_former(workload: WorkloadRow, snapshot: ClusterSnapshot) -> str:

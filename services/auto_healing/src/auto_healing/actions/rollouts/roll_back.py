@@ -8,7 +8,7 @@ from auto_healing.actions.action import Doing, Outcome, Permission, Preview, Res
 from auto_healing.actions.evidence import EVIDENCE_PERMISSIONS, keep_evidence
 from auto_healing.actions.nodes.parameters import minutes, only_known
 from auto_healing.actions.pods.standing import SECONDS_TO_START, USUAL_GRACE_SECONDS
-from auto_healing.actions.rollouts.former import ready_of_former, replica_sets_of
+from auto_healing.actions.rollouts.former import newest_pods_of, ready_of_former, replica_sets_of
 from auto_healing.actions.rollouts.healthy import last_healthy, none_known
 from auto_healing.actions.rollouts.stuck import free_stuck_pods
 from auto_healing.actions.rollouts.templates import merge_patch, same, same_but_restarted
@@ -77,8 +77,7 @@ class RollBack:
             return Outcome(result=Result.ALREADY, message=f"{target.name} is gone")
         revisions = await revisions_of(doing.cluster, found)
         if mark_of(found) == doing.mark:  # an earlier try came this far
-            left = found["metadata"]["annotations"].get(ROLLED_BACK_FROM, "")
-            return await self._finish(doing, left=left, known_by="as found by an earlier try")
+            return await self._finish(doing, left=_left(doing, found), known_by="as found by an earlier try")
         if refusal := _refusal(live_workload(found)):
             return Outcome(result=Result.FAILED, message=refusal)
         served = minutes(doing.step.parameters, SERVED, SERVED_MINUTES)
@@ -91,10 +90,13 @@ class RollBack:
         return await self._finish(doing, left=revisions[-1].name, known_by=healthy.known_by)
 
     async def undo(self, doing: Doing, outcome: Outcome) -> Outcome:
-        left, name = str(outcome.inverse.get("left", "")), doing.step.target.name
+        name = doing.step.target.name
         found = await doing.cluster.read(doing.step.target)
         if found is None:
             return Outcome(result=Result.ALREADY, message=f"{name} is gone")
+        left = str(outcome.inverse.get("left") or _left(doing, found))
+        if not left:
+            return Outcome(result=Result.ALREADY, message=f"{name} was not rolled back")
         revisions = {revision.name: revision for revision in await revisions_of(doing.cluster, found)}
         if left not in revisions:
             return Outcome(result=Result.FAILED, message=f"the revision that {name} came from, {left}, is gone")
@@ -123,6 +125,13 @@ class RollBack:
         )
 
 
+def _left(doing: Doing, found: Manifest) -> str:
+    """Name of the revision that this step went back from, as written on the workload; empty when it did not."""
+    if mark_of(found) != doing.mark:
+        return ""
+    return str(found["metadata"]["annotations"].get(ROLLED_BACK_FROM, ""))
+
+
 def alike(one: Revision, other: Revision) -> bool:
     return same_but_restarted(one.template, other.template)
 
@@ -132,12 +141,12 @@ def _refusal(workload: WorkloadRow) -> str:
 
 
 def _preview(workload: WorkloadRow, snapshot: ClusterSnapshot, *changes: str) -> Preview:
-    pods = [pod for pod in snapshot.pods_of(workload.key) if not pod.finished and pod.deleted_at is None]
+    pods = newest_pods_of(workload, snapshot)
     note: tuple[str, ...] = ()
     if workload.labels.get("app.kubernetes.io/managed-by") == "Helm":
         note = (f"Helm knows nothing of it: its next upgrade deploys what the chart of {workload.name} says",)
     return Preview(
-        displaced=tuple(pod.key.ref(pod.uid) for pod in pods if not pod.ready),
+        displaced=tuple(pod.key.ref(pod.uid) for pod in pods),
         changes=(*changes, *note),
         expected_seconds=(USUAL_GRACE_SECONDS + SECONDS_TO_START) * max(1, len(pods) // 2),
     )
