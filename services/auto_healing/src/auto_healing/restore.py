@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from auto_healing import marks
+from auto_healing.actions.action import Permission
 from auto_healing.kube.cluster import Cluster, NotActing
 from auto_healing.kube.cluster import Manifest as Object
 from auto_healing.kube.paths import RESOURCES_BY_KIND
@@ -16,6 +17,18 @@ from common.contracts import ObjectRef
 from common.database.connections import Database
 from common.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound
 
+# What RBAC must allow for it: to create what cleanup removes, and to give a claim its volume back.
+PERMISSIONS = (
+    Permission(group="", resource="configmaps", verbs=("get", "create")),
+    Permission(group="", resource="persistentvolumeclaims", verbs=("get", "create")),
+    Permission(group="", resource="persistentvolumes", verbs=("get", "create", "patch")),
+    Permission(group="", resource="pods", verbs=("get", "create")),
+    Permission(group="", resource="services", verbs=("get", "create")),
+    Permission(group="apps", resource="replicasets", verbs=("get", "create")),
+    Permission(group="autoscaling", resource="horizontalpodautoscalers", verbs=("get", "create")),
+    Permission(group="batch", resource="jobs", verbs=("get", "create")),
+    Permission(group="policy", resource="poddisruptionbudgets", verbs=("get", "create")),
+)
 _NEVER = (Conflict, Forbidden, Invalid, NotFound)  # asking again would not help
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Delete, Table, delete, or_, select
 
 from auto_healing.storage.fence import Deposed, fenced
 from auto_healing.storage.ledger import Entry, append
-from auto_healing.storage.models import change, evidence, finding, inbox, manifest, pause, run, shadow, step
+from auto_healing.storage.models import change, finding, inbox, metadata, pause, run, shadow
 from auto_healing.storage.rotation import LedgerBroken, Rotation, rotate
 from common.clock import Clock
 from common.database.connections import Database
@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 3600.0
 _RUNS_AT_ONCE = 500
-_OF_RUNS: tuple[Table, ...] = (step, evidence, manifest, change)
+_OF_RUNS: tuple[Table, ...] = tuple(
+    table for table in metadata.sorted_tables if any(key.column.table is run for key in table.foreign_keys)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
