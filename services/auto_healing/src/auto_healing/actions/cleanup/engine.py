@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from auto_healing.actions.action import Doing, Doomed, Marked, Outcome, Permission, Preview, Result, Spared
 from auto_healing.actions.cleanup.keeping import changed_at, kept_because
 from auto_healing.actions.cleanup.pace import Pace
+from auto_healing.actions.cleanup.reading import Read, in_batches
 from auto_healing.actions.cleanup.rule import Found, Look
 from auto_healing.actions.cleanup.settings import RuleSettings
 from auto_healing.kube.cluster import Manifest
@@ -24,7 +25,6 @@ from common.contracts import ObjectKey, ObjectRef
 from common.contracts.objects import CLUSTER
 from common.kube.errors import Conflict
 
-BATCH = 100
 SECONDS_PER_OBJECT = 0.01
 WARNINGS = 20  # events about an object that are kept as evidence
 NOT_IN_STEPS = frozenset({"mode", "schedule", "time_zone", "namespaces", "scans", "grace"})
@@ -154,10 +154,9 @@ class Cleanup:
         )
         found = {each.ref for each in (await self.find(look)).candidates} if due else set()
         work = _Work(doing=doing, look=look, found=found)
-        left = iter(due)
-        while batch := list(islice(left, BATCH)):
+        async for batch in in_batches(doing.cluster, due, work.pace):
             if doing.clock.now() >= doing.deadline:
-                return _outcome(work.tally, Result.FAILED, f"time is up with {len(batch) + len(list(left))} left; ")
+                return _outcome(work.tally, Result.FAILED, f"time was up before all {len(due)} had their turn: ")
             await self._batch(work, batch)
         return _outcome(work.tally, Result.DONE if work.tally.deleted else Result.ALREADY)
 
@@ -171,10 +170,10 @@ class Cleanup:
         due = await doing.store.marked(self.code, target.namespace, due_by)
         return due if target.kind == CLUSTER else [each for each in due if each.ref.key == target.key]
 
-    async def _batch(self, work: "_Work", batch: Sequence[Marked]) -> None:
-        """Read and judge them, store what is kept of them, and only then delete them."""
+    async def _batch(self, work: "_Work", batch: Sequence[Read]) -> None:
+        """Judge them, store what is kept of them, and only then delete them."""
         store, tally = work.doing.store, work.tally
-        judged = await work.pace.map(lambda marked: self._judge(work, marked), batch)
+        judged = await work.pace.map(lambda read: self._judge(work, *read), batch)
         doomed = [each for each in judged if isinstance(each, Doomed)]
         spared = [each for each in judged if isinstance(each, Spared)]
         tally.gone += len(batch) - len(doomed) - len(spared)
@@ -188,10 +187,9 @@ class Cleanup:
             await store.save_batch((), late)
         tally.spare([*spared, *late])
 
-    async def _judge(self, work: "_Work", marked: Marked) -> Doomed | Spared | None:
+    async def _judge(self, work: "_Work", marked: Marked, manifest: Manifest | None) -> Doomed | Spared | None:
         """None when it is gone."""
         doing = work.doing
-        manifest = await doing.cluster.read(marked.ref)
         if manifest is None:
             return None
         touched_at = changed_at(manifest)

@@ -12,7 +12,7 @@ from common.kube.errors import Throttled
 T = TypeVar("T")
 R = TypeVar("R")
 
-AT_ONCE = 8
+AT_ONCE = 16
 PAUSE_SECONDS = 1.0
 PATIENCE = 6  # refusals of one request in a row before it counts as failed
 
