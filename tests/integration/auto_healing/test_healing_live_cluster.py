@@ -174,6 +174,14 @@ async def test_a_write_without_a_uid_is_a_mistake(place: Place) -> None:
         await place.live.delete(nameless)
 
 
+async def test_a_grace_of_zero_is_a_mistake(place: Place) -> None:
+    pod = await a_ready_pod(place)
+    for write in (place.live.delete(pod, grace_seconds=0), place.live.evict(pod, grace_seconds=0)):
+        with pytest.raises(ValueError, match="grace of 0"):
+            await write
+    assert await place.live.read(pod) is not None
+
+
 async def test_the_same_event_again_is_counted(place: Place) -> None:
     ref = config_map(place)
     for message in ("restarted it", "restarted it", "rolled it back"):

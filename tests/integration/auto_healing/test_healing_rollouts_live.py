@@ -88,6 +88,22 @@ async def test_all_pods_are_restarted_once(place: Place, kind: str) -> None:
     assert (await RestartRollout().undo(doing, outcome)).result is Result.FAILED
 
 
+async def test_a_broken_pod_does_not_hold_the_restart_of_a_stateful_set_up(place: Place) -> None:
+    ref = await deployed(place, "StatefulSet")
+    broken = {"metadata": {"labels": {"devcluster/fault": "failing-probes"}}}
+    place.cluster.api.patch(f"/api/v1/namespaces/{place.namespace}/pods/web-0", broken)
+
+    async def unready() -> bool:
+        return place.get("StatefulSet", "web")["status"].get("readyReplicas") == NODES - 1
+
+    await eventually(unready)
+
+    outcome = await RestartRollout().apply(await place.doing(RestartRollout(), ref))
+
+    assert (outcome.result, outcome.numbers) == (Result.DONE, {"freed_pods": 1})
+    assert "web-0" in [kept.name for kept, _ in place.store.evidence]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_stuck_rollout_is_rolled_back_to_the_revision_that_works_and_forward_again(
     place: Place, kind: str

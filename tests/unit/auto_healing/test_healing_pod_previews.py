@@ -227,11 +227,17 @@ def test_where_no_other_pod_can_be_first(
     assert words in preview(RestartSurgeFirst(), target, deployment, replica_set, a_node(), *more).refusal
 
 
-def test_a_volume_for_many_nodes_is_no_obstacle() -> None:
+@pytest.mark.parametrize(
+    "claim",
+    [
+        pytest.param({"access_modes": ("ReadWriteMany",)}, id="for many nodes"),
+        pytest.param({"owner": OwnerRef(kind="Pod", name="web-1-a", uid="u")}, id="of the pod alone"),
+    ],
+)
+def test_a_volume_that_a_second_pod_can_have_is_no_obstacle(claim: dict[str, Any]) -> None:
     deployment, replica_set = a_web()
     target = its_pod(replica_set, claims=("data",))
-    shared = a_claim("data", access_modes=("ReadWriteMany",))
-    assert not preview(RestartSurgeFirst(), target, deployment, replica_set, a_node(), shared).refusal
+    assert not preview(RestartSurgeFirst(), target, deployment, replica_set, a_node(), a_claim("data", **claim)).refusal
 
 
 def test_a_pod_with_a_name_of_its_own_has_no_second() -> None:

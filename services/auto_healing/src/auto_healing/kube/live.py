@@ -233,6 +233,9 @@ def _uid_of(ref: ObjectRef) -> str:
 
 
 def _delete_options(ref: ObjectRef, *, grace_seconds: int | None, resource_version: str = "") -> dict[str, Any]:
+    """Raises ValueError for a grace of 0: the API server would forget a pod that may still run."""
+    if grace_seconds == 0:
+        raise ValueError(f"{ref.key} must not be deleted with a grace of 0: it may still run when it is made again")
     preconditions = {"uid": _uid_of(ref)}
     preconditions |= {"resourceVersion": resource_version} if resource_version else {}
     options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}

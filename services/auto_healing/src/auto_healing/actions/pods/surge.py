@@ -99,9 +99,17 @@ def _rolling(deployment: DeploymentRow, snapshot: ClusterSnapshot) -> bool:
 
 
 def _one_node_claims(pod: PodRow, snapshot: ClusterSnapshot) -> Sequence[str]:
-    """Claims of which it is not known that several nodes may mount them."""
+    """Claims of which it is not known that several nodes may mount them. A pod's very own each pod gets anew."""
     found = [(claim, snapshot.get(PersistentVolumeClaimRow, claim, pod.namespace)) for claim in pod.claims]
-    return [claim for claim, row in found if row is None or not row.access_modes or ONE_NODE & set(row.access_modes)]
+    return [claim for claim, row in found if row is None or (not _own(row) and _for_one_node(row))]
+
+
+def _own(claim: PersistentVolumeClaimRow) -> bool:
+    return claim.owner is not None and claim.owner.kind == "Pod"
+
+
+def _for_one_node(claim: PersistentVolumeClaimRow) -> bool:
+    return not claim.access_modes or bool(ONE_NODE & set(claim.access_modes))
 
 
 def _extra_refusal(deployment: DeploymentRow, snapshot: ClusterSnapshot) -> str:

@@ -9,6 +9,7 @@ from auto_healing.actions.evidence import EVIDENCE_PERMISSIONS, keep_evidence
 from auto_healing.actions.nodes.parameters import only_known
 from auto_healing.actions.pods.standing import SECONDS_TO_START, USUAL_GRACE_SECONDS
 from auto_healing.actions.rollouts.progress import kept
+from auto_healing.actions.rollouts.stuck import free_stuck_pods
 from auto_healing.actions.rollouts.workloads import KINDS, live_workload, refusal_of, rolled_out, workload_of
 from auto_healing.kube.cluster import Manifest
 from auto_healing.kube.rows import ref_of
@@ -31,6 +32,7 @@ class RestartRollout:
         Permission(group="apps", resource="deployments", verbs=("get", "patch")),
         Permission(group="apps", resource="statefulsets", verbs=("get", "patch")),
         Permission(group="apps", resource="daemonsets", verbs=("get", "patch")),
+        Permission(group="", resource="pods", verbs=("get", "list", "delete")),
         *EVIDENCE_PERMISSIONS,
     )
     parameters: ClassVar[Mapping[str, str]] = {}
@@ -58,11 +60,14 @@ class RestartRollout:
                 return Outcome(result=Result.FAILED, message=refusal)
             await keep_evidence(doing, doing.step.target, found=found)
             await restart(doing, found)
+        freed = await free_stuck_pods(doing)
         finished, far = await rolled_out(doing, doing.step.target)
-        name = doing.step.target.name
-        if finished:
-            return Outcome(result=Result.DONE, message=f"{name} was restarted: {far}")
-        return Outcome(result=Result.FAILED, message=f"{name} restarts, but not in time: {far}")
+        end = "was restarted" if finished else "restarts, but not in time"
+        return Outcome(
+            result=Result.DONE if finished else Result.FAILED,
+            message=f"{doing.step.target.name} {end}: {far}",
+            numbers={"freed_pods": freed},
+        )
 
     async def undo(self, doing: Doing, outcome: Outcome) -> Outcome:
         message = (

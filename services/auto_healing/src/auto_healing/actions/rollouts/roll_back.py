@@ -106,15 +106,13 @@ class RollBack:
             message = f"somebody has changed {name} since it was rolled back; it was left as it is"
             return Outcome(result=Result.FAILED, message=message)
         await _put(doing, found, revisions[left], {OWNED_BY_RUN: None, ROLLED_BACK_FROM: None})
-        for each in revisions.values():
-            if same(found["spec"]["template"], each.template):
-                await free_stuck_pods(doing, each.name)
+        await free_stuck_pods(doing)
         return Outcome(result=Result.DONE, message=f"{name} was rolled forward to {left} again")
 
     async def _finish(self, doing: Doing, *, left: str, known_by: str) -> Outcome:
         """Waits for the rollout; pods that would hold it up are freed first."""
         name = doing.step.target.name
-        freed = await free_stuck_pods(doing, left)
+        freed = await free_stuck_pods(doing)
         finished, far = await rolled_out(doing, doing.step.target)
         told = f"{name} was rolled back from {left} ({known_by}): {far}"
         return Outcome(
