@@ -12,7 +12,7 @@ from tests.support.healing_store import a_stored_run, store_runs
 
 from auto_healing.actions.action import Change, Doing, Outcome, Result
 from auto_healing.actions.nodes import NODE_ACTIONS, taints
-from auto_healing.marks import CORDON_UNTIL, CORDONED_BY
+from auto_healing.marks import CORDON_UNTIL, CORDONED_BY, FENCED
 from auto_healing.return_changes import Sweeper, Swept
 from auto_healing.storage.changes import Changes, ChangeState
 from auto_healing.storage.fence import Deposed
@@ -181,17 +181,22 @@ async def test_a_change_of_what_is_gone_is_over(scene: Scene) -> None:
     assert await scene.state(outcome) is ChangeState.GONE
 
 
-async def test_the_out_of_service_taint_goes_when_the_node_is_back(scene: Scene) -> None:
+async def test_the_out_of_service_taint_and_the_word_that_it_is_off_go_when_the_node_is_back(scene: Scene) -> None:
     scene.ground.darken(scene.node)
+    said = {"metadata": {"annotations": {FENCED: "power is off"}}}
+    scene.ground.place.cluster.api.patch(f"/api/v1/nodes/{scene.node}", said)
     doing = await scene.doing()
     outcome = await taints.put_on(
         doing, doing.step.target, taints.OUT_OF_SERVICE, what="out of service", lease=timedelta(days=1)
     )
     assert await scene.sweep(SOON) == Swept()
     assert "node.kubernetes.io/out-of-service" in scene.ground.taints(scene.node)
+    assert FENCED in scene.ground.annotations(scene.node)
     scene.ground.revive(scene.node)
     assert await scene.sweep() == Swept(returned=1)
     assert "node.kubernetes.io/out-of-service" not in scene.ground.taints(scene.node)
+    assert FENCED not in scene.ground.annotations(scene.node)
+    assert (await scene.told())[-1] == "fencing-withdrawn"
     assert await scene.state(outcome) is ChangeState.RETURNED
 
 

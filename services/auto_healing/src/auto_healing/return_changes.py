@@ -10,7 +10,7 @@ import structlog
 from auto_healing.actions.nodes.cordons import PATH as CORDON
 from auto_healing.actions.nodes.cordons import cordon_in, cordon_of, patch_uncordoning, until_text
 from auto_healing.kube.cluster import Cluster
-from auto_healing.marks import CORDON_UNTIL
+from auto_healing.marks import CORDON_UNTIL, FENCED
 from auto_healing.returning import Next, Verdict, judge, lift_orphan, orphans, over
 from auto_healing.storage.changes import SERVICE, Changes, ChangeState, LeasedChange, RunBrief
 from auto_healing.storage.ledger import Entry
@@ -74,6 +74,9 @@ class Sweeper:
             await self._tried(self._settle(each, why, look), each.key, look)
         for node in orphans(cordoned, held, runs):
             await self._tried(self._orphan(node, look), node.key, look)
+        for node in snapshot.rows(NodeRow).values():
+            if node.ready and FENCED in node.annotations:
+                await self._tried(self._withdraw_fencing(node, look), node.key, look)
         for each in going_on:
             await self._tried(self._renew_mark(each, snapshot), each.key, look)
         return look.swept
@@ -154,6 +157,12 @@ class Sweeper:
             data={"mark": cordon.mark, "until": cordon.until, "causes": sorted(cordon.causes)},
         )
         await self._changes.note(entry, epoch=look.epoch)
+
+    async def _withdraw_fencing(self, node: NodeRow, look: _Look) -> None:
+        """An operator's word that a node is off ends when it is back: it must not hold at its next failure."""
+        message = f"{node.name} is back; nobody says any more that it is off ({node.annotations[FENCED]})"
+        await self._note(node, "fencing-withdrawn", message, look)
+        await self._cluster.patch(node.key.ref(node.uid), {"metadata": {"annotations": {FENCED: None}}})
 
     async def _renew_mark(self, held: LeasedChange, snapshot: ClusterSnapshot) -> None:
         """What the node says of its cordon's end follows an extension."""

@@ -9,7 +9,7 @@ from tests.support.clock import NOON
 from tests.support.rows import a_condition, a_node
 
 from auto_healing.actions.nodes.cordons import cordon_in, cordon_of, patch_cordoning, patch_uncordoning
-from auto_healing.actions.nodes.fencing import proof_of_fencing
+from auto_healing.actions.nodes.fencing import live_proof, proof_of_fencing
 from auto_healing.actions.nodes.sickness import recovered, sick_conditions, unreachable, well_since
 from auto_healing.marks import CORDONED_BY, FENCED
 from common.cluster.rows import NodeRow, Taint
@@ -149,3 +149,24 @@ def a_taint(key: str, value: str = "") -> Taint:
 )
 def test_what_proves_that_a_node_is_off(node: NodeRow, proof: str) -> None:
     assert proof_of_fencing(node) == proof
+
+
+@pytest.mark.parametrize(
+    ("said_at", "proven"),
+    [
+        pytest.param("2026-03-01T11:30:00Z", True, id="a word given since it fell silent counts"),
+        pytest.param("2026-03-01T10:30:00Z", False, id="one given before was about another time"),
+        pytest.param("", True, id="one of which nobody knows when it was given counts"),
+    ],
+)
+def test_an_operators_word_is_about_this_silence(said_at: str, proven: bool) -> None:
+    node = a_node(conditions=(a_condition("Ready", "Unknown"),), annotations={FENCED: "Kim"})  # silent for an hour
+    fields = {"f:metadata": {"f:annotations": {f"f:{FENCED}": {}}}}
+    writer = {"manager": "kubectl-annotate", "fieldsV1": fields} | ({"time": said_at} if said_at else {})
+    assert bool(live_proof({"metadata": {"managedFields": [writer]}}, node)) is proven
+
+
+def test_a_providers_word_counts_beside_an_outdated_one() -> None:
+    taint = a_taint("node.cloudprovider.kubernetes.io/shutdown")
+    node = a_node(conditions=(a_condition("Ready", "Unknown"),), annotations={FENCED: "Kim"}, taints=(taint,))
+    assert live_proof({"metadata": {}}, node).startswith("its cloud provider")

@@ -10,7 +10,7 @@ from auto_healing.actions.evidence import EVIDENCE_PERMISSIONS
 from auto_healing.actions.nodes import taints
 from auto_healing.actions.nodes.departure import stays_because
 from auto_healing.actions.nodes.evidence import keep_node_evidence
-from auto_healing.actions.nodes.fencing import proof_of_fencing
+from auto_healing.actions.nodes.fencing import live_proof, proof_of_fencing
 from auto_healing.actions.nodes.live import of_kind
 from auto_healing.actions.nodes.parameters import LEASE_MINUTES, minutes, only_known
 from auto_healing.actions.nodes.progress import named, ref_of
@@ -69,12 +69,13 @@ class RescheduleFromNode:
 
     async def apply(self, doing: Doing) -> Outcome:
         target = doing.step.target
-        node = await _node(doing)
-        if node is None or not unreachable(node):
+        manifest = await doing.cluster.read(target)
+        node = live_row(NodeRow, manifest) if manifest is not None else None
+        if manifest is None or node is None or not unreachable(node):
             return Outcome(result=Result.ALREADY, message=_not_silent(target.name, node))
         pods = _to_go(await _pods(doing))
         apart = [pod for pod in pods if needs_fencing(pod)]
-        proof = proof_of_fencing(node) or ("a person approved it" if doing.approved else "")
+        proof = live_proof(manifest, node) or ("a person approved it" if doing.approved else "")
         if pods:
             await keep_node_evidence(doing)
         inverse: Mapping[str, Any] = {}
@@ -104,11 +105,6 @@ def _not_silent(name: str, node: NodeRow | None) -> str:
     return f"the kubelet of {name} is heard of, so that it ends its pods itself; drain the node instead"
 
 
-async def _node(doing: Doing) -> NodeRow | None:
-    manifest = await doing.cluster.read(doing.step.target)
-    return None if manifest is None else live_row(NodeRow, manifest)
-
-
 async def _pods(doing: Doing) -> list[PodRow]:
     found = await doing.cluster.list("Pod", fields=f"spec.nodeName={doing.step.target.name}")
     return [live_row(PodRow, manifest) for manifest in found]
@@ -117,15 +113,22 @@ async def _pods(doing: Doing) -> list[PodRow]:
 async def _taint(doing: Doing, proof: str) -> Mapping[str, Any]:
     lease = minutes(doing.step.parameters, LEASE_MINUTES, LEASE)
     what = f"out of service, since {proof}"
-    tainted = await taints.put_on(doing, doing.step.target, taints.OUT_OF_SERVICE, what=what, lease=lease)
+    tainted = await taints.put_on(
+        doing, doing.step.target, taints.OUT_OF_SERVICE, what=what, lease=lease, only_if=unreachable
+    )
     return tainted.inverse
+
+
+async def _silent(doing: Doing) -> bool:
+    manifest = await doing.cluster.read(doing.step.target)
+    return manifest is not None and unreachable(live_row(NodeRow, manifest))
 
 
 async def _delete(doing: Doing, pods: Sequence[PodRow]) -> int:
     """With their own grace. Ends early when the node is heard of again."""
     deleted = 0
     for number, pod in enumerate(pods):
-        if number % LOOK_EVERY == 0 and ((node := await _node(doing)) is None or not unreachable(node)):
+        if number % LOOK_EVERY == 0 and not await _silent(doing):
             break
         if pod.deleted_at is None:
             deleted += await doing.cluster.delete(ref_of(pod))

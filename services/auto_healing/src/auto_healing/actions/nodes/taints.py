@@ -1,6 +1,6 @@
 """Taints that are put on a node for a while: leased before, taken off when the lease ends or the step is undone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from auto_healing.actions.action import Change, Doing, Outcome, Result
 from auto_healing.actions.nodes.cordoning import tried_again
 from auto_healing.fields import holds, item, patch_setting, value_at
+from auto_healing.kube.rows import live_row
 from auto_healing.marks import AVOID_TAINT, PREFIX
 from common.cluster.rows import NodeRow
 from common.contracts import ObjectRef
@@ -29,17 +30,29 @@ def ours_on(node: NodeRow, taint: Taint) -> bool:
     return any(each.key == taint["key"] and each.value == taint.get("value", "") for each in node.taints)
 
 
-async def put_on(doing: Doing, node: ObjectRef, taint: Taint, *, what: str, lease: timedelta) -> Outcome:
-    """Only what is ours has an inverse; one that somebody else put there stays theirs."""
+async def put_on(
+    doing: Doing,
+    node: ObjectRef,
+    taint: Taint,
+    *,
+    what: str,
+    lease: timedelta,
+    only_if: Callable[[NodeRow], bool] = lambda node: True,
+) -> Outcome:
+    """Only what is ours has an inverse; one that somebody else put there stays theirs.
+
+    `only_if` is asked of the very version of the node that is written to.
+    """
     until = doing.clock.now() + lease
     change = Change(target=node, what=what, path=path_of(taint), before=None, after=dict(taint), until=until)
-    return await tried_again(lambda: _put_on(doing, node, taint, change))
+    return await tried_again(lambda: _put_on(doing, taint, change, only_if))
 
 
-async def _put_on(doing: Doing, node: ObjectRef, taint: Taint, change: Change) -> Outcome:
+async def _put_on(doing: Doing, taint: Taint, change: Change, only_if: Callable[[NodeRow], bool]) -> Outcome:
+    node = change.target
     live = await doing.cluster.read(node)
-    if live is None:
-        return Outcome(result=Result.ALREADY, message=f"{node.name} is gone")
+    if live is None or not only_if(live_row(NodeRow, live)):
+        return Outcome(result=Result.ALREADY, message=f"{node.name} is not as it was any more")
     there = value_at(live, change.path)
     if there is not None and not holds(there, taint):
         return Outcome(result=Result.ALREADY, message=f"somebody else put the taint {taint['key']} on {node.name}")
