@@ -6,6 +6,7 @@ same call find taken.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from auto_healing.actions import ACTIONS_BY_CODE
 from auto_healing.actions.action import Action
@@ -36,6 +37,9 @@ from common.policy.mistakes import nearest
 
 __all__ = ["BY_HAND", "Decider", "Placing", "World", "decide", "next_rung", "plan_for"]
 
+
+BACKLOG = "backlog"  # who declines what would make a decision take too long
+MOST_SEARCHES = 200  # for places in one go: some 10 ms each where nothing fits, and no budget allows so many actions
 
 FaultKey = tuple[FaultLevel, ObjectKey]
 
@@ -89,6 +93,7 @@ class Decider:
         self._guards = guards
         self._before_placing = tuple(guard for guard in guards if guard.code != Capacity.code)
         self._planned: tuple[PastRun, ...] = ()
+        self._searches = 0
         lease_age = world.policy.guards.fresh_view.lease_age.total_seconds()
         self._census = take_census(world.snapshot, world.now, lease_age_seconds=lease_age)
 
@@ -143,7 +148,14 @@ class Decider:
         (step,) = plan.steps
         bare = replace(plan, steps=(replace(step, displaces=()),))
         declined = self._ask(bare, self._before_placing)
+        if not declined and step.displaces:
+            self._searches += 1
+            declined = self._backlog() if self._searches > MOST_SEARCHES else ()
         return replace(bare, declined=declined) if declined else self._placed(plan)
+
+    def _backlog(self) -> tuple[Decline, ...]:
+        message = f"{MOST_SEARCHES} plans before this one needed places for pods; it is looked at in a moment"
+        return (Decline(guard=BACKLOG, message=message, look_again_at=self._world.now + timedelta(seconds=1)),)
 
     def _placed(self, plan: Plan, *, by_hand: bool = False) -> Plan:
         """With a place for each pod that it displaces, and the guards' answers to that. What is allowed, is taken."""

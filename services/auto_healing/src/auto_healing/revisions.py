@@ -51,8 +51,11 @@ def _newest(workload: ObjectKey, running: Sequence[PodRow], snapshot: ClusterSna
     if workload.kind == "StatefulSet":
         row = snapshot.get(StatefulSetRow, workload.name, workload.namespace)
         return row.revision if row else ""
+    revisions = {revision_of(pod) for pod in running}
+    if len(revisions) == 1:
+        return revisions.pop()
     newest = {revision_of(pod): pod for pod in sorted(running, key=lambda pod: _at(pod.created_at))}  # pod of each
-    if workload.kind == "Deployment" and len(newest) > 1:
+    if workload.kind == "Deployment":
         return max(newest, key=lambda revision: (_number_of(newest[revision], snapshot), revision))
     return max(newest, key=lambda revision: (_at(newest[revision].created_at), revision), default="")
 

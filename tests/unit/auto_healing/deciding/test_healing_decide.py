@@ -1,5 +1,6 @@
 """What is to be done about faults, by the real actions, guards and placement; fakes refuse where one has to."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from tests.support.clock import NOON
-from tests.support.healing_facts import Told, a_dark_node, a_past_run
+from tests.support.healing_facts import Told, a_past_run
 from tests.support.healing_faults import LONG_AGO, a_finding, a_workload, crash_loops, nodes
 from tests.support.rows import (
     LARGE,
@@ -22,7 +23,7 @@ from tests.support.rows import (
 
 from auto_healing.actions.action import Preview
 from auto_healing.attribute import attribute
-from auto_healing.decide import Decider, decide, next_rung, plan_for
+from auto_healing.decide import MOST_SEARCHES, Decider, decide, next_rung, plan_for
 from auto_healing.facts import Pause, Sight
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.history import PastRun
@@ -251,6 +252,18 @@ def test_room_that_one_plan_takes_is_gone_for_the_next() -> None:
     assert "Insufficient cpu" in declined.declined[0].message
 
 
+def test_places_are_looked_for_only_so_often_at_once() -> None:
+    """Where nothing fits no budget is ever used up, and each search takes its time: the rest waits a moment."""
+    rows = [row for n in range(MOST_SEARCHES + 5) for row in a_workload(f"w{n}", ["n1"], failing=["n1"])]
+    full = [a_node("n1", unschedulable=True), a_lease("n1")]
+    world = a_world(*full, *rows, policy="mode: auto\nattribution: {node_workloads: 1000}")
+    faults = attribute(crash_loops(rows), world.snapshot, world.policy.attribution)
+    plans = decide(faults, world, rungs={}, placements=Placements(world.snapshot, NOON))
+    assert Counter(plan.declined[0].guard for plan in plans) == {"capacity": MOST_SEARCHES, "backlog": 5}
+    (again,) = {plan.declined[0].look_again_at for plan in plans if plan.declined[0].guard == "backlog"}
+    assert again == NOON + timedelta(seconds=1)
+
+
 def test_one_hopeless_case_does_not_starve_the_others() -> None:
     """Though it is the oldest, and its cool-down is over."""
     rows = [*a_workload("hopeless", N, failing=["n1"]), *a_workload("other", N, failing=["n2"])]
@@ -264,10 +277,6 @@ def test_one_hopeless_case_does_not_starve_the_others() -> None:
     policy = "mode: auto\nguards: {rate_limit: {pods_per_minute: 1}}"
     plans = decided(a_world(*rows, policy=policy, history=[tried]), findings)
     assert [plan.target.name.split("-")[0] for plan in plans if plan.allowed] == ["other"]
-
-
-RECOVERED = a_node("n1")
-DARK = a_dark_node("n1")
 
 
 def a_dark_zone(node: Row) -> list[Row]:
