@@ -25,6 +25,7 @@ from auto_healing.storage.runs import Runs
 from auto_healing.watch_runs import RunWatch
 from auto_healing.worker import Worker
 from common.clock import Clock, SystemClock
+from common.cluster.rows import PodRow
 from common.cluster.store import Store
 from common.contracts import Finding, ObjectKey, ObjectRef
 from common.database.connections import Database
@@ -40,6 +41,7 @@ class MemoryCluster:
 
     def __init__(self, *refs: ObjectRef) -> None:
         self.there = {ref.uid: ref for ref in refs}
+        self.watched: Store | None = None  # the view that hears of what is done
         self.done: list[str] = []
         self.events: list[str] = []
 
@@ -51,6 +53,8 @@ class MemoryCluster:
         if self.there.pop(ref.uid, None) is None:
             return False
         self.done.append(f"delete {ref.name}")
+        if self.watched is not None:
+            self.watched.remove(PodRow, ref.key)
         return True
 
     async def event(self, ref: ObjectRef, *, reason: str, message: str, warning: bool = False) -> None:
@@ -261,11 +265,15 @@ async def an_execution(
     queue = WorkQueue(healing_target(url), DatabaseSettings())
     await queue.open()
     memory = MemoryStore()
+    snapshot = snapshot or a_snapshot(POD_ROW, NODE_ROW)
+    if cluster is None:
+        cluster = MemoryCluster(A_POD, A_NODE)
+        cluster.watched = snapshot
     execution = Execution(
         database=database,
         clock=clock or SystemClock(),
-        cluster=cluster or MemoryCluster(A_POD, A_NODE),
-        snapshot=snapshot or a_snapshot(POD_ROW, NODE_ROW),
+        cluster=cluster,
+        snapshot=snapshot,
         actions={action.code: action for action in actions or (Deleting(), Switching())},
         queue=queue,
         store_of=store_of or (lambda run_id, epoch: memory),
