@@ -106,14 +106,6 @@ class Cleaner:
                 logger.warning("%s could not look: %s", code, error)
         return done
 
-    def next_look(self, code: str, last: LastLook | None) -> datetime | None:
-        """When the rule looks next by its schedule; None when it is off."""
-        settings = self._settings(code)
-        if settings.mode is Mode.OFF:
-            return None
-        since = last.looked_at if last is not None and last.looked_at is not None else self._since
-        return settings.timetable.next_after(since)
-
     async def look(self, rule: Cleanup, *, epoch: int, by: str = POLICY) -> Scan:
         """One look with all that follows from it. A person's look marks, also where the rule only observes.
 
@@ -152,25 +144,6 @@ class Cleaner:
         await self._tombstones.looked(rule.code, result, at=world.now, epoch=epoch)
         return Scan(found=found, stones=tuple(stones), plans=tuple(plans))
 
-    async def preview(self, code: str) -> Scan:
-        """What a look would find and a run by hand would take now. Writes nothing. Raises KeyError and KubeErrors."""
-        rule, world = self._rules[code], self._world()
-        stones = await self._tombstones.of(code)
-        found = await look_for(rule, world, self._cluster, {stone.ref.uid: stone for stone in stones})
-        uids = {each.ref.uid for each in found.candidates}
-        left = tuple(stone for stone in stones if stone.ref.uid in uids)
-        return Scan(found=found, stones=left, plans=tuple(self._by_hand(rule, left, world, found.total)))
-
-    async def run_by_hand(self, code: str, *, by: str, reason: str = "") -> list[Answer]:
-        """Propose a run of what is due, told to its owners included, for a person. Any replica may."""
-        scan = await self.preview(code)
-        proposals = [Proposal(plan=plan, requested_by=by, reason=reason) for plan in scan.plans]
-        return await self._runs.propose(proposals, epoch=None) if proposals else []
-
-    def _by_hand(self, rule: Cleanup, stones: Sequence[Tombstone], world: World, total: int) -> list[Plan]:
-        due = [stone for stone in stones if stone.due_at is not None and stone.told]
-        return plans_of(rule, due, world, total=total, mode=Mode.AUTO, by_hand=True) if due else []
-
     def _plans(self, rule: Cleanup, stones: Sequence[Tombstone], world: World, total: int) -> list[Plan]:
         mode = world.policy.cleanup.rule(rule.code).mode
         due = [stone for stone in stones if stone.due_at is not None]
@@ -184,8 +157,15 @@ class Cleaner:
         return self._world().policy.cleanup.rule(code)
 
     def _is_time(self, code: str, settings: RuleSettings, last: LastLook | None, now: datetime) -> bool:
-        next_at = self.next_look(code, last)
+        next_at = next_look(settings, last, self._since)
         return next_at is not None and next_at <= now and self._not_before.get(code, now) <= now
+
+
+def next_look(settings: RuleSettings, last: LastLook | None, since: datetime) -> datetime | None:
+    """When a rule looks next by its schedule, first after `since`; None when it is off."""
+    if settings.mode is Mode.OFF:
+        return None
+    return settings.timetable.next_after(last.looked_at if last is not None and last.looked_at is not None else since)
 
 
 def _result(
