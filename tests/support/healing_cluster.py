@@ -175,3 +175,28 @@ def a_budget(namespace: str, name: str = "web", *, app: str = "web", **rule: Any
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"selector": {"matchLabels": {"app.kubernetes.io/name": app}}, **(rule or {"minAvailable": 1})},
     }
+
+
+class Cut(Exception):
+    """The process dies here."""
+
+
+class DyingCluster:
+    """A live cluster whose process dies right after its write number `after`."""
+
+    def __init__(self, live: Any, after: int) -> None:
+        self._live, self._left = live, after
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._live, name)
+        if name not in {"patch", "delete", "evict"}:
+            return attribute
+
+        async def write(*arguments: Any, **options: Any) -> Any:
+            done = await attribute(*arguments, **options)
+            self._left -= 1
+            if self._left == 0:
+                raise Cut
+            return done
+
+        return write

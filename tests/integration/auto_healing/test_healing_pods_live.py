@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.support.healing_cluster import Place, a_budget, a_place, a_workload, ref_of
+from tests.support.healing_cluster import Cut, DyingCluster, Place, a_budget, a_place, a_workload, ref_of
 from tests.support.waiting import eventually
 
 from auto_healing.actions.action import Result
@@ -290,31 +290,6 @@ async def at_no_place(place: Place) -> None:
 
 def quotas(place: Place) -> list[dict[str, Any]]:
     return place.objects("v1/resourcequotas")
-
-
-class Cut(Exception):
-    """The process dies here."""
-
-
-class DyingCluster:
-    """A live cluster whose process dies right after its write number `after`."""
-
-    def __init__(self, live: Any, after: int) -> None:
-        self._live, self._left = live, after
-
-    def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._live, name)
-        if name not in {"patch", "delete", "evict"}:
-            return attribute
-
-        async def write(*arguments: Any, **options: Any) -> Any:
-            done = await attribute(*arguments, **options)
-            self._left -= 1
-            if self._left == 0:
-                raise Cut
-            return done
-
-        return write
 
 
 @pytest.mark.parametrize("writes", [1, 2, 3])

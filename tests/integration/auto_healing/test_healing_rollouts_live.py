@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.support.healing_cluster import Json, Place, a_place, a_workload
+from tests.support.healing_cluster import Cut, DyingCluster, Json, Place, a_place, a_workload
 from tests.support.waiting import eventually
 
 from auto_healing.actions.action import Outcome, Result
@@ -258,3 +258,43 @@ async def test_a_rollout_is_paused_as_a_leased_change_and_resumed(place: Place) 
     assert not place.get("Deployment", "web")["spec"].get("paused")
     assert place.store.released == [id_]
     assert (await PauseRollout().undo(doing, outcome)).result is Result.ALREADY
+
+
+@pytest.mark.parametrize(
+    ("kind", "writes"), [("Deployment", 1), ("StatefulSet", 1), ("StatefulSet", 2), ("DaemonSet", 1)]
+)
+async def test_a_rollback_cut_off_after_any_write_is_carried_to_its_end(place: Place, kind: str, writes: int) -> None:
+    """The writes are: the template, and the deletion of the pod that holds a StatefulSet up."""
+    ref, run_id = await deployed(place, kind), uuid4()
+    good = template(place, ref)
+    roll_out(place, ref, "web:2", broken=True)
+    await new_pods(place, "web:2")
+    with pytest.raises(Cut):
+        await RollBack().apply(
+            await place.doing(RollBack(), ref, run_id=run_id, cluster=DyingCluster(place.live, writes))
+        )
+
+    outcome = await RollBack().apply(await place.doing(RollBack(), ref, run_id=run_id))
+
+    assert outcome.result is Result.DONE, outcome
+    assert template(place, ref) == good
+    left = str(outcome.inverse["left"])
+    names = [revision.name for revision in await revisions_of(place.live, await place.live.read(ref) or {})]
+    assert names.index(left) == 0  # the revision gone back to is the newest now, and the bad one is the former
+
+
+async def test_a_pause_cut_off_after_its_write_is_known_again(place: Place) -> None:
+    ref, run_id = await deployed(place, "Deployment"), uuid4()
+    roll_out(place, ref, "web:2", broken=True)
+    await new_pods(place, "web:2")
+    with pytest.raises(Cut):
+        await PauseRollout().apply(
+            await place.doing(PauseRollout(), ref, run_id=run_id, cluster=DyingCluster(place.live, 1))
+        )
+    generation = place.get("Deployment", "web")["metadata"]["generation"]
+
+    outcome = await PauseRollout().apply(await place.doing(PauseRollout(), ref, run_id=run_id))
+
+    assert outcome.result is Result.DONE
+    assert len(place.store.leased) == 1
+    assert place.get("Deployment", "web")["metadata"]["generation"] == generation

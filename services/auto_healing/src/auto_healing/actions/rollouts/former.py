@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auto_healing.kube.revisions import REVISION_HASH
-from common.cluster.rows import DeploymentRow, PodRow, ReplicaSetRow, StatefulSetRow, WorkloadRow
+from common.cluster.rows import PodRow, ReplicaSetRow, StatefulSetRow, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
 
 
@@ -33,16 +33,15 @@ def replica_sets_of(workload: WorkloadRow, snapshot: ClusterSnapshot) -> list[Kn
     return sorted(known, key=lambda revision: revision.number)
 
 
-def newest_pods_of(workload: WorkloadRow, snapshot: ClusterSnapshot) -> list[PodRow]:
-    """Pods of the newest revision, which a rollback replaces. A DaemonSet does not tell which those are: all."""
+def newest_pods_of(workload: WorkloadRow, snapshot: ClusterSnapshot, replica_set: str = "") -> list[PodRow]:
+    """Pods of the newest revision, which a rollback replaces. A DaemonSet does not tell which those are: all.
+
+    `replica_set` is the name of a Deployment's newest one.
+    """
     pods = [pod for pod in snapshot.pods_of(workload.key) if not pod.finished and pod.deleted_at is None]
     if isinstance(workload, StatefulSetRow):
         return [pod for pod in pods if pod.labels.get(REVISION_HASH, "") == workload.revision]
-    if isinstance(workload, DeploymentRow):
-        revisions = replica_sets_of(workload, snapshot)
-        newest = revisions[-1].name if revisions else ""
-        return [pod for pod in pods if pod.owner is not None and pod.owner.name == newest]
-    return pods
+    return [pod for pod in pods if not replica_set or (pod.owner is not None and pod.owner.name == replica_set)]
 
 
 def ready_of_former(workload: WorkloadRow, snapshot: ClusterSnapshot) -> str:

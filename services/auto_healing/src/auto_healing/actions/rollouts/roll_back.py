@@ -1,6 +1,6 @@
 """Roll a workload back to its last revision that was healthy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -25,7 +25,7 @@ from auto_healing.kube.cluster import Manifest
 from auto_healing.kube.revisions import Revision, revisions_of
 from auto_healing.marks import OWNED_BY_RUN, ROLLED_BACK_FROM
 from auto_healing.plan import Harm, Parameters
-from common.cluster.rows import DeploymentRow, Row, WorkloadRow
+from common.cluster.rows import DeploymentRow, PodRow, Row, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
 
 SERVED = "served_minutes"
@@ -68,7 +68,8 @@ class RollBack:
         if healthy is None:
             return Preview(refusal=none_known(workload.name, revisions, served))
         to = f"revision {healthy.revision.number} ({healthy.revision.name})"
-        return _preview(workload, snapshot, f"{workload.name} goes back to {to}: {healthy.known_by}")
+        pods = newest_pods_of(workload, snapshot, revisions[-1].name)
+        return _preview(workload, pods, f"{workload.name} goes back to {to}: {healthy.known_by}")
 
     async def apply(self, doing: Doing) -> Outcome:
         target = doing.step.target
@@ -138,14 +139,13 @@ def _refusal(workload: WorkloadRow) -> str:
     return refusal_of(workload) or put_back_by(workload)
 
 
-def _preview(workload: WorkloadRow, snapshot: ClusterSnapshot, *changes: str) -> Preview:
-    pods = newest_pods_of(workload, snapshot)
+def _preview(workload: WorkloadRow, pods: Sequence[PodRow], change: str) -> Preview:
     note: tuple[str, ...] = ()
     if workload.labels.get("app.kubernetes.io/managed-by") == "Helm":
         note = (f"Helm knows nothing of it: its next upgrade deploys what the chart of {workload.name} says",)
     return Preview(
         displaced=tuple(pod.key.ref(pod.uid) for pod in pods),
-        changes=(*changes, *note),
+        changes=(change, *note),
         expected_seconds=(USUAL_GRACE_SECONDS + SECONDS_TO_START) * max(1, len(pods) // 2),
     )
 
@@ -153,7 +153,8 @@ def _preview(workload: WorkloadRow, snapshot: ClusterSnapshot, *changes: str) ->
 def _preview_by_controller_revisions(workload: WorkloadRow, snapshot: ClusterSnapshot) -> Preview:
     """Of a StatefulSet or DaemonSet, whose former revisions are read when it is carried out."""
     known = ready_of_former(workload, snapshot) or "which one that is, its ControllerRevisions tell when it is done"
-    return _preview(workload, snapshot, f"{workload.name} goes back to its last healthy revision: {known}")
+    pods = newest_pods_of(workload, snapshot)
+    return _preview(workload, pods, f"{workload.name} goes back to its last healthy revision: {known}")
 
 
 async def _put(doing: Doing, found: Manifest, revision: Revision, marks: Mapping[str, str | None]) -> None:
