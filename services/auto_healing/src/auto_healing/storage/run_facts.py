@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import cast, distinct, func, select, tuple_
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from auto_healing.plan import Mode
@@ -47,11 +47,17 @@ class RunFacts:
 
     async def refusals(self, since: datetime, until: datetime) -> list[Refusals]:
         """By guard."""
-        objects = func.count(distinct(tuple_(ledger.c.kind, ledger.c.namespace, ledger.c.name)))
-        counted = (
-            select(ledger.c.guard, func.count().label("times"), objects.label("objects"))
+        by_object = (ledger.c.guard, ledger.c.kind, ledger.c.namespace, ledger.c.name)
+        # Grouped twice: to count distinct objects in one go would sort all entries.
+        of_objects = (
+            select(*by_object, func.count().label("times"))
             .where(ledger.c.at >= since, ledger.c.at < until, ledger.c.guard != "")
-            .group_by(ledger.c.guard)
+            .group_by(*by_object)
+            .subquery()
+        )
+        times = cast(func.sum(of_objects.c.times), BigInteger)
+        counted = select(of_objects.c.guard, times.label("times"), func.count().label("objects")).group_by(
+            of_objects.c.guard
         )
         async with self._database.begin() as connection:
             return [Refusals(**row._mapping) for row in await connection.execute(counted)]
