@@ -127,18 +127,21 @@ class Sweeper:
         return None
 
     async def _orphan(self, node: NodeRow, look: _Look) -> None:
-        look.swept.orphans += 1
         cordon, why = cordon_in(node), lift_orphan(node, look.now)
-        if (node.uid, cordon.mark) not in self._reported:
-            told = f"cordoned by run {cordon.mark or 'unknown'}, which will not lift it: {cordon.reason}"
-            await self._note(node, "cordon-orphaned", told, look)
-            self._reported.add((node.uid, cordon.mark))
-        if not why:
+        known, ref = (node.uid, cordon.mark), node.key.ref(node.uid)
+        if known in self._reported and not why:
+            look.swept.orphans += 1
             return
-        ref = node.key.ref(node.uid)
         live = await self._cluster.read(ref)
         if live is None or cordon_of(live).mark != cordon.mark:
-            return  # somebody took it over since the snapshot
+            return  # somebody took it over, which the marks alone do not tell
+        look.swept.orphans += 1
+        if known not in self._reported:
+            told = f"cordoned by run {cordon.mark or 'unknown'}, which will not lift it: {cordon.reason}"
+            await self._note(node, "cordon-orphaned", told, look)
+            self._reported.add(known)
+        if not why:
+            return
         await self._note(node, "cordon-lifting", why, look)
         await self._cluster.patch(ref, patch_uncordoning(), resource_version=live["metadata"]["resourceVersion"])
         await self._note(node, "cordon-lifted", why, look)

@@ -1,6 +1,7 @@
 """Drain a node: cordon it, then let its pods leave in order, as their disruption budgets allow."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from auto_healing.actions.nodes.vigil import OutOfTime, Stop, Vigil
 from auto_healing.plan import Harm, Parameters
 from common.cluster.rows import NodeRow, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot
-from common.kube.errors import Forbidden, Invalid
+from common.kube.errors import Forbidden, Invalid, KubeError
 
 PARALLEL, MOST_PARALLEL = "parallel", 100
 BARE_PODS = "bare_pods"
@@ -85,7 +86,8 @@ class Drain:
             bare_too=_bare_too(parameters),
         )
         stop = await _carried_out(draining)
-        await draining.count()
+        with suppress(KubeError):  # what is to be taken back matters more than the last count
+            await draining.count()
         if stop is not None and stop.restore:
             await cordoning.uncordon(doing, cordoned.inverse)
         return _outcome(doing, draining.progress, stop, {} if stop is not None and stop.restore else cordoned.inverse)
