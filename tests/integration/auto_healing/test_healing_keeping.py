@@ -215,6 +215,17 @@ async def test_who_does_not_lead_any_more_removes_nothing(healing_database: Data
     assert len(await healing_rows(healing_database, "SELECT 1 FROM run")) == 1
 
 
+async def test_each_pass_notes_in_the_log_how_the_ledger_ends(
+    healing_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(healing_database)
+    await ledger.append(Entry(event="healed", at=NOON))
+    with caplog.at_level("INFO"):
+        await Retention(healing_database, SteppedClock(), Kept(), epoch=lambda: None).once(NOON)
+    (noted,) = [record.__dict__ for record in caplog.records if record.message == "the ledger ends here"]
+    assert (noted["seq"], noted["hash"]) == (1, (await ledger.head()).hash.hex())
+
+
 async def test_a_pass_that_fails_ends_nothing(healing_database: Database) -> None:
     epoch = await claim_healing(healing_database)
     await claim_healing(healing_database)
