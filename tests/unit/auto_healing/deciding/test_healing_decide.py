@@ -9,11 +9,12 @@ from uuid import UUID
 
 import pytest
 from tests.support.clock import NOON
-from tests.support.healing_facts import Told, a_past_run
-from tests.support.healing_faults import LONG_AGO, a_finding, a_workload, crash_loops, nodes
+from tests.support.healing_facts import Told, a_dark_node, a_past_run
+from tests.support.healing_faults import LONG_AGO, a_finding, a_revision, a_workload, crash_loops, nodes
 from tests.support.rows import (
     LARGE,
     a_condition,
+    a_deployment,
     a_lease,
     a_namespace,
     a_node,
@@ -70,6 +71,8 @@ def only(world: World, findings: Sequence[Finding], rungs: Mapping[Any, int] | N
     return plan
 
 
+STUCK = a_condition("Progressing", "False", reason="ProgressDeadlineExceeded", changed_at=LONG_AGO)
+ZONE_A = {HEAL: "on", "topology.kubernetes.io/zone": "zone-a"}
 SHOP = a_workload("shop", N, failing=["n1"])
 BAD = SHOP[2]
 
@@ -279,6 +282,42 @@ def test_one_hopeless_case_does_not_starve_the_others() -> None:
     assert [plan.target.name.split("-")[0] for plan in plans if plan.allowed] == ["other"]
 
 
+def test_the_pods_of_a_silent_node_are_made_anew_elsewhere() -> None:
+    dark = a_dark_node("n1", labels={HEAL: "on"})
+    pods = a_workload("shop", ["n1", "n2"])
+    world = a_world(dark, *nodes("n2", "n3"), *pods, a_lease("n1", renewed_at=NOON - timedelta(hours=1)))
+    plan = only(world, [a_finding(dark, "node-unknown"), a_finding(pods[2], "pod-on-not-ready-node")])
+    assert plan.allowed, plan.declined
+    assert (plan.rule, plan.steps[0].action, plan.fault.level) == ("node-silent", "reschedule-from-node", "node")
+    (displaced,) = plan.steps[0].displaces
+    assert (displaced.pod.name, displaced.to_node) == (pods[2].name, "n3")
+
+
+def test_a_bad_revision_is_rolled_back() -> None:
+    rows = a_workload("shop", N, number=1, since=NOON - timedelta(days=2))
+    rows += a_revision(rows[0], ["n1"], failing=["n1"], revision="bad", number=2, since=LONG_AGO)
+    rows[0] = a_deployment("shop", revision="2", uid=rows[0].uid, conditions=(STUCK,))
+    stuck = a_finding(rows[0], "deployment-rollout-stuck")
+    plan = only(a_world(*rows), [stuck, *crash_loops(rows)])
+    assert plan.allowed, plan.declined
+    assert (plan.rule, plan.fault.level, plan.fault.revision) == ("bad-revision", "revision", "bad")
+    assert (plan.steps[0].action, plan.target.kind) == ("roll-back", "Deployment")
+    assert "goes back to revision 1" in plan.steps[0].changes[0]
+
+
+def test_a_workload_that_fails_everywhere_is_not_moved_about() -> None:
+    rows = a_workload("shop", N, failing=N)
+    plan = only(a_world(*rows), crash_loops(rows))
+    assert (plan.rule, plan.steps, plan.declined[0].guard) == ("workload-crash-loop", (), CALL_A_HUMAN)
+
+
+def test_a_zone_that_is_gone_is_held() -> None:
+    zone = [a_dark_node(name, zone="zone-a", labels=ZONE_A) for name in ("a1", "a2", "a3")]
+    world = a_world(*zone, *nodes("b1", "b2", zone="zone-b"))
+    plan = only(world, [a_finding(node, "node-unknown") for node in zone])
+    assert (plan.rule, plan.steps, plan.target.kind, plan.target.name) == ("zone-down", (), "Zone", "zone-a")
+
+
 def a_dark_zone(node: Row) -> list[Row]:
     return [node, *nodes("n2", "n3"), *a_workload("shop", ["n1", "n2"])]
 
@@ -289,7 +328,7 @@ def test_a_node_that_has_recovered_is_left_alone(rung: int) -> None:
     labelled = a_node("n1", labels={HEAL: "on"})
     world = a_world(
         *a_dark_zone(labelled),
-        policy="mode: auto\nrules: [{name: node-down, ladder: [drain, cordon, call-a-human]}]",
+        policy="mode: auto\nrules: [{name: node-silent, ladder: [drain, cordon, call-a-human]}]",
     )
     plan = only(world, [a_finding(labelled, "node-unknown")], {(FaultLevel.NODE, labelled.key): rung})
     assert not plan.allowed
@@ -329,7 +368,7 @@ def test_a_pool_of_any_size_may_have_one_node_repaired(size: int) -> None:
     fleet = [sick, *nodes(*(f"n{n}" for n in range(1, size)))]
     plan = only(a_world(*fleet), [a_finding(sick, "node-network-unavailable")])
     assert plan.allowed, plan.declined
-    assert plan.steps[0].action == "cordon"
+    assert plan.steps[0].action == "drain"
 
 
 def test_the_same_world_gives_the_same_plans() -> None:

@@ -22,7 +22,7 @@ REMEDIES = {
     "a pod in a crash loop is evicted, then moved": ("pod-crash-loop", P, ["evict-pod", "move-pod"]),
     "a workload in a crash loop is left to a human": ("pod-crash-loop", W, []),
     "a new revision in a crash loop is rolled back, or paused": ("pod-crash-loop", R, ["roll-back", "pause-rollout"]),
-    "many crash loops on one node cordon and drain it": ("pod-crash-loop", N, ["cordon", "drain"]),
+    "many crash loops on one node drain it": ("pod-crash-loop", N, ["drain"]),
     "a crash loop that is the zone's is left to a human": ("pod-crash-loop", Z, []),
     "an image that cannot be pulled is left to a human": ("pod-image-pull", P, []),
     "an image of a new revision that cannot be pulled rolls it back": (
@@ -32,10 +32,11 @@ REMEDIES = {
     ),
     "a memory limit that is too small is left to a human": ("pod-oom-killed", P, []),
     "a silent node has its pods rescheduled": ("node-unknown", N, ["reschedule-from-node"]),
-    "a node that is not ready has its pods rescheduled": ("node-not-ready", N, ["reschedule-from-node"]),
+    "a node that answers but is not ready is drained": ("node-not-ready", N, ["drain"]),
     "a node under disk pressure is never taken away": ("node-disk-pressure", N, []),
     "a node under memory pressure is never taken away": ("node-memory-pressure", N, []),
-    "a flapping node is cordoned and drained": ("node-flapping", N, ["cordon", "drain"]),
+    "a flapping node is drained": ("node-flapping", N, ["drain"]),
+    "a node with a condition of somebody's own is cordoned": ("node-condition", N, ["cordon"]),
     "silent nodes of a whole zone are left to a human": ("node-unknown", Z, []),
     "a stuck rollout of a bad revision is rolled back": (
         "deployment-rollout-stuck",

@@ -2,8 +2,8 @@
 
 What is only left behind has none: cleanup sees to it, by its own schedule.
 
-Numbers: a crash loop is acted upon after 5 restarts and 10 minutes, a silent node after 5 minutes, as the node healers
-of the field do (Medik8s 5 min, GKE and AKS 10 min, EKS and Karpenter 30 min).
+Numbers: a crash loop is acted upon after 5 restarts and 10 minutes, a silent node after 5 minutes, a condition of
+somebody's own after 30, as the node healers of the field do (Medik8s 5 min, GKE and AKS 10, EKS and Karpenter 30).
 """
 
 from datetime import timedelta
@@ -16,9 +16,11 @@ _NODE, _ZONE = FaultLevel.NODE, FaultLevel.ZONE
 
 _5_MINUTES = timedelta(minutes=5)
 _10_MINUTES = timedelta(minutes=10)
+_30_MINUTES = timedelta(minutes=30)
+# Longer than usual: pods leave one after the other, each with its own grace, and as budgets allow.
+_TIMEOUTS = {"drain": timedelta(minutes=20), "restart-rollout": _30_MINUTES, "roll-back": _30_MINUTES}
 
 _STUCK = ("deployment-rollout-stuck", "statefulset-rollout-stuck", "daemonset-rollout-stuck")
-_DOWN = ("node-not-ready", "node-unknown")
 _NOT_STARTING = ("pod-image-pull", "pod-config-error", "pod-init-stuck")
 _NOT_SERVING = ("pod-readiness-failing", "pod-liveness-failing", "pod-not-ready", "pod-unknown")
 _FAILING = ("pod-crash-loop", "pod-oom-killed", *_NOT_STARTING, *_NOT_SERVING)
@@ -33,7 +35,8 @@ def _rule(
     at_least: dict[str, float] | None = None,
 ) -> Rule:
     match = Match(codes=frozenset(codes), levels=frozenset(levels), min_age=after, at_least=at_least or {})
-    return Rule(name=name, match=match, ladder=tuple(Rung(action=action) for action in (*actions, CALL_A_HUMAN)))
+    ladder = (Rung(action=action, timeout=_TIMEOUTS.get(action, _10_MINUTES)) for action in (*actions, CALL_A_HUMAN))
+    return Rule(name=name, match=match, ladder=tuple(ladder))
 
 
 DEFAULT_RULES: tuple[Rule, ...] = (
@@ -43,16 +46,17 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     _rule("bad-revision", (*_STUCK, *_FAILING), "roll-back", "pause-rollout", levels=(_REVISION,), after=_5_MINUTES),
     _rule("rollout-stuck", _STUCK, "pause-rollout", levels=(_WORKLOAD,)),
     # Nodes. Those under pressure recover by the kubelet's own evictions, and are never taken away.
-    _rule("node-down", _DOWN, "reschedule-from-node", levels=(_NODE,), after=_5_MINUTES),
+    _rule("node-silent", ("node-unknown",), "reschedule-from-node", levels=(_NODE,), after=_5_MINUTES),
+    _rule("node-not-ready", ("node-not-ready",), "drain", levels=(_NODE,), after=_5_MINUTES),
     _rule("node-pressure", ("node-disk-pressure", "node-memory-pressure", "node-pid-pressure"), levels=(_NODE,)),
     _rule(
         "node-faulty",
         ("node-flapping", "node-network-unavailable", *_FAILING),
-        "cordon",
         "drain",
         levels=(_NODE,),
         after=_10_MINUTES,
     ),
+    _rule("node-condition", ("node-condition",), "cordon", levels=(_NODE,), after=_30_MINUTES),
     # Pods. What no restart can mend goes to a person at once.
     _rule("memory-too-small", ("pod-oom-killed",), levels=(_POD, _WORKLOAD)),
     _rule("cannot-start", _NOT_STARTING, levels=(_POD, _WORKLOAD), after=_10_MINUTES),
