@@ -48,6 +48,8 @@ class Source(_Shape, frozen=True, gc=False, rename="camel"):
     secret_ref: Named | None = None
     node_publish_secret_ref: Named | None = None
     claim_name: str | None = None
+    volume_attributes: dict[str, str] | None = None  # for a CSI driver, which makes of them what it likes
+    options: dict[str, str] | None = None  # of a flexVolume
     sources: tuple[Projection, ...] | None = None
 
 

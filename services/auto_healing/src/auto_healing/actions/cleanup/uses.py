@@ -72,7 +72,6 @@ _KNOWN_VOLUMES = frozenset(
         "storageos",
     }
 )
-_FREE_VOLUMES = frozenset({"csi", "flexVolume"})  # with attributes that mean whatever their driver makes of them
 _PLURALS = frozenset({"configmaps", "secrets", "persistentvolumeclaims", "services"})
 
 
@@ -175,10 +174,13 @@ def _volume(raw: bytes) -> Parts:
     for kind, source in _VOLUME.decode(raw).items():
         if kind in _HARMLESS_VOLUMES:
             continue
-        if kind not in _KNOWN_VOLUMES or kind in _FREE_VOLUMES:
+        if kind not in _KNOWN_VOLUMES:
             words.update(names_in(bytes(source).decode()))
-        if kind in _KNOWN_VOLUMES:
-            used.update(_of_source(kind, _SOURCE.decode(source)))
+            continue
+        known: Source = _SOURCE.decode(source)
+        used.update(_of_source(kind, known))
+        for free in ((known.volume_attributes or {}), (known.options or {})):
+            words.update(word for value in free.values() for word in names_in(value))
     return Parts(frozenset(used), frozenset(words))
 
 
