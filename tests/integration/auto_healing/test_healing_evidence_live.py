@@ -1,25 +1,16 @@
 """Evidence of objects of a real cluster."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
-from tests.support.healing_cluster import Place, a_place, a_workload, ref_of
+from tests.support.healing_cluster import Place, a_workload, ref_of
 from tests.support.waiting import eventually
 
 from auto_healing.kube.evidence import collect
 from common.cluster.scan import scan_cluster
 from common.contracts import ObjectRef
-from devcluster import DevCluster
 from devcluster.api import STRATEGIC_PATCH
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture
-async def place(devcluster_shared: DevCluster, namespace: str) -> AsyncIterator[Place]:
-    async with a_place(devcluster_shared, namespace) as place:
-        yield place
 
 
 async def of(place: Place, ref: ObjectRef) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """Reads and guarded writes on a real API server."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -13,12 +12,6 @@ from common.kube.errors import Conflict, KubeError
 from devcluster import DevCluster
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture
-async def place(devcluster_shared: DevCluster, namespace: str) -> AsyncIterator[Place]:
-    async with a_place(devcluster_shared, namespace) as place:
-        yield place
 
 
 async def a_ready_pod(place: Place, replicas: int = 1) -> ObjectRef:
