@@ -10,6 +10,7 @@ from typing import Any
 
 from auto_healing import guards
 from auto_healing.actions import ACTIONS_BY_CODE
+from auto_healing.cleanup.cleaner import Cleaner
 from auto_healing.drafting import displacements
 from auto_healing.execute import BeforeStep, Endings, Executor, Hands
 from auto_healing.healer import Healer
@@ -115,6 +116,9 @@ class Duties:
         )
         self._worker = Worker(opened.jobs, stored.runs, executor, watch, epoch)
         self._sweeper = Sweeper(stored.changes, cluster)
+        self._cleaner = Cleaner(
+            tombstones=stored.tombstones, runs=stored.runs, cluster=cluster, world=view.world, clock=clock
+        )
         keep_ledger = settings.runs.keep_ledger_days
         kept = Kept(
             runs=timedelta(days=settings.runs.keep_days), ledger=timedelta(days=keep_ledger) if keep_ledger else None
@@ -128,6 +132,7 @@ class Duties:
             "healer": self._heal,
             "catch-up": self.catch_up.run,
             "sweeper": self._sweep,
+            "cleanup": self._clean,
             "retention": self._retention.run,
         }
         return [partial(keep, name, work) for name, work in works.items()]
@@ -136,6 +141,11 @@ class Duties:
         epoch = self._epoch()
         if epoch is not None:
             await self.healer.run(epoch)
+
+    async def _clean(self) -> None:
+        epoch = self._epoch()
+        if epoch is not None:
+            await self._cleaner.run(epoch)
 
     async def _sweep(self) -> None:
         while (epoch := self._epoch()) is not None:

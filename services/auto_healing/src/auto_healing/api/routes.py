@@ -1,6 +1,6 @@
 """Every router of the service, in the order of the documentation."""
 
-from auto_healing.api import audit, changes, evidence, intake, pauses, plans, policy, runs, shadow, statistics
+from auto_healing.api import audit, changes, cleanup, evidence, intake, pauses, plans, policy, runs, shadow, statistics
 
 ROUTERS = (
     plans.router,
@@ -11,6 +11,7 @@ ROUTERS = (
     policy.router,
     pauses.router,
     changes.router,
+    cleanup.router,
     evidence.router,
     intake.router,
 )

@@ -19,6 +19,7 @@ from auto_healing.cleanup.planning import acts_on, is_paused, plans_of
 from auto_healing.cleanup.telling import tell, untell
 from auto_healing.kube.cluster import Cluster, NotActing
 from auto_healing.plan import Mode, Plan
+from auto_healing.storage.fence import Deposed
 from auto_healing.storage.proposing import Answer, Proposal
 from auto_healing.storage.tombstones import LastLook, Ripening, Tombstone, Tombstones
 from auto_healing.world import World
@@ -76,13 +77,13 @@ class Cleaner:
         self._complaint = Complaint(logger, clock)
 
     async def run(self, epoch: int) -> None:
-        """The leader's duty, until cancelled. Raises Deposed when another one leads."""
+        """The leader's duty, until cancelled."""
         self._since = self._clock.now()
         while True:
             try:
                 await self.once(epoch)
                 self._complaint.over()
-            except (DatabaseError, NotActing) as error:
+            except (DatabaseError, NotActing, Deposed) as error:
                 self._complaint.warn(f"cleanup waits: {error}")
             await asyncio.sleep(POLL_SECONDS)
 
