@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -115,6 +116,9 @@ class Duties:
             clock=clock,
         )
         self._worker = Worker(opened.jobs, stored.runs, executor, watch, epoch)
+        self._cleaner = Cleaner(
+            tombstones=stored.tombstones, runs=stored.runs, cluster=cluster, world=view.world, clock=clock
+        )
         self._sweeper = Sweeper(stored.changes, cluster)
         self._cleaner = Cleaner(
             tombstones=stored.tombstones, runs=stored.runs, cluster=cluster, world=view.world, clock=clock
@@ -129,7 +133,8 @@ class Duties:
         """For the leadership, each kept running by `keep`."""
         works: dict[str, Work] = {
             "worker": self._worker.run,
-            "healer": self._heal,
+            "healer": partial(self._led, self.healer.run),
+            "cleaner": partial(self._led, self._cleaner.run),
             "catch-up": self.catch_up.run,
             "sweeper": self._sweep,
             "cleanup": self._clean,
@@ -137,15 +142,12 @@ class Duties:
         }
         return [partial(keep, name, work) for name, work in works.items()]
 
-    async def _heal(self) -> None:
+    async def _led(self, work: Callable[[int], Awaitable[None]]) -> None:
+        """Work that needs the epoch; it is over when another replica leads."""
         epoch = self._epoch()
         if epoch is not None:
-            await self.healer.run(epoch)
-
-    async def _clean(self) -> None:
-        epoch = self._epoch()
-        if epoch is not None:
-            await self._cleaner.run(epoch)
+            with suppress(Deposed):
+                await work(epoch)
 
     async def _sweep(self) -> None:
         while (epoch := self._epoch()) is not None:
