@@ -12,9 +12,10 @@ from tests.support.rows import a_node, a_snapshot
 
 from auto_healing.actions.action import Change
 from auto_healing.api.changes import router
+from auto_healing.leased import ChangeState, RunBrief
 from auto_healing.marks import CORDON_UNTIL, CORDONED_BY, CORDONED_FOR
 from auto_healing.run import RunState
-from auto_healing.storage.changes import Changes, ChangeState, RunBrief
+from auto_healing.storage.changes import Changes
 from auto_healing.storage.fence import Deposed
 from auto_healing.storage.ledger import Ledger, Search
 from common.contracts import ObjectRef

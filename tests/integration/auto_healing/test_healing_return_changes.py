@@ -12,9 +12,10 @@ from tests.support.healing_store import a_stored_run, store_runs
 
 from auto_healing.actions.action import Change, Doing, Outcome, Result
 from auto_healing.actions.nodes import NODE_ACTIONS, taints
+from auto_healing.leased import ChangeState
 from auto_healing.marks import CORDON_UNTIL, CORDONED_BY, FENCED
 from auto_healing.return_changes import Sweeper, Swept
-from auto_healing.storage.changes import Changes, ChangeState
+from auto_healing.storage.changes import Changes
 from auto_healing.storage.fence import Deposed
 from auto_healing.storage.ledger import Ledger, Search
 from common.clock import SystemClock

@@ -12,10 +12,10 @@ from tests.support.rows import a_condition, a_node, a_snapshot
 
 from auto_healing.actions.action import Change
 from auto_healing.actions.nodes.taints import OUT_OF_SERVICE, path_of
+from auto_healing.leased import ChangeState, LeasedChange, RunBrief
 from auto_healing.marks import CORDON_UNTIL, CORDONED_BY, CORDONED_FOR
 from auto_healing.returning import Next, judge, lift_orphan, orphans, over
 from auto_healing.run import RunState
-from auto_healing.storage.changes import ChangeState, LeasedChange, RunBrief
 from common.cluster.rows import NodeRow
 from common.contracts import ObjectRef
 

@@ -10,9 +10,10 @@ import structlog
 from auto_healing.actions.nodes.cordons import PATH as CORDON
 from auto_healing.actions.nodes.cordons import cordon_in, cordon_of, patch_uncordoning, until_text
 from auto_healing.kube.cluster import Cluster
+from auto_healing.leased import ChangeState, LeasedChange, RunBrief
 from auto_healing.marks import CORDON_UNTIL, FENCED
 from auto_healing.returning import Next, Verdict, judge, lift_orphan, orphans, over
-from auto_healing.storage.changes import SERVICE, Changes, ChangeState, LeasedChange, RunBrief
+from auto_healing.storage.changes import SERVICE, Changes
 from auto_healing.storage.ledger import Entry
 from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot

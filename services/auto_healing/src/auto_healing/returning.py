@@ -13,8 +13,8 @@ from auto_healing.actions.nodes.taints import OUT_OF_SERVICE
 from auto_healing.actions.nodes.taints import path_of as path_of_taint
 from auto_healing.fields import holds, patch_setting, value_at
 from auto_healing.kube.cluster import Manifest
+from auto_healing.leased import LeasedChange, RunBrief
 from auto_healing.marks import CORDONED_BY
-from auto_healing.storage.changes import LeasedChange, RunBrief
 from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.actions.nodes.cordons import cordon_in
 from auto_healing.api.services import MAY_READ, AnyServices, Stored, StoredServices, SyncedServices
-from auto_healing.storage.changes import ChangeFilter, ChangeState, LeasedChange
+from auto_healing.leased import ChangeState, LeasedChange
+from auto_healing.storage.changes import ChangeFilter
 from common.cluster.rows import NodeRow
 from common.contracts import ObjectRef
 from common.web.auth import Identity, Scope, requires

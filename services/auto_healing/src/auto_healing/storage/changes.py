@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -11,47 +10,17 @@ from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from auto_healing.actions.action import Change
+from auto_healing.leased import ChangeState, LeasedChange, RunBrief
 from auto_healing.plan import BY_HAND
 from auto_healing.run import RunState
 from auto_healing.storage.fence import fenced
 from auto_healing.storage.ledger import Entry, append
 from auto_healing.storage.models import change as table
 from auto_healing.storage.models import run
-from common.contracts import ObjectKey, ObjectRef
+from common.contracts import ObjectRef
 from common.database.connections import Database
 
 SERVICE = "auto_healing"  # the actor of what happens by itself
-
-
-class ChangeState(StrEnum):
-    """Where a leased change is. From `returned` on it has ended."""
-
-    HELD = "held"
-    RETURNED = "returned"
-    CONFLICT = "conflict"  # somebody edited it since: it was left as it is
-    GONE = "gone"  # the object is
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeasedChange:
-    """A change and its life. `reason` tells how it ended."""
-
-    id: UUID
-    run_id: UUID
-    change: Change
-    made_at: datetime
-    state: ChangeState
-    ended_at: datetime | None = None
-    reason: str = ""
-
-    @property
-    def key(self) -> ObjectKey:
-        return self.change.target.key
-
-    @property
-    def field(self) -> tuple[ObjectKey, str, tuple[str, ...]]:
-        """What it changes: of two changes of one field, the one that ends last takes it back."""
-        return (self.key, self.change.target.uid, self.change.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +35,6 @@ class ChangeFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         columns = ("state", "kind", "namespace", "name")
         return [table.c[name] == value for name in columns if (value := getattr(self, name)) is not None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunBrief:
-    """What the owner of a change is: enough to tell whether it still cares."""
-
-    state: RunState
-    by_hand: bool
 
 
 class Changes:
