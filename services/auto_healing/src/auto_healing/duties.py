@@ -116,9 +116,6 @@ class Duties:
             clock=clock,
         )
         self._worker = Worker(opened.jobs, stored.runs, executor, watch, epoch)
-        self._cleaner = Cleaner(
-            tombstones=stored.tombstones, runs=stored.runs, cluster=cluster, world=view.world, clock=clock
-        )
         self._sweeper = Sweeper(stored.changes, cluster)
         self._cleaner = Cleaner(
             tombstones=stored.tombstones, runs=stored.runs, cluster=cluster, world=view.world, clock=clock
@@ -137,7 +134,6 @@ class Duties:
             "cleaner": partial(self._led, self._cleaner.run),
             "catch-up": self.catch_up.run,
             "sweeper": self._sweep,
-            "cleanup": self._clean,
             "retention": self._retention.run,
         }
         return [partial(keep, name, work) for name, work in works.items()]

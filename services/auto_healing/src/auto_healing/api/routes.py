@@ -3,7 +3,6 @@
 from auto_healing.api import audit, changes, cleanup, evidence, intake, pauses, plans, policy, runs, shadow, statistics
 
 ROUTERS = (
-    plans.router,
     runs.router,
     plans.router,
     audit.router,
@@ -12,7 +11,6 @@ ROUTERS = (
     policy.router,
     pauses.router,
     changes.router,
-    cleanup.router,
     cleanup.router,
     evidence.router,
     intake.router,
