@@ -17,10 +17,9 @@ from auto_healing.storage.fence import fenced
 from auto_healing.storage.ledger import Entry, append
 from auto_healing.storage.models import change as table
 from auto_healing.storage.models import run
+from auto_healing.storage.run_entries import SERVICE
 from common.contracts import ObjectRef
 from common.database.connections import Database
-
-SERVICE = "auto_healing"  # the actor of what happens by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
