@@ -7,7 +7,7 @@ import pytest
 from tests.support.healing_cluster import Cut, DyingCluster, Place
 from tests.support.healing_workloads import a_ready_pod, always_ready, at_no_place, budgeted, replaced, uids
 
-from auto_healing.actions.action import Result
+from auto_healing.actions.action import Outcome, Result
 from auto_healing.actions.pods.restart_surge_first import RestartSurgeFirst
 
 pytestmark = pytest.mark.cluster
@@ -92,3 +92,25 @@ async def test_a_replacement_cut_off_after_any_write_is_carried_to_its_end(place
     await replaced(place, pod, 2)
     assert place.get("Deployment", "web")["spec"]["replicas"] == 2
     assert len(place.store.leased) == 1
+
+
+@pytest.mark.parametrize(
+    ("replicas", "words"),
+    [pytest.param(2, "extra pod", id="an extra pod"), pytest.param(1, "turned back", id="a rollout")],
+)
+async def test_what_is_broken_off_is_turned_back(place: Place, replicas: int, words: str) -> None:
+    pod = await a_ready_pod(place, replicas)
+    await at_no_place(place)
+    action, run_id = RestartSurgeFirst(), uuid4()
+    with pytest.raises(Cut):
+        await action.apply(await place.doing(action, pod, run_id=run_id, cluster=DyingCluster(place.live, 1)))
+    unknown = Outcome(result=Result.FAILED, message="interrupted")
+
+    undone = await action.undo(await place.doing(action, pod, run_id=run_id), unknown)
+
+    assert undone.result is Result.DONE
+    assert words in undone.message
+    await place.ready("Deployment", "web", replicas)
+    assert pod.uid in uids(place)
+    assert place.store.released == list(place.store.leased)
+    assert (await action.undo(await place.doing(action, pod, run_id=run_id), unknown)).result is Result.FAILED

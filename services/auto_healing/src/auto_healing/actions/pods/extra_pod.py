@@ -57,6 +57,13 @@ class ExtraPod:
         message = f"no other pod became Ready in time: {self._pod.name} was left, and the extra one was taken back"
         return Outcome(result=Result.BLOCKED, message=message, numbers={"evidence": str(evidence)})
 
+    async def take_back(self, found: Manifest) -> None:
+        """The extra replica, before it has taken anybody's place. `found` is the Deployment, marked as ours."""
+        replicas = found["spec"]["replicas"] - 1
+        lease = await self._doing.store.lease(self._change(replicas))  # the same again, to know it
+        await self._scale_back(replicas)
+        await self._doing.store.release(lease)
+
     def _change(self, replicas: int) -> Change:
         return Change(
             target=self._deployment,

@@ -11,6 +11,7 @@ from auto_healing.actions.pods.extra_pod import ExtraPod, pods_of
 from auto_healing.actions.pods.leaving import cannot_be_undone
 from auto_healing.actions.pods.standing import SECONDS_TO_START, USUAL_GRACE_SECONDS
 from auto_healing.actions.pods.surge import Surge, Way, decided, surge_of
+from auto_healing.actions.rollouts.progress import complete
 from auto_healing.actions.rollouts.restart_rollout import restart, template_mark
 from auto_healing.actions.rollouts.templates import merge_patch, same_but_restarted
 from auto_healing.actions.rollouts.workloads import mark_of, rolled_out
@@ -34,7 +35,9 @@ class RestartSurgeFirst:
     harm: ClassVar[Harm] = Harm.HARMFUL
     kinds: ClassVar[frozenset[str]] = frozenset({"Pod", "Deployment"})
     expects: ClassVar[str] = "The pod was replaced, and at no moment were fewer Ready."
-    undoable: ClassVar[str] = ""  # what does not come to its end in time is turned back at once
+    undoable: ClassVar[str] = (
+        "While it is unfinished: the extra pod goes, or the rollout is turned back to the pods that were left."
+    )
     permissions: ClassVar[tuple[Permission, ...]] = (
         Permission(group="apps", resource="deployments", verbs=("get", "patch")),
         Permission(group="", resource="pods", verbs=("get", "list", "patch")),
@@ -80,6 +83,15 @@ class RestartSurgeFirst:
         return await (_by_rollout if surge.way is Way.ROLLOUT else _by_extra_pod)(doing, found)
 
     async def undo(self, doing: Doing, outcome: Outcome) -> Outcome:
+        _, found = await _read(doing)
+        if found is None:
+            return cannot_be_undone()
+        name = found["metadata"]["name"]
+        if mark_of(found) == doing.mark:
+            await _extra_pod(doing, found, doing.step.target).take_back(found)
+            return Outcome(result=Result.DONE, message=f"the extra pod of {name} was taken back")
+        if not complete(live_row(DeploymentRow, found)) and await _turn_back(doing, ref_of(found)):
+            return Outcome(result=Result.DONE, message=f"the rollout of {name} was turned back")
         return cannot_be_undone()
 
 
@@ -128,8 +140,11 @@ async def _by_extra_pod(doing: Doing, found: Manifest) -> Outcome:
         if not pods:
             return Outcome(result=Result.FAILED, message=f"{pod.name} has no pod to replace")
         pod = ref_of(pods[0])
-    lease = minutes(doing.step.parameters, LEASE_MINUTES, LEASE)
-    return await ExtraPod(doing, ref_of(found), pod, lease).replace(found)
+    return await _extra_pod(doing, found, pod).replace(found)
+
+
+def _extra_pod(doing: Doing, found: Manifest, pod: ObjectRef) -> ExtraPod:
+    return ExtraPod(doing, ref_of(found), pod, minutes(doing.step.parameters, LEASE_MINUTES, LEASE))
 
 
 async def _by_rollout(doing: Doing, found: Manifest) -> Outcome:
