@@ -240,7 +240,7 @@ def mounting(name: str, on: str = "old", **overrides: Any) -> Row:
             "2 node(s) didn't match PersistentVolume's node affinity",
             id="a volume of the node itself",
         ),
-        pytest.param([], "", '2 persistentvolumeclaim "data" not found', id="no claim"),
+        pytest.param([], "", '0/3 nodes are available: persistentvolumeclaim "data" not found.', id="no claim"),
         pytest.param([a_claim(CLAIM)], "", "bound to a volume that does not exist", id="no volume"),
         pytest.param([a_claim(CLAIM, phase="Pending", volume="")], "any", "", id="a claim that is not bound yet"),
         pytest.param(
@@ -252,7 +252,7 @@ def mounting(name: str, on: str = "old", **overrides: Any) -> Row:
         pytest.param(
             [a_claim(CLAIM, access_modes=("ReadWriteOncePod",)), a_volume("pv-data"), mounting("q", "b")],
             "",
-            "is ReadWriteOncePod and in use by another pod",
+            "2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod",
             id="a volume for one pod that another uses",
         ),
         pytest.param(

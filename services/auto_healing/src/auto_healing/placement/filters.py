@@ -5,9 +5,9 @@ https://kubernetes.io/docs/reference/scheduling/config/#scheduling-plugins
 
 from typing import NamedTuple
 
-from auto_healing.placement.reasons import UNSCHEDULABLE
+from auto_healing.placement.reasons import IN_USE, UNSCHEDULABLE
 from auto_healing.placement.volumes import Reach
-from common.cluster.rows import NodeRow, NodeTerm, PodRow, Resources, Scheduling, Taint, Toleration
+from common.cluster.rows import HostPort, NodeRow, NodeTerm, PodRow, Resources, Scheduling, Taint, Toleration
 
 CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")
 REPELLING = {"NoSchedule", "NoExecute"}
@@ -33,13 +33,14 @@ class Shape(NamedTuple):
 
     kind: Kind
     requests: Resources
+    host_ports: tuple[HostPort, ...]
 
 
 def shape_of(pod: PodRow, reach: Reach) -> Shape:
     scheduling = pod.scheduling
     selector = id(scheduling.node_selector) if scheduling.node_selector else 0
     kind = Kind(pod.tolerations, selector, scheduling.node_terms, scheduling.preferred_nodes, reach)
-    return Shape(kind, pod.requests)
+    return Shape(kind, pod.requests, scheduling.host_ports)
 
 
 def cordoned(pod: PodRow, node: NodeRow, *, taken_away: bool) -> str:
@@ -69,25 +70,24 @@ def selected(scheduling: Scheduling, node: NodeRow) -> bool:
     return not terms or any(term.matches(node.name, labels) for term in terms)
 
 
-def reach_refusal(reach: Reach, node: NodeRow) -> str:
-    if reach.refusal:
-        return reach.refusal
-    if not reach.allows(node):
-        return "node(s) didn't match PersistentVolume's node affinity"
-    if reach.node and reach.node != node.name:
-        return f"node(s) cannot attach a volume that another pod uses on {reach.node}"
-    return ""
-
-
-def node_refusal(pod: PodRow, reach: Reach, node: NodeRow, *, taken_away: bool) -> str:
+def node_refusal(pod: PodRow, node: NodeRow, *, taken_away: bool) -> str:
     """The first filter that keeps the pod off the node however empty it is; empty when none does."""
     if why := cordoned(pod, node, taken_away=taken_away):
         return why
     if node.taints and (why := taint_refusal(pod, node)):
         return why
-    if not selected(pod.scheduling, node):
-        return "node(s) didn't match Pod's node affinity/selector"
-    return reach_refusal(reach, node) if reach.refusal or reach.terms or reach.node else ""
+    return "" if selected(pod.scheduling, node) else "node(s) didn't match Pod's node affinity/selector"
+
+
+def reach_refusal(reach: Reach, node: NodeRow) -> str:
+    """The same of its volumes, which come after the node's room in the order of the filters."""
+    if reach.in_use:
+        return IN_USE
+    if reach.terms and not reach.allows(node):
+        return "node(s) didn't match PersistentVolume's node affinity"
+    if reach.node and reach.node != node.name:
+        return f"node(s) cannot attach a volume that another pod uses on {reach.node}"
+    return ""
 
 
 def dislike(pod: PodRow, node: NodeRow) -> float:

@@ -21,6 +21,7 @@ class Question:
     selector: Selector
     namespaces: frozenset[str]
     key: str
+    nodes: frozenset[str] | None = None  # None: all
     counts: Counts = field(default_factory=Counter)
 
 
@@ -52,7 +53,7 @@ class Neighbours:
         self._nodes = nodes
         self._moves = moves
         self._groups: dict[str, dict[int, tuple[Labels, Counts]]] = {}  # by namespace and labels: pods by node
-        self._questions: dict[tuple[int, frozenset[str], str], Question] = {}
+        self._questions: dict[tuple[int, frozenset[str], str, frozenset[str] | None], Question] = {}
         self._asked_in: dict[str, list[Question]] = {}
         self._repellers: dict[tuple[int, str], Repeller] = {}
         self._repelling: dict[str, list[Repeller]] = {}  # by the namespace whose pods they may keep away
@@ -64,17 +65,20 @@ class Neighbours:
 
     # --- questions
 
-    def counts(self, selector: Selector, namespaces: frozenset[str], key: str) -> Counts:
-        """By value of the label `key` of their nodes. Goes on being right; never holds a zero."""
-        place = (id(selector), namespaces, key)
+    def counts(
+        self, selector: Selector, namespaces: frozenset[str], key: str, *, on: frozenset[str] | None = None
+    ) -> Counts:
+        """By value of the label `key` of their nodes, of which `on` counts. Goes on being right; holds no zero."""
+        place = (id(selector), namespaces, key, on)
         question = self._questions.get(place)
         if question is None:
-            question = self._questions[place] = Question(selector, namespaces, key)
+            question = self._questions[place] = Question(selector, namespaces, key, on)
             for namespace in namespaces:
                 self._asked_in.setdefault(namespace, []).append(question)
                 for labels, by_node in self._groups_in(namespace).values():
                     if selector.matches(labels):
-                        self._count(question.counts, key, by_node.items())
+                        counted = (pair for pair in by_node.items() if on is None or pair[0] in on)
+                        self._count(question.counts, key, counted)
         return question.counts
 
     def repelled(self, pod: PodRow) -> list[tuple[str, Counts]]:
@@ -116,7 +120,7 @@ class Neighbours:
         if (groups := self._groups.get(pod.namespace)) is not None:
             groups.setdefault(id(pod.labels), (pod.labels, Counter()))[1][node] += number
         for question in self._asked_in.get(pod.namespace, ()):
-            if question.selector.matches(pod.labels):
+            if (question.nodes is None or node in question.nodes) and question.selector.matches(pod.labels):
                 _add(question.counts, row.labels.get(question.key), number)
         if pod.scheduling.anti_affinity:
             self._move_repeller(pod, row, number)

@@ -11,6 +11,10 @@ GATED = "scheduling is blocked by its scheduling gates"
 UNSCHEDULABLE = "node(s) were unschedulable"
 PORTS = "node(s) didn't have free ports for the requested pod ports"
 
+IN_USE = (
+    "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod"
+)
+
 
 def unavailable(nodes: int, counts: Counter[str]) -> str:
     """Such as "0/5000 nodes are available: 3200 Insufficient memory, 1800 node(s) were unschedulable."."""
@@ -18,3 +22,8 @@ def unavailable(nodes: int, counts: Counter[str]) -> str:
         return "no nodes available to schedule pods"
     parts = ", ".join(f"{number} {why}" for why, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return f"0/{nodes} nodes are available: {parts}."
+
+
+def unavailable_for_all(nodes: int, why: str) -> str:
+    """Of what is no node's fault."""
+    return f"0/{nodes} nodes are available: {why}."

@@ -118,14 +118,15 @@ def _counts(pod: PodRow, term: PodTerm, neighbours: Neighbours) -> tuple[str, Co
 def _spread_rule(pod: PodRow, rule: Spread, neighbours: Neighbours, places: Places) -> SpreadRule:
     selector = _narrowed(rule, pod.labels)
     counted = places.counted(pod, rule)
+    own = frozenset((pod.namespace,))
     return SpreadRule(
         key=rule.topology_key,
         max_skew=rule.max_skew,
-        places=counted,
+        places=counted.places,
         open=places.open(pod, rule),
-        enough=len(counted) >= rule.min_domains,
+        enough=len(counted.places) >= rule.min_domains,
         own=int(selector.matches(pod.labels)),
-        counts=neighbours.counts(selector, frozenset((pod.namespace,)), rule.topology_key),
+        counts=neighbours.counts(selector, own, rule.topology_key, on=counted.nodes),
     )
 
 

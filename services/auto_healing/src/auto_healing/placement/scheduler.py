@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from auto_healing.placement.eligible import Eligible
-from auto_healing.placement.filters import Kind, Shape, node_refusal, shape_of
+from auto_healing.placement.filters import Kind, Shape, node_refusal, reach_refusal, shape_of
 from auto_healing.placement.moves import Moves
 from auto_healing.placement.neighbours import Kin, Neighbours
 from auto_healing.placement.places import Places
-from auto_healing.placement.reasons import GATED, PORTS, unavailable
+from auto_healing.placement.reasons import GATED, PORTS, unavailable, unavailable_for_all
 from auto_healing.placement.relations import SKEW, Relations, relations_of
 from auto_healing.placement.rooms import Rooms
 from auto_healing.placement.search import AT_ONCE, Judge, Search
@@ -102,7 +102,10 @@ class Scheduler:
         """The node of the pod's replacement, which runs there from now on; or no node, and why."""
         if pod.scheduling.gates:
             return "", GATED
-        shape = shape_of(pod, self._volumes.reach(pod))
+        reach = self._volumes.reach(pod)
+        if reach.refusal:
+            return "", unavailable_for_all(len(self._order), reach.refusal)
+        shape = shape_of(pod, reach)
         equals = (shape, pod.namespace, id(pod.labels), id(pod.scheduling))
         known = self._unfit.get(equals) or self._unfit.get((shape, "", 0, 0))
         if known is not None and known.moves in {None, self._moved}:
@@ -126,13 +129,16 @@ class Scheduler:
 
     def refusal(self, pod: PodRow, node: NodeRow) -> str:
         """Why the pod cannot run on the node now; empty when it can."""
-        relations = self._relations_of(pod)
+        reach, relations = self._volumes.reach(pod), self._relations_of(pod)
         relations.look()
-        found = self._judge(pod, relations)(node)
+        ports = bool(pod.scheduling.host_ports) and self._rooms.ports_taken(pod, node.name)
         return (
-            node_refusal(pod, self._volumes.reach(pod), node, taken_away=node.name in self._away)
+            reach.refusal
+            or node_refusal(pod, node, taken_away=node.name in self._away)
+            or (PORTS if ports else "")
             or ", ".join(self._rooms[node.name].lacking(pod.requests))
-            or (found if isinstance(found, str) else "")
+            or reach_refusal(reach, node)
+            or relations.refusal(node)
         )
 
     # --- inside
@@ -160,19 +166,17 @@ class Scheduler:
                 _make_room(self._eligible, KINDS_KEPT)
                 eligible = self._eligible[shape.kind] = Eligible(pod, shape.kind.reach, self._order)
             _make_room(self._searches, SEARCHES_KEPT)
-            search = Search(eligible, pod.requests, start=self._start, rooms=self._rooms)
+            search = Search(eligible, pod, start=self._start, rooms=self._rooms)
             self._searches[shape] = search
             self._start += AT_ONCE
         return search
 
     def _judge(self, pod: PodRow, relations: Relations) -> Judge:
-        related, ports = bool(relations), bool(pod.scheduling.host_ports)
+        related = bool(relations)
         kin = self._neighbours.kin(pod)
         total = sum(kin.zones.values()) if kin else 0
 
         def judge(node: NodeRow) -> float | str:
-            if ports and self._rooms.ports_taken(pod, node.name):
-                return PORTS
             if related and (why := relations.refusal(node)):
                 return why
             return _crowding(kin, total, node) if kin and total else 0.0

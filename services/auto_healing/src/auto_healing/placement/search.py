@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 
 from auto_healing.placement.eligible import Eligible
-from auto_healing.placement.reasons import UNSCHEDULABLE
+from auto_healing.placement.reasons import PORTS, UNSCHEDULABLE
 from auto_healing.placement.rooms import Rooms
-from common.cluster.rows import NodeRow, Resources
+from common.cluster.rows import NodeRow, PodRow
 
 AT_ONCE = 100  # kube-scheduler's minFeasibleNodesToFind
 CANDIDATES = 10  # that are compared by what other pods have to do with them
@@ -24,9 +24,9 @@ Entry = tuple[float, str, NodeRow]  # cost when it was put there, name
 class Search:
     """For the pods of one shape, as long as no room grows: what does not fit once is not looked at again."""
 
-    def __init__(self, eligible: Eligible, asked: Resources, *, start: int, rooms: Rooms) -> None:
+    def __init__(self, eligible: Eligible, pod: PodRow, *, start: int, rooms: Rooms) -> None:
         self._eligible = eligible
-        self._asked = asked
+        self._pod = pod  # one of the shape
         self._rooms = rooms
         self._left = len(eligible.nodes)  # not looked at yet
         self._next = start % self._left if self._left else 0
@@ -88,18 +88,25 @@ class Search:
             self._next = index + 1 if index + 1 < len(eligible.nodes) else 0
             self._left -= 1
             node = eligible.nodes[index]
-            why = UNSCHEDULABLE if node.name in away else eligible.refusal(index)
-            if why:
-                self._out[why] += 1
-            elif (cost := self._cost(node)) is not None:
+            before, after = (UNSCHEDULABLE, "") if node.name in away else eligible.refusals(index)
+            if before:
+                self._out[before] += 1
+            elif (cost := self._cost(node)) is None:
+                continue
+            elif after:
+                self._out[after] += 1
+            else:
                 heappush(self._heap, (cost, node.name, node))
                 more += 1
         return more > 0
 
     def _cost(self, node: NodeRow) -> float | None:
         """None when it has no room: then it is counted out."""
-        room = self._rooms[node.name]
-        if room.holds(self._asked):
-            return room.load(self._asked) + self._eligible.dislikes.get(node.name, 0.0)
-        self._out.update(room.lacking(self._asked))
-        return None
+        room, asked = self._rooms[node.name], self._pod.requests
+        if self._pod.scheduling.host_ports and self._rooms.ports_taken(self._pod, node.name):
+            self._out[PORTS] += 1
+            return None
+        if not room.holds(asked):
+            self._out.update(room.lacking(asked))
+            return None
+        return room.load(asked) + self._eligible.dislikes.get(node.name, 0.0)

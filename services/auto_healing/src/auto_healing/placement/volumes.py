@@ -10,11 +10,12 @@ UNKNOWN = (SourceState.STARTING, SourceState.UNSEEN)
 
 
 class Reach(NamedTuple):
-    """Where the volumes of a pod can be used. `refusal` holds for all nodes; `node`, if given, is the only one."""
+    """Where the volumes of a pod can be used."""
 
     terms: tuple[tuple[NodeTerm, ...], ...] = ()  # one of each must match
-    node: str = ""
-    refusal: str = ""
+    node: str = ""  # the only one, where another pod uses a volume that is for one node; empty: no such
+    in_use: bool = False  # by another pod, and for one pod alone
+    refusal: str = ""  # what is wrong with the claims, wherever the pod goes
 
     def allows(self, node: NodeRow) -> bool:
         return all(any(term.matches(node.name, node.labels) for term in terms) for terms in self.terms)
@@ -43,7 +44,7 @@ class Volumes:
         if not pod.claims or not self._known:
             return ANYWHERE
         terms: list[tuple[NodeTerm, ...]] = []
-        node = ""
+        node, in_use = "", False
         for name in pod.claims:
             claim = self._snapshot.get(PersistentVolumeClaimRow, name, pod.namespace)
             if claim is None:
@@ -51,15 +52,14 @@ class Volumes:
             if claim.owner is not None and claim.owner.kind == "Pod":
                 continue  # an ephemeral volume ends with its pod, and the replacement gets another
             user = self._other_user(pod, claim)
-            if user and "ReadWriteOncePod" in claim.access_modes:
-                return Reach(refusal=f'persistentvolumeclaim "{name}" is ReadWriteOncePod and in use by another pod')
+            in_use = in_use or (bool(user) and "ReadWriteOncePod" in claim.access_modes)
             node = node or user
             volume = self._snapshot.get(PersistentVolumeRow, claim.volume) if claim.volume else None
             if claim.volume and volume is None:
                 return Reach(refusal=f'persistentvolumeclaim "{name}" is bound to a volume that does not exist')
             if volume is not None and volume.node_terms:
                 terms.append(volume.node_terms)
-        return Reach(terms=tuple(dict.fromkeys(terms)), node=node)
+        return Reach(terms=tuple(dict.fromkeys(terms)), node=node, in_use=in_use)
 
     def _other_user(self, pod: PodRow, claim: PersistentVolumeClaimRow) -> str:
         """The node where another pod uses a claim that is for one node at a time; empty when it is free or shared.
