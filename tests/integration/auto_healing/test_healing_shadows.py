@@ -29,7 +29,7 @@ DECLINED = (Decline(guard="rate-limit", message="not now"),)
 
 def observed(name: str, *, to_node: str = "n2", declined: tuple[Decline, ...] = ()) -> Plan:
     plan = a_plan(name, mode=Mode.OBSERVE, rule="crash-loop")
-    displaces = () if declined else (Displacement(pod=plan.target, to_node=to_node),)
+    displaces = () if declined else (Displacement(pod=plan.target, to_node=to_node, fits_nowhere=not to_node),)
     return replace(plan, steps=(replace(plan.steps[0], displaces=displaces),), declined=declined)
 
 

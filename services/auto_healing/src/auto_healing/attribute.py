@@ -5,6 +5,7 @@ Pure, and one pass for however many findings: a storm is one attribution. Each f
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.policy.settings import Attribution
@@ -23,30 +24,35 @@ from auto_healing.symptoms import (
     is_failure,
     workload_of,
 )
+from auto_healing.verdicts import FaultKey, Verdicts, most_common
 from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding, ObjectKey
-from common.contracts.objects import CLUSTER, ZONE
-
-FaultKey = tuple[FaultLevel, ObjectKey]
+from common.contracts.objects import ZONE
 
 DEFAULT = Attribution()
+
+Findings = Mapping[ObjectKey, Sequence[Finding]]  # by the object that they are about
 
 
 def attribute(
     findings: Iterable[Finding], snapshot: ClusterSnapshot, settings: Attribution = DEFAULT
 ) -> tuple[Fault, ...]:
     """The faults that explain the findings, ordered by key. The order of the findings changes nothing."""
-    verdicts = _Verdicts(snapshot, settings)
-    by_kind: dict[str, list[Finding]] = defaultdict(list)
+    by_kind: dict[str, dict[ObjectKey, list[Finding]]] = defaultdict(lambda: defaultdict(list))
+    stuck: set[ObjectKey] = set()
     for finding in _distinct(findings):
-        by_kind[finding.object.kind].append(finding)
-    verdicts.nodes(by_kind.pop("Node", ()))
-    verdicts.pods(by_kind.pop("Pod", ()), stuck=_stuck(by_kind))
-    verdicts.zones(by_kind.pop(ZONE, ()))
+        by_kind[finding.object.kind][finding.object.key].append(finding)
+        if finding.code in ROLLOUT_STUCK:
+            stuck.add(finding.object.key)
+    inquiry = _Inquiry(snapshot=snapshot, settings=settings, stuck=stuck)
+    inquiry.nodes(by_kind.pop("Node", {}))
+    inquiry.pods(by_kind.pop("Pod", {}))
+    inquiry.zones(by_kind.pop(ZONE, {}))
+    inquiry.services(by_kind.pop("Service", {}))
     for kind in sorted(by_kind):
-        verdicts.others(kind, by_kind[kind])
-    return verdicts.faults()
+        inquiry.others(by_kind[kind])
+    return inquiry.verdicts.faults()
 
 
 def _distinct(findings: Iterable[Finding]) -> Iterable[Finding]:
@@ -55,220 +61,146 @@ def _distinct(findings: Iterable[Finding]) -> Iterable[Finding]:
     return {finding.key: finding for finding in ordered}.values()
 
 
-def _stuck(by_kind: Mapping[str, Sequence[Finding]]) -> frozenset[ObjectKey]:
-    """Workloads whose rollout is stuck."""
-    return frozenset(
-        finding.object.key for found in by_kind.values() for finding in found if finding.code in ROLLOUT_STUCK
-    )
+@dataclass(slots=True, kw_only=True)
+class _Inquiry:
+    """One attribution. Its steps are taken from what explains others to what is explained."""
 
+    snapshot: ClusterSnapshot
+    settings: Attribution
+    stuck: Collection[ObjectKey]  # workloads whose rollout is
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    of_node: Findings = field(default_factory=dict)
 
-class _Verdicts:
-    """Which fault each finding was laid upon so far, and why."""
-
-    def __init__(self, snapshot: ClusterSnapshot, settings: Attribution) -> None:
-        self._snapshot = snapshot
-        self._settings = settings
-        self._laid: dict[FaultKey, list[Finding]] = defaultdict(list)
-        self._blames: dict[FaultKey, Blame] = {}
-        self._of_pod: dict[ObjectKey, FaultKey] = {}
-        self._of_workload: dict[ObjectKey, Counter[FaultKey]] = defaultdict(Counter)
-
-    def faults(self) -> tuple[Fault, ...]:
-        return tuple(self._fault(key, self._laid[key]) for key in sorted(self._laid))
-
-    def _fault(self, key: FaultKey, findings: list[Finding]) -> Fault:
-        level, subject = key
-        blame = self._blames.get(key) or Blame(evidence=(), confidence=1.0)
-        elsewhere = len({each.object.key for each in findings} - {subject})
-        explained = (f"it explains findings on {elsewhere} other objects",) if elsewhere else ()
-        return Fault(
-            level=level,
-            subject=subject,
-            findings=tuple(sorted(findings, key=lambda finding: finding.key)),
-            evidence=blame.evidence + explained,
-            confidence=blame.confidence,
-            revision=blame.revision,
-        )
-
-    def _lay(self, findings: Iterable[Finding], key: FaultKey, blame: Blame | None = None) -> None:
-        self._laid[key].extend(findings)
-        if blame is not None:
-            self._blames[key] = blame
-
-    def _lay_pod(self, pod: FailingPod, key: FaultKey, blame: Blame | None = None) -> None:
-        self._lay(pod.findings, key, blame)
-        self._of_pod[pod.key] = key
-        self._of_workload[pod.workload][key] += 1
-
-    def nodes(self, findings: Iterable[Finding]) -> None:
-        """What a node's own findings say is the node's."""
-        by_node = _by_object(findings)
-        for key, found in by_node.items():
+    def nodes(self, findings: Findings) -> None:
+        """What a node says of itself is its own."""
+        self.of_node = findings
+        for key, found in findings.items():
             said = tuple(f"{each.code} since {each.since:%Y-%m-%d %H:%M:%S} UTC" for each in found)
-            self._lay(found, (FaultLevel.NODE, key), Blame(evidence=said, confidence=1.0))
-        self._of_node = {key.name: found for key, found in by_node.items()}
+            self.verdicts.lay(found, (FaultLevel.NODE, key))
+            self.verdicts.blame((FaultLevel.NODE, key), Blame(evidence=said, confidence=1.0))
 
-    def pods(self, findings: Iterable[Finding], *, stuck: Collection[ObjectKey]) -> None:
+    def pods(self, findings: Findings) -> None:
         failing: list[FailingPod] = []
-        quiet: list[tuple[ObjectKey, list[Finding]]] = []
-        for key, found in _by_object(findings).items():
-            rest = self._explained_by_node(key, found)
-            failures = [each for each in rest if is_failure(each)]
-            if failures:
-                failing.append(failing_pod(failures, self._snapshot))
-            quiet.append((key, [each for each in rest if not is_failure(each)]))
-        self._failing(failing, stuck)
-        self._remaining(quiet)
+        rest: list[tuple[ObjectKey, PodRow | None, list[Finding]]] = []
+        for key, found in findings.items():
+            row = self.snapshot.get(PodRow, key.name, key.namespace)
+            left = self._explained_by_node(row, found) if row else found
+            if failures := [each for each in left if is_failure(each)]:
+                failing.append(failing_pod(failures, row, self.snapshot))
+            if others := [each for each in left if not is_failure(each)]:
+                rest.append((key, row, others))
+        self._failing(failing)
+        for key, row, others in rest:
+            self._no_failure(key, row, others)
 
-    def _explained_by_node(self, key: ObjectKey, findings: list[Finding]) -> list[Finding]:
+    def _explained_by_node(self, row: PodRow, findings: Sequence[Finding]) -> Sequence[Finding]:
         """Lays upon the pod's node what the node's own trouble explains. The rest is returned."""
-        row = self._snapshot.get(PodRow, key.name, key.namespace)
-        causes = self._of_node.get(row.node) if row else None
+        node = _node(row.node)
+        causes = self.of_node.get(node[1])
         explained = [each for each in findings if explains(causes, each)] if causes else []
-        if row and explained:
-            fault = _node_fault(row.node)
-            self._lay(explained, fault)
-            self._of_pod[key] = fault
-            self._of_workload[workload_of(row, self._snapshot)][fault] += 1
+        if not explained:
+            return findings
+        self.verdicts.lay_pod(explained, node, pod=row.key, workload=workload_of(row, self.snapshot))
         return [each for each in findings if each not in explained]
 
-    def _failing(self, failing: Sequence[FailingPod], stuck: Collection[ObjectKey]) -> None:
-        workloads = Workloads(failing, self._snapshot)
-        nodes = blamed_nodes(workloads, self._settings)
+    def _failing(self, failing: Sequence[FailingPod]) -> None:
+        workloads = Workloads(failing, self.snapshot)
+        nodes = blamed_nodes(workloads, self.settings)
         for node, blame in nodes.items():
-            self._blame(_node_fault(node), blame)
+            self.verdicts.blame(_node(node), blame)
         for workload, pods in workloads.failing.items():
-            local = workloads.is_local(workload, self._settings.workload_nodes)
-            left = []
-            for pod in pods:
-                if local and pod.node in nodes:
-                    self._lay_pod(pod, _node_fault(pod.node))
-                else:
-                    left.append(pod)
+            left = pods
+            if workloads.is_local(workload, self.settings.workload_nodes):
+                for pod in pods:
+                    if pod.node in nodes:
+                        self.verdicts.lay_failing([pod], _node(pod.node))
+                left = [pod for pod in pods if pod.node not in nodes]
             if left:
-                self._workload(workload, left, workloads, stuck=workload in stuck)
+                self._workload(workload, left, workloads)
 
-    def _blame(self, key: FaultKey, blame: Blame) -> None:
-        """Beside what was blamed on it before."""
-        own = self._blames.get(key)
-        if own is not None:
-            blame = Blame(evidence=own.evidence + blame.evidence, confidence=max(own.confidence, blame.confidence))
-        self._blames[key] = blame
-
-    def _workload(self, workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads, *, stuck: bool) -> None:
-        revision = blamed_revision(workload, pods, workloads, self._settings)
-        whole = blamed_workload(workload, pods, workloads, self._settings)
-        if revision is not None:
-            self._lay_together(pods, (FaultLevel.REVISION, workload), revision)
-        elif whole is not None:
-            self._lay_together(pods, (FaultLevel.WORKLOAD, workload), whole)
-        elif stuck:
-            blame = Blame(
-                evidence=(f"the rollout of {workload} is stuck, and {len(pods)} of its pods fail",), confidence=0.7
-            )
-            self._lay_together(pods, (FaultLevel.WORKLOAD, workload), blame)
-        else:
-            for pod in pods:
-                self._lay_pod(pod, (FaultLevel.POD, pod.key), _alone(pod, pods, workloads.well[workload]))
-
-    def _lay_together(self, pods: Sequence[FailingPod], key: FaultKey, blame: Blame) -> None:
-        for pod in pods:
-            self._lay_pod(pod, key, blame)
-
-    def _remaining(self, pods: Iterable[tuple[ObjectKey, list[Finding]]]) -> None:
-        """What pods leave behind or wait for goes by workload; what is only worth knowing goes with the pod."""
-        for key, findings in pods:
-            if not findings:
-                continue
-            row = self._snapshot.get(PodRow, key.name, key.namespace)
-            workload = workload_of(row, self._snapshot) if row else key
-            alone: FaultKey = (FaultLevel.POD, key)
-            together = alone if workload == key else (FaultLevel.WORKLOAD, workload)
-            for finding in findings:
-                if finding.code in REMAINS | WAITING:
-                    self._lay([finding], together)
-                    self._of_workload[workload][together] += 1
-                else:
-                    self._lay([finding], self._of_pod.get(key, alone))
-
-    def zones(self, findings: Iterable[Finding]) -> None:
-        """A zone most of whose nodes are at fault takes over what was laid upon them."""
-        for key, found in _by_object(findings).items():
-            self._lay(found, (FaultLevel.ZONE, key))
-        lost = {subject.name for (level, subject), found in self._laid.items() if _is_lost(level, subject, found)}
-        for zone, names in self._snapshot.zones().items():
-            bad = sorted(lost.intersection(names))
-            if zone and len(bad) >= max(self._settings.zone_nodes, self._settings.zone_ratio * len(names)):
-                self._take_over((FaultLevel.ZONE, ObjectKey(ZONE, "", zone)), bad, total=len(names))
-
-    def _take_over(self, zone: FaultKey, nodes: Sequence[str], *, total: int) -> None:
-        sentence = (
-            f"{len(nodes)} of the {total} nodes of {zone[1].name} are at fault: nothing done to one of them helps"
-        )
-        self._blames[zone] = Blame(evidence=(sentence,), confidence=0.9)
-        taken = {_node_fault(node) for node in nodes}
-        for key in taken:
-            self._laid[zone].extend(self._laid.pop(key))
-            self._blames.pop(key, None)
-        for counts in self._of_workload.values():
-            for key in taken & counts.keys():
-                counts[zone] += counts.pop(key)
-        for pod, key in self._of_pod.items():
-            if key in taken:
-                self._of_pod[pod] = zone
-
-    def others(self, kind: str, findings: Iterable[Finding]) -> None:
-        if kind == "Service":
-            self._services(findings)
+    def _workload(self, workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads) -> None:
+        """Its revision, itself, or each of its pods alone."""
+        level, blame = FaultLevel.REVISION, blamed_revision(workload, pods, workloads, self.settings)
+        if blame is None:
+            level, blame = FaultLevel.WORKLOAD, blamed_workload(workload, pods, workloads, self.settings)
+        if blame is None and workload in self.stuck:
+            evidence = f"the rollout of {workload} is stuck, and {len(pods)} of its pods fail"
+            blame = Blame(evidence=(evidence,), confidence=0.7)
+        if blame is not None:
+            self.verdicts.lay_failing(pods, (level, workload))
+            self.verdicts.blame((level, workload), blame)
             return
+        for pod in pods:
+            self.verdicts.lay_failing([pod], (FaultLevel.POD, pod.key))
+            self.verdicts.blame((FaultLevel.POD, pod.key), _alone(pod, pods, workloads.well[workload]))
+
+    def _no_failure(self, key: ObjectKey, row: PodRow | None, findings: Sequence[Finding]) -> None:
+        """What pods leave behind or wait for goes by workload; what is only worth knowing goes with the pod."""
+        workload = workload_of(row, self.snapshot) if row else key
+        alone: FaultKey = (FaultLevel.POD, key)
+        together = alone if workload == key else (FaultLevel.WORKLOAD, workload)
         for finding in findings:
-            key = finding.object.key
-            if kind == CLUSTER or kind not in WORKLOAD_KINDS:
-                self._lay([finding], (FaultLevel.CLUSTER, key))
+            if finding.code in REMAINS | WAITING:
+                self.verdicts.lay([finding], together)
             else:
-                self._lay([finding], self._fault_of_workload(key, follows=finding.code in UNAVAILABLE))
+                self.verdicts.lay([finding], self.verdicts.of_pods().get(key, alone))
 
-    def _fault_of_workload(self, workload: ObjectKey, *, follows: bool) -> FaultKey:
-        """Its own fault, or with `follows` whichever explains most of its failing pods."""
-        for level in (FaultLevel.REVISION, FaultLevel.WORKLOAD):
-            if (level, workload) in self._laid:
-                return (level, workload)
-        causes = self._of_workload.get(workload)
-        if follows and causes:
-            return min(causes, key=lambda key: (-causes[key], key))
-        return (FaultLevel.WORKLOAD, workload)
+    def zones(self, findings: Findings) -> None:
+        """A zone most of whose nodes are at fault takes over what was laid upon them."""
+        for key, found in findings.items():
+            self.verdicts.lay(found, (FaultLevel.ZONE, key))
+        lost = {
+            subject.name for (level, subject), found in self.verdicts.laid().items() if _is_lost(level, subject, found)
+        }
+        for zone, names in self.snapshot.zones().items():
+            bad = lost.intersection(names)
+            if zone and len(bad) >= max(self.settings.zone_nodes, self.settings.zone_ratio * len(names)):
+                evidence = (
+                    f"{len(bad)} of the {len(names)} nodes of {zone} are at fault: mending one of them does not help"
+                )
+                self.verdicts.take_over(
+                    (FaultLevel.ZONE, ObjectKey(ZONE, "", zone)),
+                    {_node(node) for node in bad},
+                    Blame(evidence=(evidence,), confidence=0.9),
+                )
 
-    def _services(self, findings: Iterable[Finding]) -> None:
+    def services(self, findings: Findings) -> None:
         """A Service without endpoints follows from what its pods suffer from."""
         causes = self._causes_by_service() if findings else {}
-        for finding in findings:
-            key = finding.object.key
-            counts = causes.get(key)
-            cause = min(counts, key=lambda each: (-counts[each], each)) if counts else (FaultLevel.CLUSTER, key)
-            self._lay([finding], cause)
+        for key, found in findings.items():
+            self.verdicts.lay(found, most_common(causes[key]) if key in causes else (FaultLevel.CLUSTER, key))
 
     def _causes_by_service(self) -> Mapping[ObjectKey, Counter[FaultKey]]:
         causes: dict[ObjectKey, Counter[FaultKey]] = defaultdict(Counter)
-        for pod, cause in self._of_pod.items():
-            row = self._snapshot.get(PodRow, pod.name, pod.namespace)
-            for service in self._snapshot.services_of(row) if row else ():
+        for pod, cause in self.verdicts.of_pods().items():
+            row = self.snapshot.get(PodRow, pod.name, pod.namespace)
+            for service in self.snapshot.services_of(row) if row else ():
                 causes[service.key][cause] += 1
         return causes
 
+    def others(self, findings: Findings) -> None:
+        for key, found in findings.items():
+            for finding in found:
+                self.verdicts.lay([finding], self._fault_of(key, finding.code))
 
-def _node_fault(node: str) -> FaultKey:
-    return (FaultLevel.NODE, ObjectKey("Node", "", node))
+    def _fault_of(self, key: ObjectKey, code: str) -> FaultKey:
+        """A workload's own, or what most of its pods suffer from where that explains it; else the cluster's."""
+        if key.kind not in WORKLOAD_KINDS:
+            return (FaultLevel.CLUSTER, key)
+        for level in (FaultLevel.REVISION, FaultLevel.WORKLOAD):
+            if self.verdicts.has((level, key)):
+                return (level, key)
+        cause = self.verdicts.cause_of(key) if code in UNAVAILABLE else None
+        return cause or (FaultLevel.WORKLOAD, key)
 
 
-def _by_object(findings: Iterable[Finding]) -> dict[ObjectKey, list[Finding]]:
-    by_object: dict[ObjectKey, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        by_object[finding.object.key].append(finding)
-    return by_object
+def _node(name: str) -> FaultKey:
+    return (FaultLevel.NODE, ObjectKey("Node", "", name))
 
 
-def _is_lost(level: FaultLevel, subject: ObjectKey, findings: Iterable[Finding]) -> bool:
+def _is_lost(key: FaultKey, findings: Iterable[Finding]) -> bool:
     """A node that is down, or that its pods say is at fault."""
+    level, subject = key
     return level is FaultLevel.NODE and any(
         finding.code in LOST or (finding.object.key != subject and is_failure(finding)) for finding in findings
     )

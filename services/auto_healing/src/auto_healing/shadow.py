@@ -6,12 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from auto_healing.fault import Fault
-from auto_healing.placement.reasons import DAEMON, DELETED, ENDED, STATIC
-from auto_healing.plan import Displacement, Mode, Plan
+from auto_healing.plan import Mode, Plan
 from auto_healing.policy.settings import Promotion
 from common.contracts import ObjectKey
-
-_NEEDS_NO_PLACE = frozenset({ENDED, DELETED, STATIC, DAEMON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +37,8 @@ def case_of(plan: Plan, at: datetime) -> ShadowCase | None:
         code=plan.fault.findings[0].code,
         at=at,
         declined=bool(plan.declined),
-        fits=all(map(_fits, displaced)) if placed else None,
+        fits=not any(each.fits_nowhere for each in displaced) if placed else None,
     )
-
-
-def _fits(displacement: Displacement) -> bool:
-    return bool(displacement.to_node) or displacement.reason in _NEEDS_NO_PLACE
 
 
 def troubles(faults: Sequence[Fault]) -> frozenset[tuple[str, ObjectKey]]:

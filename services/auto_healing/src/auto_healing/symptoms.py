@@ -70,10 +70,9 @@ def explains(node_findings: Iterable[Finding], finding: Finding) -> bool:
     return False
 
 
-def failing_pod(findings: Sequence[Finding], snapshot: ClusterSnapshot) -> FailingPod:
-    """Of the findings about one pod."""
+def failing_pod(findings: Sequence[Finding], row: PodRow | None, snapshot: ClusterSnapshot) -> FailingPod:
+    """Of the findings about one pod; of one that is gone no more is known than they tell."""
     key = findings[0].object.key
-    row = snapshot.get(PodRow, key.name, key.namespace)
     return FailingPod(
         key=key,
         node=row.node if row else "",

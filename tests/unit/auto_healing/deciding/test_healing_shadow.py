@@ -9,7 +9,6 @@ from tests.support.healing_store import a_plan
 from tests.support.rows import a_pod
 
 from auto_healing.fault import Fault, FaultLevel
-from auto_healing.placement.reasons import DAEMON
 from auto_healing.plan import Decline, Displacement, Mode, Plan
 from auto_healing.policy.settings import Promotion
 from auto_healing.shadow import Advice, Tally, autonomy, case_of, troubles
@@ -123,8 +122,14 @@ def displacing(*displaced: Displacement, declined: tuple[Decline, ...] = ()) -> 
 NO = (Decline(guard="grace", message="not yet"),)
 CASES = {
     "it would have fitted": (displacing(Displacement(pod=POD, to_node="n2")), (False, True)),
-    "it would not have fitted": (displacing(Displacement(pod=POD, reason="0/3 nodes are available")), (False, False)),
-    "what is not placed again is no misfit": (displacing(Displacement(pod=POD, reason=DAEMON)), (False, True)),
+    "it would not have fitted": (
+        displacing(Displacement(pod=POD, reason="0/3 nodes are available", fits_nowhere=True)),
+        (False, False),
+    ),
+    "what is not placed again is no misfit": (
+        displacing(Displacement(pod=POD, reason="it belongs to its node")),
+        (False, True),
+    ),
     "nothing is displaced": (displacing(), (False, True)),
     "a guard would have stopped it before it was placed": (displacing(declined=NO), (True, None)),
 }

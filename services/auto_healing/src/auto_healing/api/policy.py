@@ -1,5 +1,6 @@
 """What may be healed and how: the policy that holds, what is wrong with its file, and what it can name."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -117,7 +118,7 @@ async def show_policy(services: AnyServices) -> PolicyShown:
 async def check_policy(wanted: PolicyText) -> PolicyChecked:
     """Read a policy without putting it into force, and tell every mistake in it."""
     try:
-        parse_policy(wanted.text)
+        await asyncio.to_thread(parse_policy, wanted.text)
     except PolicyError as error:
         return PolicyChecked(valid=False, mistakes=_mistakes(error.mistakes))
     return PolicyChecked(valid=True, mistakes=[])
