@@ -65,3 +65,18 @@ def test_requests_are_named_as_rbac_names_them(
     method: str, path: str, params: dict[str, str], expected: tuple[str, str]
 ) -> None:
     assert target_of(method, path, params) == expected
+
+
+@pytest.mark.parametrize(
+    ("details", "causes"),
+    [
+        pytest.param(b'{"causes": [{"reason": "DisruptionBudget", "message": "m"}]}', ["DisruptionBudget"], id="one"),
+        pytest.param(b'{"causes": [{"field": "spec"}]}', [None], id="one without a reason"),
+        pytest.param(b'{"causes": null}', [], id="none"),
+        pytest.param(b"null", [], id="no details"),
+        pytest.param(b'"odd"', [], id="another shape"),
+    ],
+)
+def test_causes_of_a_refusal_are_kept(details: bytes, causes: list[str | None]) -> None:
+    error = errors.from_answer(429, b'{"message": "no", "details": %s}' % details, "create pods/eviction")
+    assert [cause.reason for cause in error.causes] == causes
