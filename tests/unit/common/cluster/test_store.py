@@ -24,6 +24,7 @@ from tests.support.rows import (
 )
 
 from common.cluster.rows import (
+    ANYWHERE,
     DeploymentRow,
     EventRow,
     LeaseRow,
@@ -31,14 +32,16 @@ from common.cluster.rows import (
     OwnerRef,
     PodDisruptionBudgetRow,
     PodRow,
+    PodTerm,
     ReplicaSetRow,
     Resources,
     Row,
+    Scheduling,
     Selector,
     Toleration,
 )
 from common.cluster.snapshot import Source, SourceState
-from common.cluster.store import Store
+from common.cluster.store import INDEXES, Store
 from common.contracts.objects import ObjectKey
 
 
@@ -284,6 +287,27 @@ def test_rows_are_found_by_key_or_name() -> None:
     assert store.node("node-1") is None
 
 
+def test_a_copy_stays_as_it_is_while_the_store_goes_on() -> None:
+    pod, node = a_pod(scheduling=Scheduling(anti_affinity=(_SHY,))), a_node()
+    store = a_snapshot(node, pod, a_lease(), a_deployment(), usage={node.key: a_usage()})
+    store.server_version = "v1.36.3"
+    copy = store.copy()
+    store.remove(PodRow, pod.key)
+    store.apply(replace(node, resource_version="2", conditions=(a_condition("Ready", "False"),)))
+    store.set_usage("Node", {})
+    assert (list(copy.pods_on(node.name)), list(copy.repelling("shop"))) == ([pod], [pod])
+    assert (list(copy.unready_nodes()), list(store.unready_nodes())) == ([], [node.name])
+    assert copy.requested_on(node.name).pods == 1
+    assert copy.usage_of(node.key) == a_usage()
+    assert (copy.lease(node.name), copy.server_version, copy.api) == (a_lease(), "v1.36.3", store.api)
+    assert copy.sources == store.sources
+
+
+def test_a_copy_leaves_no_index_out() -> None:
+    indexes = {name for name, value in vars(Store()).items() if hasattr(value, "adopt")}
+    assert indexes == set(INDEXES)
+
+
 # --- whatever the order of changes, the store answers as one that was given only the outcome
 
 _LABELS = ({"app": "a"}, {"app": "b"}, {"app": "a", "tier": "web"}, {})
@@ -292,6 +316,12 @@ _SELECTORS = (
     Selector(labels={}, everything=True),
     Selector(labels={"tier": "web"}),
     Selector(labels={}, expressions=(("app", "Exists", ()),)),
+)
+_SHY = PodTerm(topology_key="zone", selector=_SELECTORS[0])
+_SCHEDULING = (
+    ANYWHERE,
+    Scheduling(anti_affinity=(_SHY,)),
+    Scheduling(anti_affinity=(replace(_SHY, namespaces=("elsewhere",)),)),
 )
 
 
@@ -306,6 +336,7 @@ def _a_change(draw: st.DrawFn) -> Row | ObjectKey:
             labels=draw(st.sampled_from(_LABELS)),
             requests=Resources(cpu_millicores=draw(st.integers(0, 3)), pods=1),
             owner=OwnerRef(kind="ReplicaSet", name=draw(st.sampled_from("xy")), uid="u"),
+            scheduling=draw(st.sampled_from(_SCHEDULING)),
         )
     else:
         row = a_pdb(name, selector=draw(st.sampled_from(_SELECTORS)))
@@ -325,7 +356,7 @@ def test_incremental_equals_from_scratch(changes: list[Row | ObjectKey]) -> None
     for kind in (PodDisruptionBudgetRow, PodRow):
         for row in store.rows(kind).values():
             fresh.apply(row)
-    assert _answers(store) == _answers(fresh)
+    assert _answers(store) == _answers(fresh) == _answers(store.copy())
 
 
 def _answers(store: Store) -> dict[str, object]:
@@ -333,6 +364,7 @@ def _answers(store: Store) -> dict[str, object]:
     return {
         "on": {node: _names(store.pods_on(node)) for node in ("", "n1", "n2")},
         "of": {name: _names(store.pods_of(ObjectKey("ReplicaSet", "shop", name))) for name in "xy"},
+        "repelling": {place: _names(store.repelling(place)) for place in ("shop", "elsewhere")},
         "requested": {node: store.requested_on(node) for node in ("n1", "n2")},
         "selected": {pdb.name: _names(store.pods_selected(pdb)) for pdb in pdbs},
         "pdbs": {pod.name: _names(store.pdbs_of(pod)) for pod in pods},
