@@ -82,7 +82,7 @@ def json_text(data: Mapping[str, Any]) -> str:
 
 def storable(text: str) -> str:
     """With a replacement character for each one that PostgreSQL cannot hold."""
-    return _UNSTORABLE.sub("\ufffd", text)
+    return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
 
 
 def _encoded(data: Any) -> str:
