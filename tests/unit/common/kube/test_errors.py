@@ -80,3 +80,4 @@ def test_requests_are_named_as_rbac_names_them(
 def test_causes_of_a_refusal_are_kept(details: bytes, causes: list[str | None]) -> None:
     error = errors.from_answer(429, b'{"message": "no", "details": %s}' % details, "create pods/eviction")
     assert [cause.reason for cause in error.causes] == causes
+    assert str(error).startswith("create pods/eviction: no;")

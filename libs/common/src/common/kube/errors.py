@@ -83,6 +83,11 @@ class _Status(msgspec.Struct):
 
     message: str | None = None
     code: int | None = None
+
+
+class _Refusal(msgspec.Struct):
+    """The part of a Status that names its causes."""
+
     details: _Details | None = None
 
 
@@ -107,7 +112,7 @@ def from_frame(body: bytes, what: str) -> KubeError:
 
 def _causes_of(body: bytes) -> tuple[Cause, ...]:
     try:
-        details = msgspec.json.decode(body, type=_Status).details
+        details = msgspec.json.decode(body, type=_Refusal).details
     except msgspec.MsgspecError:
         return ()
     return (details.causes if details else None) or ()
