@@ -149,9 +149,7 @@ class _Inquiry:
         """A zone most of whose nodes are at fault takes over what was laid upon them."""
         for key, found in findings.items():
             self.verdicts.lay(found, (FaultLevel.ZONE, key))
-        lost = {
-            subject.name for (level, subject), found in self.verdicts.laid().items() if _is_lost(level, subject, found)
-        }
+        lost = {key[1].name for key, found in self.verdicts.laid().items() if _is_lost(key, found)}
         for zone, names in self.snapshot.zones().items():
             bad = lost.intersection(names)
             if zone and len(bad) >= max(self.settings.zone_nodes, self.settings.zone_ratio * len(names)):
