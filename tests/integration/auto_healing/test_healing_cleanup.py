@@ -16,6 +16,8 @@ from tests.support.healing_cleanup import (
     summary,
     tidying,
 )
+from tests.support.healing_cluster import a_workload
+from tests.support.healing_database import healing_rows
 from tests.support.waiting import eventually
 
 from auto_healing import marks
@@ -211,3 +213,73 @@ async def test_opting_in_is_needed_before_anything_is_written(
         scan = await tidy.ripen("clean-config-maps")
         assert names_of(scan.due) == ["orphan-cm"]
         assert (await tidy.carry_out()).state is RunState.VERIFYING
+
+
+async def test_a_crash_loop_is_scaled_to_zero_and_given_back(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    loops = {"restarts": 1, "min_age": "0s", "grace": "0s", "scans": 1}
+    async with tidying(devcluster_shared, namespace, healing_url, clean_crash_loops=loops) as tidy:
+        tidy.place.cluster.api.create(a_workload(namespace))
+        await tidy.place.ready("Deployment", "web", 1)
+        (pod,) = tidy.place.pods()
+        tidy.place.cluster.fault("crash-loop", target=f"{namespace}/web").on()
+
+        async def due() -> bool:
+            return bool((await tidy.look("clean-crash-loops")).due)
+
+        await eventually(due)
+        run = await tidy.carry_out()
+        assert run.state is RunState.VERIFYING
+        assert tidy.place.get("Deployment", "web")["spec"]["replicas"] == 0
+        assert await tidy.kept() == [pod["metadata"]["name"]]
+        sql = "SELECT kind, name, state, before, after FROM change"
+        assert await healing_rows(tidy.execution.database, sql) == [("Deployment", "web", "held", 1, 0)]
+        await tidy.execution.runs.ask_undo(run.id, "alice", "it is mended")
+        undone = await tidy.execution.carry_out(run)
+        assert undone.state is RunState.UNDONE
+        assert tidy.place.get("Deployment", "web")["spec"]["replicas"] == 1
+
+
+async def test_a_secret_goes_without_its_data_having_been_read(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    secrets = {"min_age": "1d", "delete_unrestorable": True}
+    async with tidying(devcluster_shared, namespace, healing_url, clean_secrets=secrets) as tidy:
+        for name, type_ in (("orphan-secret", "Opaque"), ("sh.helm.release.v1.shop.v1", "helm.sh/release.v1")):
+            secret = a_config_map(namespace, name) | {"kind": "Secret", "data": {"key": "aHVudGVyMg=="}, "type": type_}
+            tidy.place.cluster.api.create(secret)
+        tidy.clock.step(2 * DAY)
+        scan = await tidy.ripen("clean-secrets")
+        assert names_of(scan.due) == ["orphan-secret"]
+        assert (await tidy.carry_out()).state is RunState.VERIFYING
+        assert tidy.names("v1/secrets") == ["sh.helm.release.v1.shop.v1"]
+        ((manifest,),) = await healing_rows(tidy.execution.database, "SELECT content FROM manifest")
+        assert manifest["metadata"]["name"] == "orphan-secret"
+        assert "data" not in manifest
+        assert "aHVudGVyMg" not in str(manifest)
+
+
+async def test_a_failed_job_goes_with_its_pods(devcluster_shared: DevCluster, namespace: str, healing_url: str) -> None:
+    async with tidying(devcluster_shared, namespace, healing_url, clean_jobs={}) as tidy:
+        tidy.place.cluster.fault("failed-jobs", target=f"{namespace}/import").on()
+
+        async def failed() -> bool:
+            conditions = [each["status"].get("conditions") or [] for each in tidy.place.objects("batch/v1/jobs")]
+            return len(conditions) == 3 and all(
+                any(each["type"] == "Failed" and each["status"] == "True" for each in found) for found in conditions
+            )
+
+        await eventually(failed)
+        await tidy.see()
+        assert not (await tidy.look("clean-jobs")).found.candidates
+        tidy.clock.step(8 * DAY)
+        scan = await tidy.ripen("clean-jobs")
+        assert len(scan.due) == 3
+        assert (await tidy.carry_out()).state is RunState.VERIFYING
+        assert len(await tidy.kept()) == 3
+
+        async def gone() -> bool:
+            return not tidy.place.objects("batch/v1/jobs") and not tidy.place.pods()
+
+        await eventually(gone)
