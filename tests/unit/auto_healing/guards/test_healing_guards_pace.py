@@ -271,6 +271,12 @@ def runs(*ages: timedelta, target: ObjectKey | None = None, **overrides: Any) ->
         pytest.param(Case(), None, id="nothing was done yet"),
         pytest.param(Case(history=runs(29 * SECOND)), 1, id="on its workload half a minute has to pass"),
         pytest.param(Case(history=runs(30 * SECOND)), None, id="half a minute has passed"),
+        pytest.param(
+            Case(history=runs(10 * SECOND, started_at=NOON - 5 * MINUTE)), 20, id="counted from the end of the last run"
+        ),
+        pytest.param(
+            Case(history=runs(10 * SECOND, ended_at=None, state=RunState.RUNNING)), 20, id="or from its beginning"
+        ),
         pytest.param(Case(history=runs(30 * SECOND, HOUR)), 30, id="after the second the wait is a minute"),
         pytest.param(Case(history=runs(30 * SECOND, HOUR, 2 * HOUR)), 90, id="after the third two"),
         pytest.param(Case(history=runs(30 * SECOND, 5 * HOUR)), None, id="what is older than four hours is forgotten"),
@@ -322,6 +328,9 @@ REPLACEMENT = a_looping_pod("checkout-new", created_at=NOON - 9 * MINUTE)
             id="it is ready",
         ),
         pytest.param(Case(rows=[POD, REPLACEMENT], history=runs(8 * MINUTE)), "", id="it is older than the action"),
+        pytest.param(
+            Case(rows=[POD, REPLACEMENT], history=runs(9 * MINUTE)), "made since", id="it came in the same second"
+        ),
         pytest.param(Case(rows=[REPLACEMENT], history=runs(10 * MINUTE)), "", id="it is what this is about"),
         pytest.param(Case(rows=[POD, REPLACEMENT]), "", id="nothing was done to the workload"),
     ],
@@ -413,7 +422,11 @@ def test_no_attempts_at_all() -> None:
             "done 2 times",
             id="but not twice",
         ),
-        pytest.param(Case(history=runs(MINUTE), action="clean-failed-pods"), "", id="tidying up comes round"),
+        pytest.param(
+            Case(history=runs(MINUTE, action="clean-failed-pods"), action="clean-failed-pods"),
+            "",
+            id="tidying up comes round",
+        ),
     ],
 )
 def test_loop(case: Case, refusal: str) -> None:

@@ -329,6 +329,7 @@ def test_a_pod_is_left_alone_when_the_node_to_blame_has_recovered() -> None:
             "has restarted 4 times; it is given 5",
             id="4 restarts",
         ),
+        pytest.param(Case(target=a_looping_pod(statuses=(a_status(restarts=5),))), "", id="five restarts"),
         pytest.param(
             Case(rows=[], target=a_ref(a_looping_pod("gone")), findings=(a_finding(a_looping_pod("gone")),)),
             "has restarted 0 times",

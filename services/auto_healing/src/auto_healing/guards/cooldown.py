@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import ClassVar
 
 from auto_healing.facts import Facts
-from auto_healing.guards.steps import counted, is_same_remedy, owner_of, row_of, tidies
+from auto_healing.guards.steps import counted, is_same_remedy, owner_of, tidies
 from auto_healing.history import PastRun
 from auto_healing.plan import Decline, Harm, Step
-from common.cluster.rows import NodeRow
 from common.contracts import ObjectKey
 
 _AGAIN = timedelta(seconds=30)
@@ -54,7 +53,7 @@ class Cooldown:
 
     def _replacement(self, step: Step, owner: ObjectKey, runs: list[PastRun], facts: Facts) -> Decline | None:
         """The pod that came for the last one is to be ready first; unless it is what this is about."""
-        if not runs or isinstance(row_of(step, facts), NodeRow) or step.target.kind != "Pod":
+        if not runs or step.target.kind != "Pod":
             return None
         since = max(run.started_at for run in runs)
         for pod in facts.snapshot.pods_of(owner):
