@@ -12,6 +12,7 @@ from bench import (
     read_api,
     scan,
     watch_ratio,
+    whatif,
 )
 from bench.figure import Benchmark
 
@@ -25,6 +26,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     detection_ratio.BENCHMARK,
     read_api.BENCHMARK,
     failover.BENCHMARK,
+    whatif.BENCHMARK,
     audit_verify.BENCHMARK,
     cleanup_rate.BENCHMARK,
 )

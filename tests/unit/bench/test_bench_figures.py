@@ -21,6 +21,8 @@ IDS = {
     "monitor.read_api",
     "monitor.cpu_per_event_growth",
     "monitor.failover",
+    "healing.whatif_drain",
+    "healing.whatif_zone",
     "healing.audit_verify",
 }
 
