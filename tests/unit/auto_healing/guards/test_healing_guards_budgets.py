@@ -31,7 +31,7 @@ from tests.support.rows import (
 )
 
 from auto_healing.guards.capacity import Capacity
-from auto_healing.guards.disruption_budget import DisruptionBudget
+from auto_healing.guards.disruption_budget import DisruptionBudget, share_of
 from auto_healing.guards.quorum import Quorum
 from auto_healing.guards.unhealthy_ratio import UnhealthyRatio
 from auto_healing.plan import Harm, Mode
@@ -373,7 +373,7 @@ def test_no_more_nodes_are_taken_away_than_the_budget_has(size: int, ratio: floa
         )
         if DisruptionBudget().check(*case.build()) is None:
             taken.append(an_active_run(node))
-    assert len(taken) + min(cordoned, size) <= max(1, int(ratio * size), min(cordoned, size))
+    assert len(taken) + min(cordoned, size) <= max(share_of(ratio, size), min(cordoned, size))
 
 
 # --- quorum
@@ -522,6 +522,13 @@ ALONE = {"displaces": (moves(READY, outage=True),)}
 )
 def test_capacity(case: Case, refusal: str) -> None:
     assert_says(Capacity().check(*case.build()), refusal)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "of", "share"), [(0.2, 4, 1), (0.2, 10, 2), (0.29, 100, 29), (0.07, 100, 7), (1.0, 3, 3), (0.0, 50, 0)]
+)
+def test_a_share_is_rounded_down_to_at_least_one(ratio: float, of: int, share: int) -> None:
+    assert share_of(ratio, of) == share
 
 
 def test_settings_of_a_share_are_shares() -> None:

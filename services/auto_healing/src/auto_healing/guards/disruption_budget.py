@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from auto_healing.facts import Facts
-from auto_healing.guards.census import Census
+from auto_healing.guards.census import Census, Member
 from auto_healing.guards.steps import (
     EVICTING,
     PACED_BY_CONTROLLER,
@@ -55,47 +55,55 @@ def _spent(message: str, facts: Facts, **numbers: Scalar) -> Decline:
 
 def share_of(ratio: float, of: int) -> int:
     """Rounded down, and at least one unless the ratio is 0: small pools are repaired too."""
-    return max(1, int(ratio * of)) if ratio else 0
+    return max(1, int(ratio * of + 1e-9)) if ratio else 0
 
 
 def _nodes(node: NodeRow, facts: Facts) -> Iterator[Decline]:
     settings, census = facts.settings.disruption_budget, census_of(facts)
     member = census.members[node.name]
     worked_on = worked_on_nodes(facts, census, besides=node.name)
-    in_zone = sorted(name for name in worked_on if census.members[name].zone == member.zone)
-    if len(in_zone) >= settings.nodes_per_zone:
-        yield _spent(
-            f"{counted(len(in_zone), 'node')} of zone {member.zone or '(none)'} being worked on{_named(in_zone)}, "
-            f"and at most {settings.nodes_per_zone} may be at once",
-            facts,
-            zone=member.zone,
-            used=len(in_zone),
-            budget=settings.nodes_per_zone,
-        )
+    yield from _zone(member.zone, worked_on, census, facts)
     in_pool = {name for name in worked_on if census.members[name].pool == member.pool}
-    for what, size, ratio, names, out in (
-        (
-            f"pool {member.pool or '(none)'}",
-            census.in_pool[member.pool],
-            settings.pool_ratio,
-            in_pool,
-            census.disrupted_in_pool[member.pool],
-        ),
-        ("the cluster", census.nodes, settings.cluster_ratio, worked_on, census.disrupted),
-    ):
-        used = len(names)
-        if not member.disrupted:  # it would be one more that is out of service
-            used = out + sum(1 for name in names if not census.members[name].disrupted)
-        budget = share_of(ratio, size)
-        if used >= budget:
-            yield _spent(
-                f"{used} of {size} nodes of {what} are out of service, and at most {budget} may be at once",
-                facts,
-                of=what,
-                used=used,
-                budget=budget,
-                nodes=size,
-            )
+    out_of_pool = _out(member, in_pool, census.disrupted_in_pool[member.pool], census)
+    pool = f"pool {member.pool or '(none)'}"
+    yield from _share(pool, out_of_pool, census.in_pool[member.pool], settings.pool_ratio, facts)
+    out = _out(member, worked_on, census.disrupted, census)
+    yield from _share("the cluster", out, census.nodes, settings.cluster_ratio, facts)
+
+
+def _zone(zone: str, worked_on: set[str], census: Census, facts: Facts) -> Iterator[Decline]:
+    budget = facts.settings.disruption_budget.nodes_per_zone
+    names = sorted(name for name in worked_on if census.members[name].zone == zone)
+    if len(names) >= budget:
+        yield _spent(
+            f"{counted(len(names), 'node')} of zone {zone or '(none)'} being worked on{_named(names)}, and at most "
+            f"{budget} may be at once",
+            facts,
+            zone=zone,
+            used=len(names),
+            budget=budget,
+        )
+
+
+def _out(member: Member, worked_on: set[str], disrupted: int, census: Census) -> int:
+    """How many nodes count against a budget. One that is out of service already takes nothing more away: for it only
+    those count that are worked on, else nodes that are down would keep each other from being repaired."""
+    if member.disrupted:
+        return len(worked_on)
+    return disrupted + sum(1 for name in worked_on if not census.members[name].disrupted)
+
+
+def _share(what: str, out: int, nodes: int, ratio: float, facts: Facts) -> Iterator[Decline]:
+    budget = share_of(ratio, nodes)
+    if out >= budget:
+        yield _spent(
+            f"{out} of {nodes} nodes of {what} are out of service, and at most {budget} may be at once",
+            facts,
+            of=what,
+            used=out,
+            budget=budget,
+            nodes=nodes,
+        )
 
 
 def worked_on_nodes(facts: Facts, census: Census, *, besides: str) -> set[str]:
