@@ -26,6 +26,8 @@ _PASSING = (Unavailable, Throttled, Conflict, *DATABASE_AWAY)
 BACKOFF = Backoff(first_seconds=0.1, longest_seconds=10.0)
 # An action that keeps its deadline says better than we can what it was waiting for.
 _GRACE = timedelta(seconds=5)
+# In the numbers of what was broken off: nobody knows how far it got, so that it may have to be taken back.
+HOW_FAR = {"how_far": "unknown"}
 _random = Random()  # noqa: S311 - it spreads retries and guards no secret
 
 
@@ -53,8 +55,9 @@ async def attempt(act: Callable[[], Awaitable[Outcome]], *, clock: Clock, deadli
             return Outcome(result=Result.FAILED, message=str(error), numbers={"status": error.status})
         except Exception as error:
             logger.exception("an action has a defect")
-            return Outcome(result=Result.FAILED, message=f"the action has a defect: {type(error).__name__}: {error}")
-    return Outcome(result=Result.FAILED, message=f"not done before its deadline: {trouble}")
+            message = f"the action has a defect: {type(error).__name__}: {error}"
+            return Outcome(result=Result.FAILED, message=message)
+    return Outcome(result=Result.FAILED, message=f"not done before its deadline: {trouble}", numbers=HOW_FAR)
 
 
 async def until_stored(write: Callable[[], Awaitable[T]], *, leads: Callable[[], bool]) -> T:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auto_healing.actions.action import Action, Result
+from auto_healing.execute.attempts import HOW_FAR
 from auto_healing.plan import Step
 from auto_healing.run import Run, StepState
 from auto_healing.storage.run_rows import StoredStep
@@ -39,7 +40,7 @@ class Carried:
 
 def _left_something(step: StoredStep) -> bool:
     if step.state is StepState.FAILED:
-        return step.outcome is None or bool(step.outcome.inverse)
+        return step.outcome is None or bool(step.outcome.inverse) or HOW_FAR.items() <= step.outcome.numbers.items()
     if step.state is StepState.DONE:
         return step.outcome is None or step.outcome.result is Result.DONE or bool(step.outcome.inverse)
     return step.state in (StepState.STARTED, StepState.UNDO_FAILED)

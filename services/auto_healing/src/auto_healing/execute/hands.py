@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from auto_healing.actions.action import Action, Doing, Outcome, Result, Store
-from auto_healing.execute.attempts import attempt
+from auto_healing.execute.attempts import HOW_FAR, attempt
 from auto_healing.execute.carried import Carried
 from auto_healing.kube.cluster import Cluster, NotActing
 from auto_healing.plan import Step
@@ -19,8 +19,10 @@ from common.clock import Clock
 from common.cluster.snapshot import ClusterSnapshot
 from common.kube.errors import KubeError
 
-INTERRUPTED = Outcome(result=Result.FAILED, message="it was interrupted, and nobody knows how far it got")
-_STOPPED = Outcome(result=Result.FAILED, message="it was stopped, because somebody wants it undone")
+INTERRUPTED = Outcome(
+    result=Result.FAILED, message="it was interrupted, and nobody knows how far it got", numbers=HOW_FAR
+)
+_STOPPED = Outcome(result=Result.FAILED, message="it was stopped, because somebody wants it undone", numbers=HOW_FAR)
 _UNDO_TIMEOUT = timedelta(minutes=5)
 
 
