@@ -10,9 +10,7 @@ CORDON_UNTIL = f"{PREFIX}/cordon-until"  # RFC 3339
 CORDONED_FOR = f"{PREFIX}/cordoned-for"  # conditions that were bad when it was cordoned, such as "Ready,DiskPressure"
 FENCED = f"{PREFIX}/fenced"  # annotation of a node, by an operator who made sure that it runs nothing: who and why
 RESTARTED_AT = f"{PREFIX}/restarted-at"  # annotation of a pod template
-ROLLED_BACK_FROM = (
-    f"{PREFIX}/rolled-back-from"  # annotation of a workload: ReplicaSet or ControllerRevision it left
-)
+ROLLED_BACK_FROM = f"{PREFIX}/rolled-back-from"  # annotation of a workload: ReplicaSet or ControllerRevision it left
 UNUSED_SINCE = f"{PREFIX}/unused-since"  # annotation of what cleanup has marked
 DRAIN_ORDER = f"{PREFIX}/drain-order"  # label of a pod: a number; lower ones leave a node first, default 0
 DRAIN_WAIT = f"{PREFIX}/drain"  # label of a pod: "wait" to let it end by itself, "skip" to leave it
