@@ -117,7 +117,9 @@ class Decider:
         what was tried least, so that one hopeless case does not starve the others, then the oldest."""
         index, choice = chosen
         finding = choice.finding
-        tried = len(self._world.history.of_target(choice.fault.subject))
+        row = self._world.snapshot.find(choice.fault.subject)
+        owner = self._world.snapshot.top_owner(row) if row else choice.fault.subject
+        tried = len(self._world.history.of_owner(owner))
         return (choice.mode is Mode.OBSERVE, -finding.severity.rank, tried, finding.since.timestamp(), index)
 
     def _climb(self, choice: Choice, rung: int) -> Plan:

@@ -268,18 +268,27 @@ def test_places_are_looked_for_only_so_often_at_once() -> None:
 
 
 def test_one_hopeless_case_does_not_starve_the_others() -> None:
-    """Though it is the oldest, and its cool-down is over."""
+    """Though it is the oldest, and nothing else stops it: what was tried before comes after what was not."""
     rows = [*a_workload("hopeless", N, failing=["n1"]), *a_workload("other", N, failing=["n2"])]
-    hopeless = next(row for row in rows if row.kind == "Pod" and row.name.startswith("hopeless") and not row.ready)
     tried = a_past_run(
-        hopeless.key, owner=rows[0].key, node="n3", code="other", started_at=NOON - timedelta(hours=3), ended_at=NOON
+        ObjectKey("Pod", "shop", "the pod before"),
+        owner=rows[0].key,
+        node="n3",
+        started_at=NOON - timedelta(hours=3),
+        ended_at=NOON - timedelta(hours=2),
     )
     findings = [
         replace(each, since=each.since - timedelta(hours="hopeless" in each.object.name)) for each in crash_loops(rows)
     ]
     policy = "mode: auto\nguards: {rate_limit: {pods_per_minute: 1}}"
-    plans = decided(a_world(*rows, policy=policy, history=[tried]), findings)
-    assert [plan.target.name.split("-")[0] for plan in plans if plan.allowed] == ["other"]
+
+    def first(*history: PastRun) -> tuple[list[str], list[str]]:
+        plans = decided(a_world(*rows, policy=policy, history=history), findings)
+        allowed = [plan.fault.subject.name.split("-")[0] for plan in plans if plan.allowed]
+        return allowed, [decline.guard for plan in plans for decline in plan.declined]
+
+    assert first() == (["hopeless"], ["rate-limit"])
+    assert first(tried) == (["other"], ["rate-limit"])
 
 
 def test_the_pods_of_a_silent_node_are_made_anew_elsewhere() -> None:

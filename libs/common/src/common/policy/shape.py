@@ -75,9 +75,11 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _without_noise(schema: Any) -> Any:
-    """Titles repeat the names, and a default of null only says that nothing is changed."""
+    """Titles repeat the names, a default of null only says that nothing is changed, and texts were broken for code."""
     if isinstance(schema, list):
         return [_without_noise(item) for item in schema]
+    if isinstance(schema, str):
+        return " ".join(schema.split()) if "\n" in schema else schema
     if not isinstance(schema, dict):
         return schema
     return {
