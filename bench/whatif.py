@@ -149,8 +149,8 @@ def _figure(id: str, what: str, target: float, asked: list[Asked], size: Size) -
         conditions=(
             f"{size.nodes:,} nodes, {size.pods:,} pods, read from a real API server; POST /api/v1/plans in process, "
             f"from the question to the last byte of JSON: {totals['pods']:,} pods of {totals['nodes']:,} nodes, "
-            f"of which {totals['placed']:,} find a place and {totals['fit_nowhere']:,} fit nowhere; the event loop was late by "
-            f"{percentile(lags, 99):.0f} ms at p99, {max(lags):.0f} ms at worst"
+            f"of which {totals['placed']:,} find a place and {totals['fit_nowhere']:,} fit nowhere; the event loop was "
+            f"late by {percentile(lags, 99):.0f} ms at p99, {max(lags):.0f} ms at worst"
         ),
     )
 

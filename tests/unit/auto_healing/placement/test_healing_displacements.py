@@ -42,6 +42,13 @@ def test_capacity_is_subtracted_from_call_to_call_and_a_copy_goes_its_own_way() 
     assert copied.displace([second])[0].to_node == "new"
 
 
+def test_a_pod_that_is_named_twice_goes_once() -> None:
+    snapshot = a_snapshot(node("old"), node("new"), a_pdb(disruptions_allowed=1), pod("p"))
+    (each,) = snapshot.pods_on("old")
+    (only,) = Placements(snapshot, NOON).displace([each, each], without_nodes=GONE)
+    assert (only.to_node, only.blocked_by, only.outage) == ("new", (), True)
+
+
 def test_a_pod_that_is_only_evicted_may_come_back_to_where_it_was() -> None:
     snapshot = a_snapshot(node("old", allocatable=room(cpu=100)), pod("p"))
     (only,) = displaced(snapshot, without=frozenset())

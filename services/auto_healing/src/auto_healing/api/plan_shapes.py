@@ -62,7 +62,11 @@ class Outage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanShown:
-    """A plan that nobody carries out. It rests on the cluster `at` that instant, and on no pending pod or new node."""
+    """A plan that nobody carries out, for the cluster as it is `at` that instant.
+
+    It counts on no new node and no preemption, and leaves out of account what is pending already and extended
+    resources such as GPUs.
+    """
 
     at: datetime
     allowed: Annotated[bool, Field(description="Whether no guard and no precondition would stop any part now")]

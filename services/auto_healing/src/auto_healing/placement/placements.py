@@ -50,9 +50,9 @@ class Placements:
         node or deleted, ask no disruption budget. A pod that was displaced already is displaced once.
         """
         self._scheduler.take_away(without_nodes)
-        leaving = [pod for pod in pods if not self._scheduler.moves.is_gone(pod)]
-        drafts = {pod.uid: self._leave(pod, now or self._now, evicted=evicted) for pod in leaving}
-        for pod in _queue([pod for pod in leaving if not drafts[pod.uid].reason]):
+        leaving = {pod.uid: pod for pod in pods if not self._scheduler.moves.is_gone(pod)}
+        drafts = {uid: self._leave(pod, now or self._now, evicted=evicted) for uid, pod in leaving.items()}
+        for pod in _queue([pod for uid, pod in leaving.items() if not drafts[uid].reason]):
             node, reason = self._scheduler.place(pod)
             drafts[pod.uid] = replace(drafts[pod.uid], to_node=node, reason=reason, fits_nowhere=not node)
             if node:
