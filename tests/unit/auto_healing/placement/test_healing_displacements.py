@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.support.clock import NOON
-from tests.support.healing_placement import GONE, HOST, amount, displaced, node, pod, room, taint, term
+from tests.support.healing_placement import GONE, HOST, amount, displaced, node, pod, room, spread, taint, term
 from tests.support.rows import (
     a_daemon_set,
     a_deployment,
@@ -225,6 +225,16 @@ def test_replacements_that_are_ready_spare_a_workload_the_outage() -> None:
     patient.settle()
     assert [each.outage for each in hasty.displace(snapshot.pods_on("other"))] == [True]
     assert [each.outage for each in patient.displace(snapshot.pods_on("other"))] == [False]
+
+
+def test_a_place_that_counts_no_more_makes_a_spread_easier() -> None:
+    """The emptiest zone has no room; when its node is taken away, too, it is no longer the measure."""
+    even = Scheduling(spread=(spread(heeds_taints=True),))
+    waiting = [pod(name, "", phase="Pending", scheduling=even) for name in ("p", "q")]
+    rows = [node("b", zone="zone-b"), node("c", zone="zone-c", allocatable=room(cpu=0)), pod("there", "b"), *waiting]
+    placements = Placements(a_snapshot(*rows), NOON)
+    assert placements.displace(waiting[:1])[0].fits_nowhere
+    assert placements.displace(waiting[1:], without_nodes=frozenset({"c"}))[0].to_node == "b"
 
 
 def test_more_nodes_than_one_search_looks_at() -> None:

@@ -80,6 +80,7 @@ class Scheduler:
             self._away.update(nodes)
             self._places.forget()
             self._relations.clear()
+            self._unfit.clear()  # where an empty place counts no more, a spread is easier to keep
 
     def is_away(self, node: str) -> bool:
         return node in self._away
