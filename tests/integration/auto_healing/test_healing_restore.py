@@ -47,7 +47,7 @@ async def kept_and_removed(place: Place, database: Database, ref: ObjectRef) -> 
     assert found is not None
     (run,) = await store_runs(database, a_stored_run(plan=a_plan(ref.name)))
     manifest_id = await Manifests(database).save(found, run_id=run, at=NOON, epoch=None)
-    await place.live.delete(ref, grace_seconds=0)
+    await place.live.delete(ref)
 
     async def gone() -> bool:
         return await place.live.read(ref) is None
@@ -106,6 +106,8 @@ async def test_an_object_is_restored_once_and_both_answers_are_recorded(
     assert found["metadata"]["annotations"][marks.RESTORED_FROM] == str(manifest.summary.id)
     assert (found["metadata"]["uid"], "ownerReferences" in found["metadata"]) == (body["object"]["uid"], False)
     assert await events(healing_database) == ["restore-started", "restored", "restore-refused"]
+    (told,) = await place.live.list("Event", place.namespace, fields=f"involvedObject.uid={body['object']['uid']}")
+    assert (told["reason"], told["message"].startswith("operate restored ConfigMap")) == ("Restored", True)
 
 
 async def test_who_may_only_read_restores_nothing(place: Place, healing_database: Database) -> None:

@@ -85,6 +85,7 @@ async def restore(manifest: Manifest, cluster: Cluster, database: Database, *, b
     async with database.begin() as connection:
         await mark_restored(connection, manifest.summary.id, by=by, at=at)
         await append(connection, [done])
+    await cluster.event(restored.object, reason="Restored", message=message)
     return restored
 
 
