@@ -1,14 +1,17 @@
 """Nodes of a test's own in a real cluster, so that tests which drain or break nodes do not meet."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.support.healing_cluster import Json, Place, a_place, a_workload, ref_of
 from tests.support.waiting import eventually
 
+from auto_healing.kube.cluster import EvictionBlocked
+from common.clock import SystemClock
 from common.contracts import ObjectRef
 from devcluster import DevCluster, Settings
 from devcluster.api import STRATEGIC_PATCH, collection
@@ -148,3 +151,55 @@ async def a_ground(cluster: DevCluster) -> AsyncIterator[Ground]:
 async def ground(nodes_cluster: DevCluster) -> AsyncIterator[Ground]:
     async with a_ground(nodes_cluster) as ground:
         yield ground
+
+
+class Crashed(BaseException):
+    """The process dies here."""
+
+
+class Watching:
+    """The live cluster, with its evictions noted. It may die at one of them, before or after it took place."""
+
+    def __init__(
+        self,
+        place: Place,
+        *,
+        die_at: int = 0,
+        after: bool = False,
+        when_blocked: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._live = place.live
+        self._when_blocked = when_blocked
+        self._die_at = die_at
+        self._after = after
+        self.evicted: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._live, name)
+
+    async def evict(self, pod: ObjectRef, *, grace_seconds: int | None = None) -> bool:
+        number = len(self.evicted) + 1
+        if number == self._die_at and not self._after:
+            raise Crashed
+        try:
+            evicted = await self._live.evict(pod, grace_seconds=grace_seconds)
+        except EvictionBlocked:
+            self._when_blocked()
+            raise
+        self.evicted.append(pod.name)
+        if number == self._die_at:
+            raise Crashed
+        return evicted
+
+
+class LateClock(SystemClock):
+    """The real time, until it jumps past every deadline."""
+
+    def __init__(self) -> None:
+        self._late = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self._late
+
+    def be_late(self) -> None:
+        self._late = timedelta(hours=1)

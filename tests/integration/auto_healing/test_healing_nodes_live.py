@@ -2,79 +2,23 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from tests.support.healing_cluster import Place, a_budget, ref_of
-from tests.support.healing_nodes import Ground, ground, nodes_cluster
+from tests.support.healing_nodes import Crashed, Ground, LateClock, Watching, ground, nodes_cluster
 from tests.support.waiting import eventually
 
 from auto_healing.actions.action import Action, Doing, Outcome, Result
 from auto_healing.actions.nodes import NODE_ACTIONS
-from auto_healing.kube.cluster import EvictionBlocked
 from auto_healing.marks import AVOID_TAINT, CORDON_REASON, CORDON_UNTIL, CORDONED_BY, CORDONED_FOR, DRAIN_ORDER, FENCED
-from common.clock import SystemClock
 from common.contracts import ObjectRef
 
 __all__ = ["ground", "nodes_cluster"]
 pytestmark = pytest.mark.cluster
 
 CORDON, UNCORDON, DRAIN, MOVE, RESCHEDULE = NODE_ACTIONS
-
-
-class Crashed(BaseException):
-    """The process dies here."""
-
-
-class Watching:
-    """The live cluster, with its evictions noted. It may die at one of them, before or after it took place."""
-
-    def __init__(
-        self,
-        place: Place,
-        *,
-        die_at: int = 0,
-        after: bool = False,
-        when_blocked: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._live = place.live
-        self._when_blocked = when_blocked
-        self._die_at = die_at
-        self._after = after
-        self.evicted: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._live, name)
-
-    async def evict(self, pod: ObjectRef, *, grace_seconds: int | None = None) -> bool:
-        number = len(self.evicted) + 1
-        if number == self._die_at and not self._after:
-            raise Crashed
-        try:
-            evicted = await self._live.evict(pod, grace_seconds=grace_seconds)
-        except EvictionBlocked:
-            self._when_blocked()
-            raise
-        self.evicted.append(pod.name)
-        if number == self._die_at:
-            raise Crashed
-        return evicted
-
-
-class LateClock(SystemClock):
-    """The real time, until it jumps past every deadline."""
-
-    def __init__(self) -> None:
-        self._late = timedelta()
-
-    def now(self) -> datetime:
-        return super().now() + self._late
-
-    def be_late(self) -> None:
-        self._late = timedelta(hours=1)
 
 
 async def doing(place: Place, action: Action, target: ObjectRef, **how: Any) -> Doing:
