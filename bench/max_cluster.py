@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.service import Service, running
+from demo.service import HEALTH_MONITOR, Program, Service, running
 
 from bench.clusters import environment, filled_cluster
 from bench.figure import Benchmark, Figure, percentile
@@ -78,13 +78,17 @@ async def _round(cluster: DevCluster, size: Size) -> Round:
         return Round(wall, cpu, peak, resident_mib(service.pid))
 
 
+def _probed(file: Path) -> Program:
+    return Program(HEALTH_MONITOR.name, ("-m", "bench.probed", str(file)), HEALTH_MONITOR.prefix)
+
+
 async def _probed_round(cluster: DevCluster, size: Size) -> tuple[list[float], list[float]]:
     """The lags of the event loop in milliseconds: during the sync, and during scrapes."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         file = Path(folder) / "lags"
         scrapes: list[tuple[float, float]] = []
         started = time.monotonic()
-        async with running(environment(cluster), ("-m", "bench.probed", str(file))) as service:
+        async with running(environment(cluster), _probed(file)) as service:
             await _synced(service, size)
             synced = time.monotonic()
             await asyncio.sleep(size.steady_seconds / 4)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from demo.healing import LedgerTail, healing
 from demo.screen import Screen
 from demo.service import Service, ServiceFailed, running
 from demo.story import CHAPTERS, DARK_NODE, Chapter
@@ -63,7 +64,10 @@ async def main(screen: Screen) -> int:
         async with running(environment) as service:  # it starts while its cluster does
             await asyncio.shield(starting)
             screen.step(f"control plane is ready: {NODES} nodes in 3 zones")
-            return await _watch(screen, cluster, service)
+            await _first_score(screen, cluster, service)
+            async with healing(service, environment) as healer:
+                screen.step(f"auto_healing decides and acts: {healer.url}/api/v1/runs, with the token {healer.token}")
+                return await _watch(screen, cluster, service, healer)
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +85,7 @@ async def _cluster() -> AsyncIterator[tuple[DevCluster, asyncio.Task[DevCluster]
         await asyncio.to_thread(cluster.down)
 
 
-async def _watch(screen: Screen, cluster: DevCluster, service: Service) -> int:
+async def _first_score(screen: Screen, cluster: DevCluster, service: Service) -> None:
     first = await service.until("/api/v1/cluster", lambda body: "score" in body)
     screen.score(first, f"{first['objects']['nodes']} nodes: the first score")
     screen.step(f"ask it yourself: curl -H 'Authorization: Bearer {service.token}' {service.url}/api/v1/cluster")
@@ -89,19 +93,24 @@ async def _watch(screen: Screen, cluster: DevCluster, service: Service) -> int:
     await asyncio.to_thread(deploy, cluster.api, pods=PODS, nodes=NODES)
     steady = await service.until("/api/v1/cluster", lambda body: body["objects"]["pods"] >= PODS * 0.95)
     screen.score(steady, f"{steady['objects']['nodes']} nodes, {steady['objects']['pods']} pods")
-    told = Told(screen)
-    listening = asyncio.create_task(told.listen(service))
+
+
+async def _watch(screen: Screen, cluster: DevCluster, service: Service, healer: Service) -> int:
+    told, ledger = Told(screen), LedgerTail(screen, healer)
+    following = [asyncio.create_task(told.listen(service)), asyncio.create_task(ledger.follow())]
     try:
         missed = await _story(screen, cluster, told)
+        missed += await _answers(screen, ledger)
         await _heal(screen, cluster, service)
         if missed:
             screen.step(f"NOT told in time: {', '.join(missed)}")
             return 1
         if sys.stdin.isatty():
             screen.step("the cluster and the service stay up until Ctrl-C")
-            await listening
+            await asyncio.gather(*following)
     finally:
-        listening.cancel()
+        for task in following:
+            task.cancel()
     return 0
 
 
@@ -119,6 +128,16 @@ async def _story(screen: Screen, cluster: DevCluster, told: Told) -> list[str]:
     if not await told.wait_for(DARK_NODE):
         missed.append(DARK_NODE.fault)
     return missed
+
+
+async def _answers(screen: Screen, ledger: LedgerTail) -> list[str]:
+    """Waits for what healing has to say of each fault; those of which it said nothing of the kind."""
+    screen.chapter("What healing makes of it: tried, proved, or refused with a reason")
+    return [
+        f"healing of {chapter.fault}"
+        for chapter in (*CHAPTERS, DARK_NODE)
+        if chapter.answers and not await ledger.has_any(chapter.answers, chapter.answer_seconds)
+    ]
 
 
 async def _inject(screen: Screen, cluster: DevCluster, chapter: Chapter) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+LEDGER_STYLES = {"healed": "bold green", "declined": "yellow", "failed": "bold red", "undone": "bold red"}
 WORDS = {"opened": "OPENED", "changed": "CHANGED", "resolved": "RESOLVED"}
 
 PICTURE_COLUMNS = 150
@@ -58,6 +59,16 @@ class Screen:
         line.append(finding["message"] if not data["storm"] else f"{data['count']} of them; {finding['message']}")
         if data.get("cluster_score") is not None:
             line.append(f"  [cluster {data['cluster_score']:.1f}]", style=_grade(data["cluster_score"]))
+        self._print(line, indent="  ")
+
+    def ledger(self, entry: Event) -> None:
+        """What healing decided or did, and why."""
+        line = Text(f"{entry['event'].upper():14} ", style=LEDGER_STYLES.get(entry["event"], "blue"))
+        line.append(f"{entry['action'] or '-':22} ")
+        place = "/".join(part for part in (entry["namespace"], entry["name"]) if part)
+        line.append(f"{entry['kind']} {place}: ", style="bold")
+        line.append(f"[{entry['guard']}] " if entry["guard"] else "", style="dim")
+        line.append(entry["message"] or entry["outcome"])
         self._print(line, indent="  ")
 
     def save_picture(self, file: Path) -> None:

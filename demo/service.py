@@ -1,4 +1,4 @@
-"""Runs health_monitor as a user would, as a process of its own, and talks to it over HTTP."""
+"""Runs a service as a user would, as a process of its own, and talks to it over HTTP."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,27 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-SERVE = ("-m", "health_monitor", "serve")
 START_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run, and the prefix of its settings."""
+
+    name: str
+    arguments: tuple[str, ...]
+    prefix: str
+
+
+HEALTH_MONITOR = Program("health_monitor", ("-m", "health_monitor", "serve"), "HEALTH_MONITOR_")
+AUTO_HEALING = Program("auto_healing", ("-m", "auto_healing", "serve"), "AUTO_HEALING_")
 
 
 class ServiceFailed(Exception):
@@ -23,15 +36,21 @@ class ServiceFailed(Exception):
 
 
 class Service:
-    """The running health_monitor."""
+    """The running service."""
 
-    def __init__(self, url: str, token: str, log: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, url: str, token: str, log: Path, process: asyncio.subprocess.Process) -> None:
+        self.name = name
         self.url = url
         self.token = token
         self.pid = process.pid
         self._log = log
         self._process = process
         self._http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+    @property
+    def database_folder(self) -> Path:
+        """Of its embedded PostgreSQL, which other services may share."""
+        return self._log.parent / "postgres"
 
     @property
     def ended(self) -> bool:
@@ -50,6 +69,11 @@ class Service:
         answer.raise_for_status()
         return answer.text
 
+    async def post(self, path: str, body: object) -> Any:
+        answer = await self._http.post(path, json=body)
+        answer.raise_for_status()
+        return answer.json()
+
     async def until(
         self, path: str, condition: Callable[[Any], bool], seconds: float = START_SECONDS, *, every: float = 0.1
     ) -> Any:
@@ -57,13 +81,13 @@ class Service:
         deadline = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < deadline:
             if self.ended:
-                raise ServiceFailed(f"health_monitor ended with {self._process.returncode}:\n{self._tail()}")
+                raise ServiceFailed(f"{self.name} ended with {self._process.returncode}:\n{self._tail()}")
             with contextlib.suppress(httpx.HTTPError):
                 body = await self.get(path)
                 if condition(body):
                     return body
             await asyncio.sleep(every)
-        raise ServiceFailed(f"health_monitor did not get ready within {seconds:.0f} s:\n{self._tail()}")
+        raise ServiceFailed(f"{self.name} did not get ready within {seconds:.0f} s:\n{self._tail()}")
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Every health event from the first on; reconnects and reads on after the last one it has."""
@@ -88,31 +112,34 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def running(environment: Mapping[str, str], program: Sequence[str] = SERVE) -> AsyncIterator[Service]:
-    """Starts the service with settings of its own on a free port; ends it, and removes its files, with the block."""
-    with tempfile.TemporaryDirectory(prefix="health-monitor-") as folder:
+async def running(
+    environment: Mapping[str, str], program: Program = HEALTH_MONITOR, *, port: int | None = None
+) -> AsyncIterator[Service]:
+    """Starts the service with settings of its own, on a free port unless one is given; ends it, and removes its files,
+    with the block."""
+    with tempfile.TemporaryDirectory(prefix=f"{program.name}-") as folder:
         Path(folder).chmod(0o711)  # PostgreSQL runs as another user where this one is root
-        port, token, log = _free_port(), os.urandom(16).hex(), Path(folder) / "log"
+        port, token, log = port or free_port(), os.urandom(16).hex(), Path(folder) / "log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *program),
-                env={**os.environ, **_settings(port, token, folder), **environment},
+                *(sys.executable, *program.arguments),
+                env={**os.environ, **_settings(program.prefix, port, token, folder), **environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for us to hand on, once
             )
         try:
-            yield Service(f"http://127.0.0.1:{port}", token, log, process)
+            yield Service(program.name, f"http://127.0.0.1:{port}", token, log, process)
         finally:
             await _end(process)
 
 
-def _settings(port: int, token: str, folder: str) -> dict[str, str]:
+def _settings(prefix: str, port: int, token: str, folder: str) -> dict[str, str]:
     return {
-        "HEALTH_MONITOR_WEB__PORT": str(port),
-        "HEALTH_MONITOR_WEB__TOKENS": f"local:admin:{hashlib.sha256(token.encode()).hexdigest()}",
-        "HEALTH_MONITOR_DATABASE__FOLDER": f"{folder}/postgres",
+        f"{prefix}WEB__PORT": str(port),
+        f"{prefix}WEB__TOKENS": f"local:admin:{hashlib.sha256(token.encode()).hexdigest()}",
+        f"{prefix}DATABASE__FOLDER": f"{folder}/postgres",
     }
 
 
@@ -126,7 +153,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])

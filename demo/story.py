@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """A fault, and the codes of which at least one has to be told about it before the story goes on."""
+    """A fault, the codes of which at least one has to be told about it, and what healing has to say of it."""
 
     title: str
     fault: str
     target: str
     codes: frozenset[str]
     wait_seconds: float = 45.0
+    answers: frozenset[tuple[str, str]] = frozenset()  # event and action in the ledger; one of them has to come
+    answer_seconds: float = 60.0
 
 
 # The dark node comes first and is waited for last: a silent node counts as Ready for Kubernetes' 40 s.
@@ -21,6 +23,8 @@ DARK_NODE = Chapter(
     target="general-0003",
     codes=frozenset({"node-lease-stale", "node-unknown", "node-not-ready"}),
     wait_seconds=75.0,
+    answers=frozenset({("step-started", "reschedule-from-node")}),
+    answer_seconds=90.0,
 )
 
 CHAPTERS = (
@@ -29,17 +33,28 @@ CHAPTERS = (
         fault="bad-rollout",
         target="shop/checkout",
         codes=frozenset({"pod-crash-loop", "pod-restarts"}),
+        answers=frozenset({("healed", "roll-back")}),
+        answer_seconds=120.0,
     ),
     Chapter(
         title="A full disk: general-0007 reports disk pressure",
         fault="disk-pressure",
         target="general-0007",
         codes=frozenset({"node-disk-pressure"}),
+        answers=frozenset({("declined", "")}),
     ),
     Chapter(
         title="A stuck volume: a claim asks for a storage class that does not exist",
         fault="stuck-pvc",
         target="payments/archive",
         codes=frozenset({"pvc-pending", "pod-pending"}),
+    ),
+    Chapter(
+        title="A pile of evicted pods, and Jobs that failed: remains, for cleanup",
+        fault="evicted-pile",
+        target="shop/storefront",
+        codes=frozenset({"pod-evicted"}),
+        answers=frozenset({("step-ended", "clean-evicted-pods")}),
+        answer_seconds=150.0,
     ),
 )

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from auto_healing.attribute import attribute
 from auto_healing.decide import FaultKey, Placing, decide, next_rung
-from auto_healing.fault import Fault
+from auto_healing.fault import Fault, FaultLevel
 from auto_healing.findings import KnownFinding, OpenFindings
 from auto_healing.intake.monitor import Listing
 from auto_healing.plan import Mode, Plan
@@ -204,7 +204,11 @@ class Healer:
             for key in [key for key in known if key not in there]:
                 del known[key]
         at_work = {key for run in self._runs.past.unfinished() for key in (run.plan.target.key, run.place.owner)}
-        return [fault for fault in faults if self._is_due(fault, world.now) and not at_work & _places_of(fault, world)]
+        return [
+            fault
+            for fault in faults
+            if self._is_due(fault, world.now) and _is_there(fault, world) and not at_work & _places_of(fault, world)
+        ]
 
     def _is_due(self, fault: Fault, now: datetime) -> bool:
         look = self._looks.get(fault.key)
@@ -216,6 +220,14 @@ class Healer:
             previous=self._previous.get(plan.fault.key),
             score_before=self._findings.score_of(plan.target.key),
         )
+
+
+def _is_there(fault: Fault, world: World) -> bool:
+    """A pod that is gone, or going within its grace, needs nothing any more; health_monitor is about to say so."""
+    if fault.level is not FaultLevel.POD:
+        return True
+    row = world.snapshot.find(fault.subject)
+    return row is not None and (row.deleted_at is None or row.deleted_at <= world.now)
 
 
 def _places_of(fault: Fault, world: World) -> set[ObjectKey]:
