@@ -58,22 +58,23 @@ class Retention:
 
     async def once(self, now: datetime) -> None:
         """Table by table, and runs in parts. Raises Deposed, DatabaseError, OSError, LedgerBroken."""
-        await self._remove_outdated(now)
+        epoch = self._epoch()  # one for the whole pass: who is deposed in its midst gets no further
+        await self._remove_outdated(now, epoch)
         runs = 0
-        while gone := await self._remove_runs(now):
+        while gone := await self._remove_runs(now, epoch):
             runs += gone
         if runs:
-            await self._tell(runs, now)
+            await self._tell(runs, now, epoch)
         if self._kept.ledger is not None:
             wanted = Rotation(before=now - self._kept.ledger, archive=self._kept.archive)
-            await rotate(self._database, wanted, now=now, epoch=self._epoch())
+            await rotate(self._database, wanted, now=now, epoch=epoch)
         # In the logs, which are kept elsewhere, it proves later that nothing before it was touched since.
         head = await Ledger(self._database).head()
         logger.info("the ledger ends here", extra={"seq": head.seq, "hash": head.hash.hex()})
 
-    async def _remove_outdated(self, now: datetime) -> None:
+    async def _remove_outdated(self, now: datetime, epoch: int | None) -> None:
         for statement in self._outdated(now):
-            async with fenced(self._database, self._epoch()) as connection:
+            async with fenced(self._database, epoch) as connection:
                 await connection.execute(statement)
 
     def _outdated(self, now: datetime) -> tuple[Delete, ...]:
@@ -85,18 +86,18 @@ class Retention:
             delete(shadow).where(or_(shadow.c.resolved_at < seen, shadow.c.given_up_at < seen)),
         )
 
-    async def _remove_runs(self, now: datetime) -> int:
+    async def _remove_runs(self, now: datetime, epoch: int | None) -> int:
         """Some runs that ended long ago, with all that belongs to them; how many. A change still held keeps its run."""
         held = select(change.c.id).where(change.c.run_id == run.c.id, change.c.state == "held").exists()
         due = select(run.c.id).where(run.c.ended_at < now - self._kept.runs, ~held).limit(_RUNS_AT_ONCE)
-        async with fenced(self._database, self._epoch()) as connection:
+        async with fenced(self._database, epoch) as connection:
             ids = list(await connection.scalars(due.with_for_update(skip_locked=True)))
             for table in _OF_RUNS:
                 await connection.execute(delete(table).where(table.c.run_id.in_(ids)))
             await connection.execute(delete(run).where(run.c.id.in_(ids)))
         return len(ids)
 
-    async def _tell(self, runs: int, now: datetime) -> None:
+    async def _tell(self, runs: int, now: datetime, epoch: int | None) -> None:
         days = self._kept.runs.days
         entry = Entry(
             event="runs-removed",
@@ -105,5 +106,5 @@ class Retention:
             message=f"{runs} runs that ended more than {days} days ago were removed with their evidence and manifests",
             data={"runs": runs, "days": days},
         )
-        async with fenced(self._database, self._epoch()) as connection:
+        async with fenced(self._database, epoch) as connection:
             await append(connection, [entry])
