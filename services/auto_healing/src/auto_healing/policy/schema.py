@@ -100,6 +100,8 @@ class PolicyDocument(Strict):
     """How long a run waits for approval"""
     scope: Scope = Field(default_factory=Scope)
     """Who is healed at all"""
+    rules: list[RuleDocument] = Field(default_factory=list)
+    """Asked in their order; the first that matches a fault decides. The default rules follow"""
     attribution: Attribution = Field(default_factory=Attribution)
     """From when on many failures count as one fault of something larger"""
     promotion: Promotion = Field(default_factory=Promotion)
@@ -108,8 +110,6 @@ class PolicyDocument(Strict):
     """What stops an action"""
     cleanup: CleanupSettings = Field(default_factory=CleanupSettings)
     """What is cleaned up, when, and how much at once"""
-    rules: list[RuleDocument] = Field(default_factory=list)
-    """Asked in their order; the first that matches a fault decides. The default rules follow"""
 
 
 def policy_json_schema() -> dict[str, Any]:
