@@ -22,6 +22,7 @@ from tests.support.waiting import eventually
 
 from auto_healing import marks
 from auto_healing.actions.cleanup.keeping import changed_at
+from auto_healing.kube.restorable import restorable
 from auto_healing.run import RunState
 from common.contracts import ObjectRef
 from devcluster import DevCluster
@@ -94,6 +95,11 @@ async def test_unused_config_maps_go_and_used_ones_stay(
             "named-cm",
         ]
         assert await tidy.kept() == ["orphan-cm"]
+        ((manifest_id, manifest),) = await healing_rows(tidy.execution.database, "SELECT id, content FROM manifest")
+        body, _ = restorable(manifest, manifest_id, alive=())
+        await tidy.place.live.create(body)
+        assert api.get(path)["data"] == {"key": "value"}
+        assert marks.UNUSED_SINCE not in api.get(path)["metadata"]["annotations"]
 
 
 async def test_what_is_used_again_or_changed_loses_its_mark(

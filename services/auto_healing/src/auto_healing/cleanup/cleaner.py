@@ -103,7 +103,7 @@ class Cleaner:
                 await self.look(rule, epoch=epoch, by=asked_by or POLICY)
             except KubeError as error:
                 self._not_before[code] = now + AFTER_FAILURE
-                await self._tombstones.looked(code, _failed(error, asked_by), at=now, epoch=epoch)
+                await self._tombstones.failed(code, _failed(error, asked_by), epoch=epoch)
                 logger.warning("%s could not look: %s", code, error)
         return done
 

@@ -26,7 +26,8 @@ async def look_for(rule: Cleanup, world: World, cluster: Cluster, known: dict[st
     found = await rule.find(look)
     if not rule.annotates:
         return found
-    judged = await Pace().map(lambda each: _judged(rule, cluster, each, known), found.candidates[:MOST_READ])
+    first = sorted(found.candidates, key=lambda each: each.ref.key)[:MOST_READ]
+    judged = await Pace().map(lambda each: _judged(rule, cluster, each, known), first)
     return replace(
         found,
         candidates=tuple(each for each in judged if isinstance(each, Candidate)),

@@ -1,10 +1,10 @@
 """Cleanup's memory: what was found unused, for how many looks in a row, and what each rule's last look found."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, delete, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -18,8 +18,12 @@ from common.contracts import ObjectKey, ObjectRef
 from common.database.connections import Database
 
 SERVICE = "auto_healing"  # the actor of what happens by itself
+AT_ONCE = 500  # objects in one transaction
+_TOLD = "may go: its owner was told"
+_LOST = "is used again, gone, or cannot be proven unused any more"
 _KEY = ("rule", "kind", "namespace", "name", "uid")
 
+T = TypeVar("T")
 Position = tuple[str, str, str, str, str]
 
 
@@ -100,48 +104,57 @@ class Tombstones:
         ripening: Ripening,
         epoch: int | None,
     ) -> None:
-        """One more look: what it found counts one more, what it did not find is forgotten, in one transaction.
+        """One more look: what it found counts one more, what it did not find is forgotten.
 
-        What is new, and what is forgotten, is in the ledger.
+        What is new, and what is forgotten, is in the ledger. Some hundreds go into one transaction, since all others
+        who write into the ledger wait for it.
         """
+        uids = {ref.uid for ref, _ in found}
+        before = {stone.ref.uid: stone for stone in await self.of(rule)}
+        lost = [stone.ref for uid, stone in before.items() if uid not in uids]
+        for refs in _some(lost):
+            async with fenced(self._database, epoch) as connection:
+                await connection.execute(
+                    delete(table).where(table.c.rule == rule, table.c.uid.in_([ref.uid for ref in refs]))
+                )
+                await append(connection, [_entry("unmarked", rule, ref.key, _LOST, at) for ref in refs])
+        for seen in _some(found):
+            new = [_entry("marked", rule, ref.key, why, at) for ref, why in seen if ref.uid not in before]
+            async with fenced(self._database, epoch) as connection:
+                await _count(connection, rule, seen, at)
+                if new:
+                    await append(connection, new)
         async with fenced(self._database, epoch) as connection:
-            before = {row.uid: _tombstone(row) for row in await connection.execute(_of_rule(rule))}
-            uids = {ref.uid for ref, _ in found}
-            await _forget(connection, rule, before.keys() - uids)
-            await _count(connection, rule, found, at)
             await connection.execute(_ripen(rule, at, ripening))
-            entries = [_entry("marked", rule, ref.key, reason, at) for ref, reason in found if ref.uid not in before]
-            lost = [stone for uid, stone in before.items() if uid not in uids]
-            why = "is used again, gone, or cannot be proven unused any more"
-            entries += [_entry("unmarked", rule, stone.ref.key, why, at) for stone in lost]
-            if entries:
-                await append(connection, entries)
 
     async def told(self, rule: str, refs: Collection[ObjectRef], *, at: datetime, epoch: int | None) -> None:
         """Their owners know since now, and the time of grace begins with it."""
-        async with fenced(self._database, epoch) as connection:
-            await connection.execute(
-                update(table)
-                .where(table.c.rule == rule, table.c.uid.in_([ref.uid for ref in refs]))
-                .values(told=True, first_seen_at=at, due_at=None)
-            )
-            await append(connection, [_entry("told", rule, ref.key, "may go: its owner was told", at) for ref in refs])
+        for some in _some(list(refs)):
+            async with fenced(self._database, epoch) as connection:
+                await connection.execute(
+                    update(table)
+                    .where(table.c.rule == rule, table.c.uid.in_([ref.uid for ref in some]))
+                    .values(told=True, first_seen_at=at, due_at=None)
+                )
+                await append(
+                    connection, [_entry("told", rule, ref.key, "may go: its owner was told", at) for ref in some]
+                )
 
     async def looked(self, rule: str, result: Mapping[str, Any], *, at: datetime, epoch: int | None) -> None:
         """Keep what came of a look, for whoever asks, also another replica. It was asked for no longer."""
         values = {"looked_at": at, "result": result, "asked": None, "asked_by": None, "asked_at": None}
-        async with fenced(self._database, epoch) as connection:
-            await connection.execute(
-                insert(looks).values(rule=rule, **values).on_conflict_do_update(index_elements=["rule"], set_=values)
-            )
+        await self._note(rule, values, epoch)
+
+    async def failed(self, rule: str, result: Mapping[str, Any], *, epoch: int | None) -> None:
+        """Keep why a look failed. It does not count as one; a person's wish ends with it."""
+        values = {"result": result, "asked": None, "asked_by": None, "asked_at": None}
+        await self._note(rule, values, epoch)
 
     async def ask(self, rule: str, what: Asked, *, by: str, at: datetime) -> None:
         """A person's wish, which the leader finds at its next look."""
         values = {"asked": what, "asked_by": by, "asked_at": at}
         async with fenced(self._database, None) as connection:
-            await connection.execute(
-                insert(looks).values(rule=rule, **values).on_conflict_do_update(index_elements=["rule"], set_=values)
-            )
+            await connection.execute(_noting(rule, values))
             message = "is asked to look now"
             await append(connection, [Entry(event="scan-asked", at=at, action=rule, actor=by, message=message)])
 
@@ -158,10 +171,18 @@ class Tombstones:
                 for row in rows
             }
 
+    async def _note(self, rule: str, values: Mapping[str, Any], epoch: int | None) -> None:
+        async with fenced(self._database, epoch) as connection:
+            await connection.execute(_noting(rule, values))
+
     async def _read(self, where: ColumnElement[bool], *, limit: int | None = None) -> list[Tombstone]:
         statement = select(table).where(where).order_by(*(table.c[name] for name in _KEY)).limit(limit)
         async with self._database.begin() as connection:
             return [_tombstone(row) for row in await connection.execute(statement)]
+
+
+def _noting(rule: str, values: Mapping[str, Any]) -> Any:
+    return insert(looks).values(rule=rule, **values).on_conflict_do_update(index_elements=["rule"], set_=dict(values))
 
 
 async def _count(connection: AsyncConnection, rule: str, found: Sequence[tuple[ObjectRef, str]], at: datetime) -> None:
@@ -180,13 +201,9 @@ async def _count(connection: AsyncConnection, rule: str, found: Sequence[tuple[O
         await connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=again), rows)
 
 
-async def _forget(connection: AsyncConnection, rule: str, uids: Collection[str]) -> None:
-    if uids:
-        await connection.execute(delete(table).where(table.c.rule == rule, table.c.uid.in_(list(uids))))
-
-
-def _of_rule(rule: str) -> Any:
-    return select(table).where(table.c.rule == rule)
+def _some(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), AT_ONCE):
+        yield items[start : start + AT_ONCE]
 
 
 def _ripen(rule: str, at: datetime, ripening: Ripening) -> Any:

@@ -7,7 +7,7 @@ from auto_healing.actions.cleanup.engine import Cleanup, permissions_on
 from auto_healing.actions.cleanup.rule import Found, Look, candidate
 from auto_healing.actions.cleanup.settings import RuleSettings
 from auto_healing.actions.cleanup.workloads import templates_selected
-from common.cluster.rows import PodDisruptionBudgetRow
+from common.cluster.rows import PodDisruptionBudgetRow, PodRow
 
 
 class CleanDisruptionBudgets(Cleanup):
@@ -22,7 +22,8 @@ class CleanDisruptionBudgets(Cleanup):
         idle = [
             pdb
             for pdb in pdbs
-            if not look.snapshot.pods_selected(pdb) and look.older(look.settings.min_age, pdb.created_at)
+            if look.knows(PodRow) and not look.snapshot.pods_selected(pdb)
+            if look.older(look.settings.min_age, pdb.created_at)
         ]
         selected = await templates_selected(look, {pdb.key: pdb.selector for pdb in idle})
         found = [candidate(pdb, "selects no pod, and none that a workload would make") for pdb in idle

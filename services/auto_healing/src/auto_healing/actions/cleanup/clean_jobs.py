@@ -1,28 +1,47 @@
 """Jobs that have ended. Those of a CronJob are its history, of which it keeps as many as it says."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar
 
-from auto_healing.actions.action import Permission
-from auto_healing.actions.cleanup.engine import Cleanup, permissions_on
+from auto_healing.actions.action import Doing, Permission
+from auto_healing.actions.cleanup.engine import Cleanup, Ready, permissions_on
 from auto_healing.actions.cleanup.pods import job_ended_at
 from auto_healing.actions.cleanup.rule import Candidate, Found, Look, candidate
 from auto_healing.actions.cleanup.settings import JobSettings
 from auto_healing.kube.cluster import Manifest
+from auto_healing.kube.logs import kept_logs
 from common.cluster.rows import CronJobRow, JobRow
+from common.contracts import ObjectKey
+
+PODS = 2  # of a Job, whose logs are kept
 
 
 class CleanJobs(Cleanup):
     code: ClassVar[str] = "clean-jobs"
     title: ClassVar[str] = "Delete Jobs that ended long ago, with their pods; CronJobs keep their history"
     kind: ClassVar[str] = "Job"
-    permissions: ClassVar[tuple[Permission, ...]] = permissions_on("Job")
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        *permissions_on("Job"),
+        Permission(group="", resource="pods", verbs=("get",)),
+        Permission(group="", resource="pods/log", verbs=("get",)),
+    )
     settings: ClassVar[type[JobSettings]] = JobSettings
     owned: ClassVar[bool] = True
 
     async def find(self, look: Look) -> Found:
         jobs = [job for job in look.snapshot.rows(JobRow).values() if look.covers(job)]
         return Found(candidates=tuple(_ended(look, jobs)), total=len(jobs))
+
+    async def prepare(self, doing: Doing, manifest: Manifest, look: Look) -> Ready:
+        """With the logs of some of its pods, which go with it."""
+        metadata = manifest["metadata"]
+        pods = islice(doing.snapshot.pods_of(ObjectKey(self.kind, metadata["namespace"], metadata["name"])), PODS)
+        logs = {}
+        for pod in list(pods):
+            found = await doing.cluster.read(pod.key.ref(pod.uid))
+            logs[pod.name] = await kept_logs(doing.cluster, found, doing.snapshot) if found else {}
+        return Ready(manifest=manifest, evidence={"logs": logs})
 
     def changed(self, manifest: Manifest) -> str:
         if (manifest.get("spec") or {}).get("ttlSecondsAfterFinished") is not None:

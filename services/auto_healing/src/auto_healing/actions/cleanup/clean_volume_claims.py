@@ -17,7 +17,12 @@ class CleanVolumeClaims(Cleanup):
     code: ClassVar[str] = "clean-volume-claims"
     title: ClassVar[str] = "Delete volume claims that are proven to be used by nothing, after a snapshot of their data"
     kind: ClassVar[str] = "PersistentVolumeClaim"
-    permissions: ClassVar[tuple[Permission, ...]] = (*permissions_on("PersistentVolumeClaim"), LIST_EVERYTHING)
+    permissions: ClassVar[tuple[Permission, ...]] = (
+        *permissions_on("PersistentVolumeClaim"),
+        LIST_EVERYTHING,
+        Permission(group="", resource="persistentvolumes", verbs=("get",)),
+        Permission(group="snapshot.storage.k8s.io", resource="volumesnapshots", verbs=("get", "create")),
+    )
     settings: ClassVar[type[ClaimSettings]] = ClaimSettings
 
     async def find(self, look: Look) -> Found:

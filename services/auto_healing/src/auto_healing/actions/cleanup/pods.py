@@ -30,10 +30,11 @@ def old_news(look: Look, wanted: Callable[[PodRow], bool], word: str) -> Found:
     piles: dict[ObjectKey, list[PodRow]] = {}
     total = 0
     for pod in look.snapshot.rows(PodRow).values():
-        if not pod.finished or not wanted(pod) or not look.covers(pod):
+        if not look.covers(pod):
             continue
         total += 1
-        piles.setdefault(look.snapshot.top_owner(pod), []).append(pod)
+        if wanted(pod):
+            piles.setdefault(look.snapshot.top_owner(pod), []).append(pod)
     found = [each for owner, pods in piles.items() for each in _of_pile(look, owner, pods, settings, word)]
     return Found(candidates=tuple(found), total=total)
 
@@ -58,7 +59,9 @@ def _job_allows(look: Look, pod: PodRow, settings: FinishedPodSettings) -> bool:
     if pod.owner is None or pod.owner.kind != "Job":
         return True
     job = look.snapshot.get(JobRow, pod.owner.name, pod.namespace)
-    return job is None or look.older(settings.job_pods_after, job_ended_at(job))
+    if job is None:
+        return look.knows(JobRow)
+    return look.older(settings.job_pods_after, job_ended_at(job))
 
 
 def job_ended_at(job: JobRow) -> datetime | None:

@@ -14,7 +14,7 @@ from common.contracts import ObjectKey, ObjectRef
 from common.kube.errors import Conflict, KubeError, NotFound
 
 GROUP = "snapshot.storage.k8s.io"
-DEFAULT_CLASS = f"{GROUP}/is-default-class"
+DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 LOOK_SECONDS = 2.0
 
 
