@@ -20,7 +20,7 @@ from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["plans"], dependencies=[MAY_READ])
 
-MOST_NODES = 1_000
+MOST_NODES = 100
 NodeName = Annotated[str, Field(min_length=1, max_length=253, examples=["node-7"])]
 Parameters = Annotated[
     dict[Name, Value], Field(max_length=20, description="Of the action, as the catalogue of actions says")
