@@ -102,7 +102,7 @@ class Place:
         target: ObjectRef,
         *,
         run_id: UUID | None = None,
-        seconds: float = 60,
+        seconds: float = 180,
         parameters: Parameters | None = None,
         cluster: Any = None,
         clock: Clock | None = None,

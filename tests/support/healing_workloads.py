@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from tests.support.healing_cluster import Json, Place, a_budget, a_place, a_workload, ref_of
+from tests.support.healing_cluster import PLURALS, Json, Place, a_budget, a_place, a_workload, ref_of
 from tests.support.waiting import eventually
 
 from auto_healing.kube.revisions import is_ready
@@ -91,10 +91,12 @@ def roll_out(place: Place, ref: ObjectRef, image: str, *, broken: bool) -> None:
 
 
 async def new_pods(place: Place, image: str) -> None:
-    """Until a pod of the revision is there."""
+    """Until a pod of the revision is there, and the controller has said that it knows it."""
 
     async def there() -> bool:
-        return image in images(place)
+        workloads = [each for plural in PLURALS.values() for each in place.objects(f"apps/v1/{plural}")]
+        known = all(each["status"].get("observedGeneration") == each["metadata"]["generation"] for each in workloads)
+        return known and image in images(place)
 
     await eventually(there)
 

@@ -210,7 +210,7 @@ def test_how_another_pod_is_started_first(spec: dict[str, Any], aim: str, way: W
             "only one node may write",
             id="a volume for one node",
         ),
-        pytest.param({"observed_generation": 0}, {}, [], "rollout of web is under way", id="a change not looked at"),
+        pytest.param({"observed_generation": 0}, {}, [], "was changed just now", id="a change not looked at"),
         pytest.param({"deleted_at": GONE_SOON}, {}, [], "being deleted", id="a Deployment that goes"),
         pytest.param({"replicas": 3}, {}, [an_hpa("web")], "HorizontalPodAutoscaler web would", id="an autoscaler"),
         pytest.param(

@@ -75,6 +75,7 @@ def a_pair(number: int = 2) -> tuple[DeploymentRow, list[ReplicaSetRow]]:
         pytest.param(a_daemon_set(strategy="OnDelete"), "strategy OnDelete", id="a DaemonSet that waits"),
         pytest.param(a_deployment(replicas=0), "no pods to replace", id="scaled to nothing"),
         pytest.param(a_deployment(deleted_at=NOON), "is being deleted", id="on its way out"),
+        pytest.param(a_deployment(generation=2), "changed just now", id="a change that nobody has looked at"),
     ],
 )
 def test_what_rolls_nothing_out_is_refused(action: Action, workload: WorkloadRow, words: str) -> None:
@@ -88,10 +89,6 @@ def test_a_restart_names_the_pods_that_go_and_those_that_a_partition_keeps() -> 
     assert told.refusal == ""
     assert told.displaced == (pod.key.ref(pod.uid),)
     assert told.changes == ("all 1 pods of db are replaced by new ones", "its partition leaves 2 pods as they are")
-
-
-def test_a_change_that_nobody_has_looked_at_is_waited_for() -> None:
-    assert "changed just now" in preview(RestartRollout(), a_deployment(generation=2)).refusal
 
 
 @pytest.mark.parametrize(

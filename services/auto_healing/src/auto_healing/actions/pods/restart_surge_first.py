@@ -13,7 +13,7 @@ from auto_healing.actions.pods.standing import SECONDS_TO_START, USUAL_GRACE_SEC
 from auto_healing.actions.pods.surge import Surge, Way, decided, surge_of
 from auto_healing.actions.rollouts.progress import complete
 from auto_healing.actions.rollouts.restart_rollout import restart, template_mark
-from auto_healing.actions.rollouts.templates import merge_patch, same_but_restarted
+from auto_healing.actions.rollouts.templates import merge_patch, same, same_but_restarted
 from auto_healing.actions.rollouts.workloads import mark_of, rolled_out
 from auto_healing.kube.cluster import Manifest
 from auto_healing.kube.revisions import controller_of, revisions_of
@@ -168,8 +168,8 @@ async def _turn_back(doing: Doing, deployment: ObjectRef) -> bool:
     if found is None or template_mark(found) != doing.mark:
         return False  # somebody has rolled out another template since
     template = found["spec"]["template"]
-    for revision in reversed((await revisions_of(doing.cluster, found))[:-1]):
-        if same_but_restarted(revision.template, template):
+    for revision in reversed(await revisions_of(doing.cluster, found)):
+        if same_but_restarted(revision.template, template) and not same(revision.template, template):
             patch = merge_patch(template, revision.template)
             version = found["metadata"]["resourceVersion"]
             await doing.cluster.patch(deployment, {"spec": {"template": patch}}, resource_version=version)

@@ -91,9 +91,7 @@ def _refusal(deployment: DeploymentRow, pod: PodRow | None, snapshot: ClusterSna
 
 
 def _rolling(deployment: DeploymentRow, snapshot: ClusterSnapshot) -> bool:
-    """Pods of two templates, or a change not looked at. That some are not Ready is no rollout."""
-    if deployment.observed_generation < deployment.generation:
-        return True
+    """Pods of two templates. That some are not Ready is no rollout."""
     pods = [pod for pod in snapshot.pods_of(deployment.key) if not pod.finished and pod.deleted_at is None]
     return under_way(deployment) and len({pod.labels.get(TEMPLATE_HASH, "") for pod in pods}) > 1
 

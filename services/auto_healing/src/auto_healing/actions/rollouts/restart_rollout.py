@@ -15,7 +15,7 @@ from auto_healing.kube.cluster import Manifest
 from auto_healing.kube.rows import ref_of
 from auto_healing.marks import OWNED_BY_RUN, RESTARTED_AT
 from auto_healing.plan import Harm, Parameters
-from common.cluster.rows import Row, WorkloadRow
+from common.cluster.rows import Row
 from common.cluster.snapshot import ClusterSnapshot
 
 
@@ -40,7 +40,7 @@ class RestartRollout:
     def preview(self, target: Row, snapshot: ClusterSnapshot, parameters: Parameters, now: datetime) -> Preview:
         only_known(parameters, self.parameters)
         workload = workload_of(target)
-        if refusal := _refusal(workload):
+        if refusal := refusal_of(workload):
             return Preview(refusal=refusal)
         pods = [pod for pod in snapshot.pods_of(workload.key) if not pod.finished and pod.deleted_at is None]
         stay = kept(workload)
@@ -56,7 +56,7 @@ class RestartRollout:
         if found is None:
             return Outcome(result=Result.ALREADY, message=f"{doing.step.target.name} is gone")
         if template_mark(found) != doing.mark:
-            if refusal := _refusal(live_workload(found)):
+            if refusal := refusal_of(live_workload(found)):
                 return Outcome(result=Result.FAILED, message=refusal)
             await keep_evidence(doing, doing.step.target, found=found)
             await restart(doing, found)
@@ -74,14 +74,6 @@ class RestartRollout:
             "a restart has nothing to take back: the template said the same before, and undoing would restart again"
         )
         return Outcome(result=Result.FAILED, message=message)
-
-
-def _refusal(workload: WorkloadRow) -> str:
-    if refusal := refusal_of(workload):
-        return refusal
-    if workload.observed_generation < workload.generation:
-        return f"{workload.kind} {workload.name} was changed just now, and its controller has not looked at it yet"
-    return ""
 
 
 def template_mark(found: Manifest) -> str:

@@ -42,6 +42,8 @@ def refusal_of(workload: WorkloadRow) -> str:
         return f"{name} has the strategy OnDelete: its pods change only when somebody deletes them"
     if not workload.replicas:
         return f"{name} has no pods to replace"
+    if workload.observed_generation < workload.generation:  # then its newest revision is not among those it has
+        return f"{name} was changed just now, and its controller has not looked at it yet"
     return ""
 
 
