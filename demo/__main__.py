@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-from demo.healing import LedgerTail, healing
+from demo.healing import LedgerTail, healing, sweep
 from demo.screen import Screen
 from demo.service import Service, ServiceFailed, running
 from demo.story import CHAPTERS, DARK_NODE, Chapter
@@ -100,6 +100,7 @@ async def _watch(screen: Screen, cluster: DevCluster, service: Service, healer: 
     following = [asyncio.create_task(told.listen(service)), asyncio.create_task(ledger.follow())]
     try:
         missed = await _story(screen, cluster, told)
+        await sweep(healer, ledger, "clean-evicted-pods")
         missed += await _answers(screen, ledger)
         await _heal(screen, cluster, service)
         if missed:

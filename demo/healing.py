@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from demo.screen import Screen
 from demo.service import AUTO_HEALING, Service, free_port, running
 
 POLICY = Path(__file__).parent / "healing-policy.yaml"
+GRACE_SECONDS = 1.5  # more than the policy gives owners to object
 _POLL_SECONDS = 0.3
 
 Entry = dict[str, Any]
@@ -49,13 +51,22 @@ class LedgerTail:
         """Until cancelled."""
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                page = await self._service.get("/api/v1/audit?limit=200")
-                for entry in reversed(page["items"]):
-                    if not self._entries or entry["seq"] > self._entries[-1]["seq"]:
-                        self._entries.append(entry)
-                        self._screen.ledger(entry)
-                        self._news.set()
+                page = await self._service.get("/api/v1/audit?limit=500")
+                self._show([each for each in reversed(page["items"]) if each["seq"] > self._last_seq])
             await asyncio.sleep(_POLL_SECONDS)
+
+    def _show(self, fresh: Sequence[Entry]) -> None:
+        """What is said of many objects at once is one line."""
+        for _, group in groupby(fresh, key=lambda entry: (entry["event"], entry["action"], entry["guard"])):
+            entries = list(group)
+            self._screen.ledger(entries[0], others=len(entries) - 1)
+        if fresh:
+            self._entries += fresh
+            self._news.set()
+
+    @property
+    def _last_seq(self) -> int:
+        return int(self._entries[-1]["seq"]) if self._entries else 0
 
     async def has_any(self, answers: Collection[tuple[str, str]], seconds: float) -> bool:
         """Whether an entry of such an event and action came in time, or had come before."""
@@ -69,3 +80,12 @@ class LedgerTail:
                     self._news.clear()
                     await self._news.wait()
         return there()
+
+
+async def sweep(healer: Service, ledger: LedgerTail, rule: str) -> None:
+    """Asks a cleanup rule to look at once, and again when its owners could have objected, not by its schedule."""
+    wanted = {"dry_run": False, "reason": "the demo does not wait for the schedule"}
+    await healer.post(f"/api/v1/cleanup/{rule}/scan", wanted)
+    if await ledger.has_any({("told", rule)}, seconds=30):
+        await asyncio.sleep(GRACE_SECONDS)
+        await healer.post(f"/api/v1/cleanup/{rule}/scan", wanted)

@@ -61,14 +61,15 @@ class Screen:
             line.append(f"  [cluster {data['cluster_score']:.1f}]", style=_grade(data["cluster_score"]))
         self._print(line, indent="  ")
 
-    def ledger(self, entry: Event) -> None:
-        """What healing decided or did, and why."""
+    def ledger(self, entry: Event, others: int) -> None:
+        """What healing decided or did, and why; of so many other objects as well."""
         line = Text(f"{entry['event'].upper():14} ", style=LEDGER_STYLES.get(entry["event"], "blue"))
         line.append(f"{entry['action'] or '-':22} ")
         place = "/".join(part for part in (entry["namespace"], entry["name"]) if part)
         line.append(f"{entry['kind']} {place}: ", style="bold")
         line.append(f"[{entry['guard']}] " if entry["guard"] else "", style="dim")
         line.append(entry["message"] or entry["outcome"])
+        line.append(f" (and {others} more)" if others else "", style="dim")
         self._print(line, indent="  ")
 
     def save_picture(self, file: Path) -> None:

@@ -70,8 +70,10 @@ class Service:
         return answer.text
 
     async def post(self, path: str, body: object) -> Any:
+        """The answer's JSON. Raises ServiceFailed with what the service says is wrong."""
         answer = await self._http.post(path, json=body)
-        answer.raise_for_status()
+        if answer.is_error:
+            raise ServiceFailed(f"{self.name} answers {answer.status_code} to POST {path}: {answer.text}")
         return answer.json()
 
     async def until(

@@ -50,7 +50,7 @@ CHAPTERS = (
         codes=frozenset({"pvc-pending", "pod-pending"}),
     ),
     Chapter(
-        title="A pile of evicted pods, and Jobs that failed: remains, for cleanup",
+        title="A pile of evicted pods: remains, for cleanup",
         fault="evicted-pile",
         target="shop/storefront",
         codes=frozenset({"pod-evicted"}),
