@@ -207,16 +207,17 @@ async def test_after_a_crash_in_the_middle_the_rest_goes_and_nothing_is_stored_t
 async def test_opting_in_is_needed_before_anything_is_written(
     devcluster_shared: DevCluster, namespace: str, healing_url: str
 ) -> None:
-    async with tidying(devcluster_shared, namespace, healing_url, opt_in=True, clean_config_maps=MAPS) as tidy:
+    maps = {**MAPS, "scans": 1}
+    async with tidying(devcluster_shared, namespace, healing_url, opt_in=True, clean_config_maps=maps) as tidy:
         tidy.place.cluster.api.create(a_config_map(namespace, "orphan-cm"))
         tidy.clock.step(2 * DAY)
-        scan = await tidy.ripen("clean-config-maps")
+        scan = await tidy.ripen("clean-config-maps", every=2 * DAY, most=2)
         assert [(stone.told, stone.due_at) for stone in scan.stones] == [(False, None)]
         assert not tidy.events("MarkedUnused")
         tidy.place.cluster.api.patch(
             f"{collection('v1/namespaces')}/{namespace}", {"metadata": {"labels": {marks.HEAL: "on"}}}
         )
-        scan = await tidy.ripen("clean-config-maps")
+        scan = await tidy.ripen("clean-config-maps", every=2 * DAY)
         assert names_of(scan.due) == ["orphan-cm"]
         assert (await tidy.carry_out()).state is RunState.VERIFYING
 

@@ -10,6 +10,8 @@ from tests.support.healing_cleanup import HOUR, Tidying, a_config_map, tidying
 from auto_healing.actions.cleanup import CLEANUP_BY_CODE
 from auto_healing.api import cleanup
 from auto_healing.run import RunState
+from auto_healing.storage.tombstones import Ripening
+from common.contracts import ObjectKey
 from common.kube.errors import Unavailable
 from common.metrics import ServiceMetrics
 from common.web.app import create_app
@@ -101,6 +103,24 @@ async def test_nothing_is_run_before_its_time(devcluster_shared: DevCluster, nam
         assert refused.status_code == 409
         assert "nothing is due" in refused.json()["detail"]
         assert (await api.post("/cleanup/clean-cats/run", json={})).status_code == 422
+
+
+async def test_candidates_come_page_by_page(devcluster_shared: DevCluster, namespace: str, healing_url: str) -> None:
+    async with (
+        tidying(devcluster_shared, namespace, healing_url, clean_config_maps=MAPS) as tidy,
+        a_client(tidy, Scope.READ) as api,
+    ):
+        found = [(ObjectKey("ConfigMap", namespace, f"cm-{n}").ref(f"uid-{n}"), "is unused") for n in range(3)]
+        ripening = Ripening(scans=1, grace=HOUR, acts=True)
+        await tidy.tombstones.seen("clean-config-maps", found, at=tidy.clock.now(), ripening=ripening, epoch=None)
+        names, cursor = [], None
+        while len(names) < 3:
+            params = {"rule": "clean-config-maps", "limit": 1} | ({"cursor": cursor} if cursor else {})
+            page = (await api.get("/cleanup/candidates", params=params)).json()
+            names += [each["object"]["name"] for each in page["items"]]
+            cursor = page["next_cursor"]
+        assert (names, cursor) == (["cm-0", "cm-1", "cm-2"], None)
+        assert (await api.get("/cleanup/candidates", params={"rule": "clean-jobs"})).json()["items"] == []
 
 
 async def test_the_rules_say_when_they_look_and_what_they_found(
