@@ -60,6 +60,11 @@ async def test_an_evicted_pile_goes_but_for_its_newest(
         assert sorted(await tidy.ledger("marked")) == gone
         again = await tidy.look("clean-evicted-pods")
         assert not again.stones
+        tidy.clock.step(HOUR)
+        await tidy.see()
+        assert tidy.execution.epoch is not None
+        await tidy.execution.watch.look(tidy.execution.epoch)
+        assert (await tidy.execution.found(run.id)).state is RunState.HEALED
 
 
 async def test_unused_config_maps_go_and_used_ones_stay(
