@@ -66,6 +66,14 @@ def about_disk(node: NodeRow) -> tuple[Any, ...]:
 SICK = a_sick_node()
 DARK = a_dark_node()
 DRAIN: dict[str, Any] = {"action": "drain"}
+BLUE = {"karpenter.sh/nodepool": "blue"}
+# Ten nodes, of which two may be out: one is short of disk, one is dark, and the cluster has room for more.
+TEN = [
+    a_sick_node("blue-0", labels=BLUE),
+    a_dark_node("blue-1", labels=BLUE),
+    *pool(10, zones=9)[2:],
+    *pool(30, name="red"),
+]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +174,26 @@ DRAIN: dict[str, Any] = {"action": "drain"}
             Case(rows=[DARK], history=(an_active_run(a_node("node-2"), harm=Harm.RESTORING),)),
             "",
             id="a restoring run takes nothing away",
+        ),
+        pytest.param(Case(rows=TEN), "", id="of ten nodes one is dark"),
+        pytest.param(
+            Case(rows=TEN, history=(an_active_run(a_node("blue-2")),)),
+            "2 of 10 nodes of pool blue are out of service, and at most 2",
+            id="of ten nodes one is dark, and a well one is worked on",
+        ),
+        pytest.param(
+            Case(rows=TEN, history=(an_active_run(a_node("blue-2"), node=""),)),
+            "2 of 10 nodes of pool blue",
+            id="a run that knows no place is where its target is",
+        ),
+        pytest.param(
+            Case(
+                rows=TEN,
+                history=(an_active_run(a_node("blue-1")),),
+                settings={"disruption_budget": {"nodes_per_zone": 9}},
+            ),
+            "",
+            id="a dark node that is worked on counts once",
         ),
         pytest.param(Case(rows=[DARK], history=(an_active_run(DARK),)), "", id="the node itself does not count"),
         pytest.param(

@@ -289,9 +289,9 @@ def about(row: NodeRow | PodRow, *codes: str, **overrides: Any) -> tuple[Any, ..
             id="uncordoned by hand, and no end is known",
         ),
         pytest.param(
-            Case(target=a_dark_node(annotations={CORDONED_BY: "run/1", CORDON_UNTIL: "2026-03-01T11:00:00Z"})),
+            Case(target=a_dark_node(annotations={CORDONED_BY: "run/1", CORDON_UNTIL: "2026-03-01T12:00:00Z"})),
             "",
-            id="uncordoned by hand, but that cordon is long over",
+            id="uncordoned by hand, but that cordon is over",
         ),
         pytest.param(
             Case(target=a_dark_node(unschedulable=True, annotations={CORDONED_BY: "run/1"}), action="drain"),
