@@ -13,6 +13,7 @@ from auto_healing.actions.cleanup import CLEANUP_BY_CODE, pace
 from auto_healing.actions.cleanup.pace import Pace
 from auto_healing.actions.cleanup.settings import CleanupSettings, RuleSettings
 from auto_healing.cleanup.cleaner import next_look
+from auto_healing.cleanup.looking import look_for
 from auto_healing.cleanup.planning import BLAST_RADIUS, acts_on, plans_of
 from auto_healing.facts import Pause, Sight
 from auto_healing.past import Past
@@ -22,8 +23,9 @@ from auto_healing.policy.settings import Scope
 from auto_healing.storage.tombstones import LastLook, Tombstone
 from auto_healing.world import World
 from common.cluster.rows import Row
+from common.cluster.snapshot import Source, SourceState
 from common.contracts import ObjectKey, ObjectRef
-from common.kube.errors import Throttled
+from common.kube.errors import Throttled, Unavailable
 
 JOBS = CLEANUP_BY_CODE["clean-jobs"]
 
@@ -178,3 +180,12 @@ async def test_who_is_refused_again_and_again_gives_up(monkeypatch: pytest.Monke
 
     with pytest.raises(Throttled):
         await Pace(2).map(call, range(3))
+
+
+async def test_who_sees_nothing_does_not_look() -> None:
+    world = a_world()
+    stale = Source(kind="Pod", state=SourceState.STALE, reason="the watch is broken")
+    world.snapshot.sources["Pod"] = stale  # type: ignore[index]
+    cluster: Any = None
+    with pytest.raises(Unavailable, match="the view of Pod objects is stale"):
+        await look_for(JOBS, world, cluster, {})

@@ -90,13 +90,12 @@ class Cleaner:
     async def once(self, epoch: int) -> list[str]:
         """Look for every rule whose time has come, or that a person has asked for; their codes."""
         looks = await self._tombstones.last_looks()
-        now = self._clock.now()
+        now, policy = self._clock.now(), self._world().policy.cleanup
         done = []
         for code, rule in self._rules.items():
             last = looks.get(code)
             asked_by = last.asked_by if last is not None and last.asked else ""
-            settings = self._settings(code)
-            if not asked_by and not self._is_time(code, settings, last, now):
+            if not asked_by and not self._is_time(code, policy.rule(code), last, now):
                 continue
             done.append(code)
             try:
@@ -127,23 +126,26 @@ class Cleaner:
             ripening=Ripening(scans=settings.scans, grace=settings.grace, acts=acts),
             epoch=epoch,
         )
-        stones = await self._tombstones.of(rule.code)
         if acts:
-            untold = [
-                stone
-                for stone in stones
-                if not stone.told and not is_paused(world, stone.ref.namespace)
-                if by_hand or acts_on(world, stone.ref)
-            ]
-            told = await tell(rule, self._cluster, untold, world, settings)
-            if told:
-                await self._tombstones.told(rule.code, told, at=world.now, epoch=epoch)
-                stones = await self._tombstones.of(rule.code)
+            await self._tell(rule, world, by_hand=by_hand, epoch=epoch)
+        stones = await self._tombstones.of(rule.code)
         plans = [] if by_hand else self._plans(rule, stones, world, found.total)
         answers = await self._runs.propose(plans, epoch=epoch) if plans else []
         result = _result(found, stones, settings, answers, by=by)
         await self._tombstones.looked(rule.code, result, at=world.now, epoch=epoch)
         return Scan(found=found, stones=tuple(stones), plans=tuple(plans))
+
+    async def _tell(self, rule: Cleanup, world: World, *, by_hand: bool, epoch: int) -> None:
+        """Tell the owners of what they do not know yet, but for places that are paused or have not opted in."""
+        untold = [
+            stone
+            for stone in await self._tombstones.of(rule.code)
+            if not stone.told and not is_paused(world, stone.ref.namespace)
+            if by_hand or acts_on(world, stone.ref)
+        ]
+        told = await tell(rule, self._cluster, untold, world, world.policy.cleanup.rule(rule.code))
+        if told:
+            await self._tombstones.told(rule.code, told, at=world.now, epoch=epoch)
 
     def _plans(self, rule: Cleanup, stones: Sequence[Tombstone], world: World, total: int) -> list[Plan]:
         mode = world.policy.cleanup.rule(rule.code).mode
@@ -153,9 +155,6 @@ class Cleaner:
         if not due or mode is Mode.OFF:
             return []
         return plans_of(rule, due, world, total=total, mode=mode)
-
-    def _settings(self, code: str) -> RuleSettings:
-        return self._world().policy.cleanup.rule(code)
 
     def _is_time(self, code: str, settings: RuleSettings, last: LastLook | None, now: datetime) -> bool:
         next_at = next_look(settings, last, self._since)

@@ -9,12 +9,18 @@ from auto_healing.actions.cleanup.rule import Candidate, Found, Look, Scope, Unp
 from auto_healing.kube.cluster import Cluster
 from auto_healing.storage.tombstones import Tombstone
 from auto_healing.world import World
+from common.cluster.snapshot import SourceState
+from common.kube.errors import Unavailable
 
 MOST_READ = 1000  # candidates that are read live in one look; the others wait for the next
 
 
 async def look_for(rule: Cleanup, world: World, cluster: Cluster, known: dict[str, Tombstone]) -> Found:
-    """`known` are the rule's tombstones by uid. Raises KubeErrors."""
+    """`known` are the rule's tombstones by uid. Raises KubeErrors, also when the view is not to be trusted."""
+    for kind in ("Namespace", "Pod", rule.kind):
+        source = world.snapshot.sources.get(kind)
+        if source is not None and source.state is not SourceState.SYNCED:
+            raise Unavailable(f"the view of {kind} objects is {source.state}: {source.reason}", sent=False)
     settings = world.policy.cleanup.rule(rule.code)
     look = Look(
         now=world.now,
