@@ -9,7 +9,7 @@ import pytest
 from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.docs import DOCUMENTS
 from health_monitor.docs.__main__ import main
-from health_monitor.docs.api import api_document, openapi_document
+from health_monitor.docs.api import API
 from health_monitor.docs.checks import INTRODUCTION, checks_document
 from health_monitor.policy.parse import parse_policy
 
@@ -46,8 +46,8 @@ def test_the_example_of_a_policy_is_one() -> None:
 
 
 def test_every_route_is_in_the_document_with_what_it_needs() -> None:
-    document = api_document()
-    for path, methods in json.loads(openapi_document())["paths"].items():
+    document = API.markdown()
+    for path, methods in json.loads(API.openapi())["paths"].items():
         for method in methods:
             heading = re.escape(f"### {method.upper()} {path}")
             (section,) = re.findall(rf"^{heading}\n(.*?)(?=^#|\Z)", document, re.DOTALL | re.MULTILINE)

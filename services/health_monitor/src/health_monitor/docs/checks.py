@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import JsonValue
 
+from common.docs.notice import GENERATED
 from health_monitor.catalogue import ThresholdEntry, thresholds
 from health_monitor.checks import CHECKS
 from health_monitor.checks.check import Check
-from health_monitor.docs.notice import GENERATED
 
 FAMILIES: Mapping[str, frozenset[str]] = {
     "Cluster and zones": frozenset({"Cluster", "Zone"}),

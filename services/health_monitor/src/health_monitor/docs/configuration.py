@@ -1,7 +1,6 @@
 """docs/configuration.md: every environment variable."""
 
-from common.settings import markdown
-from health_monitor.docs.notice import GENERATED
+from common.docs.settings import configuration
 from health_monitor.settings import MonitorSettings
 
 INTRODUCTION = """\
@@ -15,4 +14,4 @@ A service with wrong settings does not start; it names every mistake at once. `_
 
 
 def configuration_document() -> str:
-    return f"{GENERATED}\n\n{INTRODUCTION}\n{markdown(MonitorSettings)}"
+    return configuration(MonitorSettings, INTRODUCTION)

@@ -1,0 +1,1 @@
+"""Documents made from code: each service lists its own, and they are compared with the code in CI."""
