@@ -1,5 +1,6 @@
 """The database of these tests."""
 
+from tests.support.healing_database import healing_url
 from tests.support.health_database import health_url
 
-__all__ = ["health_url"]
+__all__ = ["healing_url", "health_url"]

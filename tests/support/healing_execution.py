@@ -258,10 +258,11 @@ async def an_execution(
     actions: Sequence[Action] = (),
     clock: Clock | None = None,
     store_of: Callable[[UUID, int], Any] | None = None,
+    database: Database | None = None,
     lead: bool = True,
 ) -> AsyncIterator[Execution]:
     """Leads already, unless told otherwise. Its snapshot holds what `a_plan` is about."""
-    database = Database(healing_target(url), DatabaseSettings())
+    database = database or Database(healing_target(url), DatabaseSettings())
     queue = WorkQueue(healing_target(url), DatabaseSettings())
     await queue.open()
     memory = MemoryStore()
