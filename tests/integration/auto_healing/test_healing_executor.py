@@ -352,15 +352,6 @@ async def test_a_step_that_waits_is_broken_off_when_somebody_wants_it_undone(hea
         assert execution.failed == []
 
 
-async def test_a_step_has_a_deadline(healing_url: str) -> None:
-    action = Waiting()
-    async with an_execution(healing_url, actions=(action,)) as execution:
-        short = a_step("cordon", A_NODE, timeout=timedelta(seconds=-4.9))
-        run = await carried_out(execution, a_plan(target=A_NODE, steps=(short,)))
-        assert run.state is RunState.UNDONE
-        assert "before its deadline" in run.reason
-
-
 async def test_of_two_jobs_for_one_run_only_one_acts(healing_url: str) -> None:
     async with an_execution(healing_url) as execution:
         run = await stored(execution)

@@ -1,6 +1,6 @@
 """Did it help? What is to be seen of it, and the verdict. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -53,10 +53,11 @@ class Observation:
 
 def observe(run: Run, snapshot: ClusterSnapshot, open_findings: Collection[Finding], now: datetime) -> Observation:
     """`open_findings` are all that are open now."""
-    if any(step.action in CONTAINING for step in run.plan.steps):
-        unresolved, on_target, around = _answered(run, open_findings, _displaced(run)), [], []
-    else:
-        unresolved, on_target, around = _sorted(run, snapshot, open_findings, run.started_at or now)
+    unresolved, on_target, around = (
+        (_answered(run, open_findings, _displaced(run)), (), ())
+        if any(step.action in CONTAINING for step in run.plan.steps)
+        else _sorted(run, snapshot, open_findings, run.started_at or now)
+    )
     return Observation(
         effect=effect_of(run, snapshot),
         unresolved=tuple(unresolved),
@@ -78,7 +79,7 @@ def _answered(run: Run, findings: Collection[Finding], about: Collection[ObjectK
 
 def _sorted(
     run: Run, snapshot: ClusterSnapshot, findings: Collection[Finding], begun: datetime
-) -> tuple[list[Finding], list[Finding], list[Finding]]:
+) -> tuple[Sequence[Finding], Sequence[Finding], Sequence[Finding]]:
     """The findings that matter: unresolved, new about the target, new around it."""
     answered = {finding.key for finding in run.plan.fault.findings}
     codes = {finding.code for finding in run.plan.fault.findings}

@@ -31,7 +31,9 @@ HOW_FAR = {"how_far": "unknown"}
 _random = Random()  # noqa: S311 - it spreads retries and guards no secret
 
 
-async def attempt(act: Callable[[], Awaitable[Outcome]], *, clock: Clock, deadline: datetime) -> Outcome:
+async def attempt(
+    act: Callable[[], Awaitable[Outcome]], *, clock: Clock, deadline: datetime, grace: timedelta = _GRACE
+) -> Outcome:
     """Act until there is an outcome, or the deadline has passed. Raises only NotActing and Deposed."""
     trouble = "it took too long"
     for tries in count():
@@ -39,7 +41,7 @@ async def attempt(act: Callable[[], Awaitable[Outcome]], *, clock: Clock, deadli
         if left <= 0:
             break
         try:
-            async with asyncio.timeout(left + _GRACE.total_seconds()):
+            async with asyncio.timeout(left + grace.total_seconds()):
                 return await act()
         except (NotActing, Deposed):
             raise
