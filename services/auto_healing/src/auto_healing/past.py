@@ -116,6 +116,10 @@ class Past:
             if past.state in ACTIVE:
                 self._active[past.id] = past
 
+    def get(self, run_id: UUID) -> Run | None:
+        """The run as it was put last; None when it is not known, or no longer."""
+        return self._known.get(run_id)
+
     def holder_of(self, target: ObjectKey) -> Run | None:
         """The run that no other on the same target may stand beside; it may still wait for approval."""
         return self._holders.get(target)

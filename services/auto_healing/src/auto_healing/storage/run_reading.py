@@ -1,5 +1,6 @@
 """Reading runs and their steps."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,9 +65,15 @@ class RunReader:
         newest = select(run_table).where(*wanted).order_by(run_table.c.created_at.desc(), run_table.c.id.desc())
         return await self._read(newest.limit(limit))
 
-    async def unfinished(self) -> list[Run]:
-        """All that hold their target, or are being undone."""
-        return await self._read(select(run_table).where(UNFINISHED))
+    async def many(self, ids: Collection[UUID]) -> list[Run]:
+        """In no order; those that there are."""
+        return await self._read(select(run_table).where(run_table.c.id.in_(ids))) if ids else []
+
+    async def unfinished(self) -> dict[UUID, tuple[datetime, str]]:
+        """All that hold their target or are being undone: what tells whether one has changed since it was read."""
+        found = select(run_table.c.id, run_table.c.updated_at, run_table.c.undo_by).where(UNFINISHED)
+        async with self._database.begin() as connection:
+            return {id_: (updated_at, undo_by) for id_, updated_at, undo_by in await connection.execute(found)}
 
     async def _read(self, statement: Select[Any]) -> list[Run]:
         async with self._database.begin() as connection:

@@ -224,13 +224,14 @@ class Runs(RunReader):
 
     async def refresh(self) -> list[Run]:
         """The unfinished runs, also those that another replica's API has moved; the past is brought up to date."""
-        runs = await self.unfinished()
-        ids = {run.id for run in runs}
-        gone = [run.id for run in self.past.unfinished() if run.id not in ids]
-        ended = await self._read(select(run_table).where(run_table.c.id.in_(gone))) if gone else []
-        for run in [*runs, *ended]:
+        there = await self.unfinished()
+        known = {run.id: (run.updated_at, run.undo_by) for id_ in there if (run := self.past.get(id_)) is not None}
+        gone = {run.id for run in self.past.unfinished()} - there.keys()
+        read = await self.many([*gone, *(id_ for id_, mark in there.items() if known.get(id_) != mark)])
+        for run in read:
             self.past.put(run)
-        return runs
+        latest = {run.id: run for run in read}
+        return [run for id_ in there if (run := latest.get(id_) or self.past.get(id_)) is not None]
 
 
 async def epoch_of(connection: AsyncConnection) -> int:
