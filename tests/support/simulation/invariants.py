@@ -1,0 +1,284 @@
+"""What must hold at every moment. Reckoned from the cluster itself, and not by the guards that are to see to it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tests.support.simulation.cluster import SimulatedCluster
+
+from auto_healing.fault import Fault
+from auto_healing.guards import GUARDS_BY_CODE
+from auto_healing.guards.settings import GuardSettings
+from auto_healing.marks import CORDONED_BY, HEAL
+from auto_healing.place import pool_of
+from auto_healing.plan import Decline, Harm, Plan, Step
+from auto_healing.run import Run, RunState
+from auto_healing.world import World
+from common.cluster.rows import (
+    DeploymentRow,
+    NamespaceRow,
+    NodeRow,
+    PodDisruptionBudgetRow,
+    PodRow,
+    Row,
+    StatefulSetRow,
+)
+from common.cluster.snapshot import ClusterSnapshot, SourceState
+from common.contracts import ObjectKey
+
+# Who may say no, beside the guards.
+OTHERS = frozenset(
+    {"policy", "target", "action", "cleanup", "call-a-human", "one-run-per-target", "backlog", "precondition", "place"}
+)
+# Guards that count or wait: their numbers have to be told.
+COUNTING = frozenset(
+    {"grace", "cooldown", "attempts", "loop", "disruption-budget", "unhealthy-ratio", "storm", "rate-limit"}
+)
+ENTRIES = frozenset({RunState.APPROVED, RunState.RUNNING})
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+class Invariants:
+    """`seed` is told with every complaint, so that it can be seen again."""
+
+    def __init__(self, seed: int, cluster: SimulatedCluster, settings: GuardSettings) -> None:
+        self.seed = seed
+        self.cluster = cluster
+        self.settings = settings
+        self.ledger: dict[UUID, list[RunState]] = defaultdict(list)
+        self.active: dict[UUID, Run] = {}
+        self.tried: dict[ObjectKey, list[Run]] = defaultdict(list)
+        self.counts: Counter[str] = Counter()
+        self.trail: list[str] = []
+
+    @property
+    def now(self) -> datetime:
+        return self.cluster.agenda.now
+
+    def check(self, holds: bool, what: str) -> None:
+        if not holds:
+            told = "\n  ".join(self.trail[-12:])
+            raise Broken(f"seed {self.seed}, {self.now:%Y-%m-%d %H:%M:%S}: {what}\n  {told}")
+
+    def note(self, what: str) -> None:
+        self.trail.append(f"{self.now:%d %H:%M:%S} {what}")
+        del self.trail[:-60]
+
+    # --- decisions
+
+    def decided(self, plan: Plan, declined: Sequence[Decline]) -> None:
+        """Every no is an answer."""
+        self.counts["decisions"] += 1
+        for each in declined:
+            self.counts[f"declined by {each.guard}"] += 1
+            self.check(each.guard in GUARDS_BY_CODE or each.guard in OTHERS, f"{each.guard} is nobody who may decline")
+            self.check(bool(each.message), f"{each.guard} declined {plan.target.key} without a word")
+            self.check("broke" not in each.message or "guard" not in each.message, each.message)
+            if each.guard in COUNTING:
+                self.check(bool(each.numbers), f"{each.guard} declined {plan.target.key} without numbers")
+            if each.look_again_at is not None:
+                self.check(each.look_again_at > self.now, f"{each.guard} is to be looked at again in the past")
+        self.check(bool(declined) or bool(plan.steps), f"nothing was said of {plan.target.key}")
+
+    def allowed(self, run: Run, world: World) -> None:
+        (step,) = run.plan.steps
+        self.note(f"{step.action} of {run.plan.target.key} is allowed ({run.plan.rule}, rung {run.plan.rung})")
+        others = [each for each in self.active.values() if each.id != run.id]
+        held = {each.plan.target.key for each in others}
+        self.check(run.plan.target.key not in held, f"two runs on {run.plan.target.key}")
+
+    # --- the ledger
+
+    def recorded(self, run: Run) -> None:
+        self.ledger[run.id].append(run.state)
+        if run.state.ended:
+            self.active.pop(run.id, None)
+        else:
+            self.active[run.id] = run
+
+    def ended(self, run: Run) -> None:
+        self.counts[str(run.state)] += 1
+        self.note(f"{run.plan.steps[0].action} of {run.plan.target.key}: {run.state}, {run.reason}")
+        del self.ledger[run.id]
+
+    def _is_recorded(self, run: Run) -> bool:
+        return set(self.ledger.get(run.id, ())) >= ENTRIES
+
+    # --- before a step
+
+    def begins(self, run: Run, world: World) -> None:
+        """A step is about to be done, by what can be known at this instant."""
+        (step,) = run.plan.steps
+        self.note(f"{step.action} of {run.plan.target.key} begins")
+        self.counts[f"began {step.action}"] += 1
+        self.check(self._is_recorded(run), f"{step.action} of {run.plan.target.key} begins unrecorded")
+        if step.harm is Harm.HARMFUL:
+            self._not_paused(run, world)
+            self._not_blind(world)
+            self._no_zone_outage(run, world.snapshot)
+            self._within_budget(run, world.snapshot)
+            self._not_too_often(run)
+
+    def _not_paused(self, run: Run, world: World) -> None:
+        paused = [each for each in world.pauses if each.namespace in {"", run.plan.target.namespace}]
+        self.check(not paused, f"{run.plan.target.key} is touched during a pause")
+
+    def _not_blind(self, world: World) -> None:
+        settings, sight = self.settings.fresh_view, world.sight
+        self.check(not self.cluster.down, "something harmful begins while the API server is away")
+        for kind in ("Node", "Pod", "Namespace"):
+            source = world.snapshot.sources[kind]
+            fresh = source.heard_at is not None and self.now - source.heard_at <= settings.quiet
+            self.check(source.state is SourceState.SYNCED and fresh, f"something harmful begins blind for {kind}s")
+        ended = sight.outage_ended_at
+        self.check(ended is None or self.now - ended >= settings.settle, "something harmful begins before it settled")
+        heard = sight.health_monitor_heard_at
+        known = heard is not None and self.now - heard <= settings.health_monitor_silence
+        self.check(known, "something harmful begins on old findings")
+        burst: Counter[datetime] = Counter()
+        for node in world.snapshot.rows(NodeRow).values():
+            ready = node.condition("Ready")
+            if ready is not None and ready.status != "True" and ready.changed_at is not None:
+                if self.now - ready.changed_at < settings.same_second_hold:
+                    burst[ready.changed_at.replace(microsecond=0)] += 1
+        most = max(burst.values(), default=0)
+        self.check(most <= settings.same_second_nodes, f"something harmful begins after {most} nodes fell at once")
+
+    def _no_zone_outage(self, run: Run, snapshot: ClusterSnapshot) -> None:
+        settings = self.settings.unhealthy_ratio
+        node = _node_of(run, snapshot)
+        if node is None or not node.zone:
+            return
+        zone = [each for each in snapshot.rows(NodeRow).values() if each.zone == node.zone]
+        bad = sum(not each.ready for each in zone)
+        outage = bad >= settings.zone_nodes and bad >= settings.zone_ratio * len(zone)
+        self.check(not outage, f"{run.plan.target.key} is touched while {bad} of {len(zone)} nodes of its zone are down")
+
+    def _within_budget(self, run: Run, snapshot: ClusterSnapshot) -> None:
+        """A node that is in service is not taken out of it when too many are out."""
+        node = snapshot.node(run.plan.target.name) if run.plan.target.kind == "Node" else None
+        if node is None or not node.ready or node.unschedulable:
+            return
+        budget = self.settings.disruption_budget
+        nodes = list(snapshot.rows(NodeRow).values())
+        for what, those, ratio in (
+            (f"pool {pool_of(node)}", [each for each in nodes if pool_of(each) == pool_of(node)], budget.pool_ratio),
+            ("the cluster", nodes, budget.cluster_ratio),
+        ):
+            out = sum(1 for each in those if each.unschedulable or not each.ready)
+            most = max(1, int(ratio * len(those) + 1e-9))
+            self.check(out < most, f"{node.name} is taken out of {what} with {out} of {len(those)} nodes out already")
+
+    def _not_too_often(self, run: Run) -> None:
+        settings, owner = self.settings.attempts, run.place.owner
+        since = self.now - settings.window
+        kept = [each for each in self.tried[owner] if each.started_at is not None and each.started_at > since]
+        self.tried[owner] = kept
+        alike = [
+            each for each in kept if each.plan.fault.revision == run.plan.fault.revision or not run.plan.fault.revision
+        ]
+        last = max((each.started_at for each in alike if each.started_at), default=None)
+        rested = last is not None and self.now - last >= settings.block
+        self.check(len(alike) < settings.most or rested, f"{owner} is acted on {len(alike) + 1} times")
+        kept.append(run)
+
+    # --- each write
+
+    def writes(self, run: Run, step: Step, row: Row) -> None:
+        """An object is written to, or taken away, by a run."""
+        self.counts["writes"] += 1
+        self.check(self._is_recorded(run), f"{step.action} writes to {row.key} unrecorded")
+        settings = self.settings.protected
+        self.check(row.namespace not in settings.namespaces, f"{step.action} touches {row.key}, which is protected")
+        control = isinstance(row, NodeRow) and any("control-plane" in label for label in row.labels)
+        self.check(not control, f"{step.action} touches the control plane: {row.key}")
+        self.check(self._opted(row) != "off", f"{step.action} touches {row.key}, which has opted out")
+        critical = isinstance(row, PodRow) and row.priority_class in settings.priority_classes
+        self.check(not critical, f"{step.action} touches {row.key}, which is critical")
+
+    def _opted(self, row: Row) -> str:
+        namespace = self.cluster.store.get(NamespaceRow, row.namespace) if row.namespace else None
+        above = [self.cluster.store.find(key) for key in self.cluster.store.owners(row)]
+        said = [each.labels.get(HEAL) for each in (row, *above, namespace) if each is not None]
+        return next((each for each in said if each == "off"), "")
+
+    def evicted(self, run: Run, pod: PodRow, before: Sequence[tuple[PodDisruptionBudgetRow, int]]) -> None:
+        for budget, healthy in before:
+            left = healthy - (1 if pod.ready and pod.deleted_at is None else 0)
+            fine = left >= budget.desired_healthy or not pod.ready
+            self.check(fine, f"the eviction of {pod.key} leaves {left} of the {budget.desired_healthy} of {budget.key}")
+
+    def lifts(self, row: Row, people: Collection[str]) -> None:
+        mine = CORDONED_BY in row.annotations and row.name not in people
+        self.check(mine, f"the cordon of {row.key} is lifted, which is a person's")
+
+    # --- at every moment
+
+    def after_event(self) -> None:
+        targets = Counter(run.plan.target.key for run in self.active.values())
+        twice = [key for key, count in targets.items() if count > 1]
+        self.check(not twice, f"two active runs on {twice}")
+        nodes = [
+            node
+            for run in self.active.values()
+            if run.plan.target.kind == "Node" and run.state in {RunState.RUNNING, RunState.VERIFYING}
+            if run.plan.steps[0].harm is Harm.HARMFUL and (node := self.cluster.node(run.plan.target.name)) is not None
+        ]
+        self._not_too_many(nodes)
+
+    def _not_too_many(self, worked_on: Sequence[NodeRow]) -> None:
+        if len(worked_on) < 2:
+            return
+        budget, rows = self.settings.disruption_budget, self.cluster.store.rows(NodeRow)
+        sizes = Counter(pool_of(node) for node in rows.values())
+        for zone, count in Counter(node.zone for node in worked_on).items():
+            self.check(count <= budget.nodes_per_zone, f"{count} nodes of zone {zone} are worked on at once")
+        for pool, count in Counter(pool_of(node) for node in worked_on).items():
+            most = max(1, int(budget.pool_ratio * sizes[pool] + 1e-9))
+            self.check(count <= most, f"{count} nodes of pool {pool} are worked on at once")
+        most = max(1, int(budget.cluster_ratio * len(rows) + 1e-9))
+        self.check(len(worked_on) <= most, f"{len(worked_on)} nodes of the cluster are worked on at once")
+
+    def why_still_broken(
+        self, faults: Sequence[Fault], answers: Mapping[Any, Any], at_work: Collection[ObjectKey], places: Any
+    ) -> None:
+        """Every fault is worked on, waits for a stated time, or is told to a person."""
+        for fault in faults:
+            if set(at_work) & places(fault):
+                continue
+            known = answers.get(fault.key)
+            self.check(known is not None, f"nobody says why {fault.subject} is still broken ({fault.level})")
+            assert known is not None
+            self.check(bool(known.plan.declined or known.plan.steps), f"nothing is said of {fault.subject}")
+            late = self.now - known.again_at
+            self.check(late < timedelta(minutes=2), f"{fault.subject} was to be looked at again {late} ago")
+
+    def all_is_well(self, changes: Collection[Any]) -> None:
+        """Long after the last cause is gone."""
+        store = self.cluster.store
+        for node in store.rows(NodeRow).values():
+            self.check(not (node.unschedulable and CORDONED_BY in node.annotations), f"{node.name} stays cordoned by us")
+            self.check(node.ready, f"{node.name} is not ready")
+            avoided = any(taint.key.startswith("k8s-health-checker") for taint in node.taints)
+            self.check(not avoided, f"{node.name} stays avoided")
+        for key, row in _workloads(store):
+            self.check(not row.paused, f"{key} stays paused")
+            self.check(row.ready_replicas == row.replicas, f"{key} has {row.ready_replicas} of {row.replicas} ready")
+        self.check(not self.active, f"runs go on: {[run.plan.target.key for run in self.active.values()]}")
+        self.check(not changes, f"changes are still leased: {changes}")
+
+
+def _node_of(run: Run, snapshot: ClusterSnapshot) -> NodeRow | None:
+    row = snapshot.find(run.plan.target.key)
+    if isinstance(row, NodeRow):
+        return row
+    return snapshot.node(row.node) if isinstance(row, PodRow) else None
+
+
+def _workloads(store: Any) -> list[tuple[ObjectKey, Any]]:
+    return [*store.rows(DeploymentRow).items(), *store.rows(StatefulSetRow).items()]

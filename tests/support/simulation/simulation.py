@@ -1,0 +1,138 @@
+"""Days of a simulated cluster under the product's pure code, with everything that must hold checked at each event."""
+
+from datetime import timedelta
+from random import Random
+
+from tests.support.clock import NOON
+from tests.support.simulation.agenda import Agenda
+from tests.support.simulation.cluster import SimulatedCluster
+from tests.support.simulation.controllers import Controllers
+from tests.support.simulation.hands import Hands
+from tests.support.simulation.healing import SWEEP_SECONDS, Healing, places_of
+from tests.support.simulation.invariants import Invariants
+from tests.support.simulation.kubelets import Kubelets
+from tests.support.simulation.population import SHOPS, populate
+from tests.support.simulation.troubles import Troubles
+
+from auto_healing.attribute import attribute
+from auto_healing.plan import Mode
+from auto_healing.policy import HealingPolicy
+from auto_healing.policy.defaults import DEFAULT_RULES
+from auto_healing.policy.settings import Scope
+from common.cluster.rows import PodRow
+from common.cluster.snapshot import SourceState
+from health_monitor.checks import CHECKS
+from health_monitor.engine.engine import Engine
+
+POLICY = HealingPolicy(mode=Mode.AUTO, scope=Scope(namespaces=list(SHOPS)), rules=DEFAULT_RULES)
+WARM_UP = timedelta(hours=2)  # until all is rolled out, and old enough to be judged
+QUIET = timedelta(hours=9)  # longer than any lease, and than any wait between attempts
+# What nothing is decided on; it looks at each object again and again, by time.
+UNUSED = frozenset({"pod-cpu-near-limit", "pod-memory-near-limit", "node-cpu-high", "node-memory-high"})
+
+
+class Simulation:
+    """`step_days` goes on from where it is; `end` waits until nothing is left to be healed."""
+
+    def __init__(self, seed: int, *, nodes: int = 100, pods: int = 1_000, kills: float = 0.02) -> None:
+        random = Random(seed)
+        self.agenda = Agenda(NOON)
+        self.cluster = SimulatedCluster(self.agenda, random)
+        self.kubelets = Kubelets(self.cluster)
+        self.controllers = Controllers(self.cluster, self.kubelets)
+        self.invariants = Invariants(seed, self.cluster, POLICY.guards)
+        self.people: set[str] = set()
+        self.hands = Hands(self.cluster, self.controllers, self.invariants, self.people)
+        populate(self.cluster, self.controllers, random, nodes=nodes, pods=pods)
+        checks = [check for check in CHECKS if check.code not in UNUSED]
+        self.monitor = Engine(self.cluster.store, checks=checks)
+        self.healing = Healing(
+            self.cluster,
+            self.hands,
+            self.monitor,
+            POLICY,
+            random=random,
+            invariants=self.invariants,
+            kills=kills,
+        )
+        self.troubles = Troubles(
+            self.cluster, self.controllers, self.kubelets, self.healing, people=self.people, random=random
+        )
+        self.events = 0
+        self._settle()
+        self.monitor.start()
+        self._regularly()
+        self.run(WARM_UP)
+
+    def _regularly(self) -> None:
+        self.agenda.every(60, self._heartbeat)
+        self.agenda.every(60, self.healing.listen)
+        self.agenda.every(SWEEP_SECONDS, self.healing.sweep)
+        self.agenda.every(600, self._why_still_broken)
+        self.agenda.every(3600, self._tidy)
+
+    def _heartbeat(self) -> None:
+        if not self.cluster.down:
+            self.cluster.hear(SourceState.SYNCED)
+
+    def _tidy(self) -> None:
+        """As the scheduled cleanup would: what was evicted an hour ago is removed."""
+        for pod in [pod for pod in self.cluster.store.rows(PodRow).values() if pod.finished]:
+            self.cluster.remove(pod)
+        self.healing.forget(self.agenda.now - timedelta(days=1))
+
+    def _why_still_broken(self) -> None:
+        """Asked of a leader that is there, and sees."""
+        healing = self.healing
+        if healing.dead_until is not None or healing.next_look <= self.agenda.now + timedelta(seconds=2):
+            return
+        world = healing.world()
+        faults = [
+            fault
+            for fault in attribute(healing.findings, world.snapshot, POLICY.attribution)
+            if fault.key in healing.answers or healing.is_due(fault, world)
+        ]
+        self.invariants.why_still_broken(
+            faults, healing.answers, healing.at_work(), lambda fault: places_of(fault, world.snapshot)
+        )
+
+    # --- time
+
+    def days(self, number: int, *, troubles: int = 24) -> None:
+        for _ in range(number):
+            self.troubles.plan_day(troubles)
+            self.run(timedelta(days=1))
+
+    def end(self) -> None:
+        """The causes go, and time passes."""
+        self.run(max(timedelta(0), self.troubles.over_at - self.agenda.now))
+        self.run(QUIET)
+        self.invariants.all_is_well(self.hands.changes)
+
+    def run(self, length: timedelta) -> None:
+        end = self.agenda.now + length
+        while (at := self._next_at()) <= end:
+            self.agenda.now = max(self.agenda.now, at)
+            self.agenda.run_due()
+            self._settle()
+            self.events += 1
+        self.agenda.now = end
+
+    def _next_at(self) -> object:
+        dates = [self.agenda.next_at, self.monitor.next_due_at]
+        if self.healing.dead_until is None:
+            dates.append(self.healing.next_look)
+        return min(date for date in dates if date is not None)
+
+    def _settle(self) -> None:
+        self.controllers.settle()
+        changes = self.cluster.take_changes()
+        now = self.agenda.now
+        self.monitor.mark(changes, now)
+        self.monitor.mark_due(now)
+        outcome = self.monitor.work(now)
+        if self.healing.view is self.cluster.store:
+            self.healing.saw(changes)
+        self.healing.told(outcome.events)
+        self.healing.look()
+        self.invariants.after_event()
