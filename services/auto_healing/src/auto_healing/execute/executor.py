@@ -13,6 +13,8 @@ from itertools import count
 from typing import TypeVar
 from uuid import UUID
 
+from structlog.contextvars import bound_contextvars
+
 from auto_healing.actions.action import Outcome
 from auto_healing.execute.attempts import DATABASE_AWAY, pause, until_stored
 from auto_healing.execute.before_step import BeforeStep
@@ -51,12 +53,13 @@ class Executor:
         self._busy: set[UUID] = set()
 
     async def carry_out(self, run_id: UUID, epoch: int) -> None:
-        """Do what is due for a run, wherever it was left, for as long as this epoch leads. It may be called twice."""
+        """Do what is due for a run, wherever it was left, for as long as this epoch leads; called twice, do it once."""
         if run_id in self._busy:
             return
         self._busy.add(run_id)
         try:
-            await self._persevere(run_id, epoch)
+            with bound_contextvars(run_id=str(run_id)):  # also for what the actions log
+                await self._persevere(run_id, epoch)
         finally:
             self._busy.discard(run_id)
             self._hands.forget(run_id)
