@@ -11,6 +11,13 @@ from typing import Any
 
 import pytest
 
+from auto_healing.actions import ACTIONS, ACTIONS_BY_CODE
+from auto_healing.docs import DOCUMENTS as HEALING_DOCUMENTS
+from auto_healing.guards import GUARDS, GUARDS_BY_CODE
+from auto_healing.guards.settings import FreshViewSettings
+from auto_healing.policy.schema import LADDER_ACTIONS
+from auto_healing.policy.settings import Scope
+from common.docs.make import Documents
 from health_monitor.catalogue import plain
 from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.checks.check import Check
@@ -22,7 +29,12 @@ ROOT = Path(__file__).parents[1]
 CHECK_FILES = ROOT / "services/health_monitor/src/health_monitor/checks"
 CHECK_TESTS = ROOT / "tests/unit/health_monitor/checks"
 RUNBOOKS = ROOT / "docs/runbooks"
-PACKAGES = (ROOT / "libs/common/src", ROOT / "services/health_monitor/src")
+HEALING = ROOT / "services/auto_healing/src/auto_healing"
+PACKAGES = (ROOT / "libs/common/src", ROOT / "services/health_monitor/src", ROOT / "services/auto_healing/src")
+PREFIXES = ("health_monitor_", "auto_healing_")
+ALL_DOCUMENTS: Documents = {**DOCUMENTS, **HEALING_DOCUMENTS}
+# About what can happen to any run, guard or cordon, not one for each code.
+HEALING_RUNBOOKS = {f"healing-{about}" for about in ("declined", "runs", "ledger", "cordons", "cleanup")}
 
 SECTIONS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 every_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
@@ -101,7 +113,7 @@ def test_a_check_has_a_runbook(check: Check[Any, Any]) -> None:
 
 
 def test_every_runbook_belongs_to_a_check() -> None:
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} <= set(CHECKS_BY_CODE)
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} <= CHECKS_BY_CODE.keys() | HEALING_RUNBOOKS
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
@@ -111,13 +123,72 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
     assert [target for target in local if not (path.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_links_into_documents_lead_to_a_heading(path: Path) -> None:
+    lost = []
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        there = path.parent / target if target else path
+        if "://" not in target and anchor not in anchors(there):
+            lost.append(f"{target}#{anchor}")
+    assert lost == []
+
+
+def anchors(path: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# --- actions and guards
+
+
+def test_every_file_of_an_action_is_in_the_list() -> None:
+    defined = set()
+    for path in HEALING.glob("actions/*/*.py"):
+        for code in re.findall(
+            r'^    code: ClassVar\[str\] = "([a-z-]+)"', path.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            defined.add(code)
+    assert defined == set(ACTIONS_BY_CODE)
+
+
+def test_codes_of_actions_and_guards_are_unique() -> None:
+    assert len(ACTIONS_BY_CODE) == len(ACTIONS)
+    assert len(GUARDS_BY_CODE) == len(GUARDS)
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.code)
+def test_an_action_explains_itself(action: Any) -> None:
+    assert action.title
+    assert action.expects
+    assert action.kinds
+    assert action.permissions
+    assert all(len(meaning) > 20 for meaning in action.parameters.values())
+
+
+def test_every_action_and_guard_has_a_test() -> None:
+    paths = [*ROOT.glob("tests/unit/auto_healing/**/test_*.py"), *ROOT.glob("tests/integration/auto_healing/test_*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    names = {**ACTIONS_BY_CODE, **GUARDS_BY_CODE}
+    untested = [code for code, each in names.items() if not re.search(rf"\b({code}|{type(each).__name__})\b", text)]
+    assert untested == []
+
+
+def test_ladders_name_what_is_no_cleanup() -> None:
+    assert {code for code in ACTIONS_BY_CODE if not code.startswith("clean-")} == set(LADDER_ACTIONS)
+
+
+def test_nobody_is_healed_unasked() -> None:
+    assert Scope().opt_in
+
+
 # --- generated documents
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("name", ALL_DOCUMENTS)
 def test_a_generated_document_is_up_to_date(name: str) -> None:
     current = (ROOT / "docs" / name).read_text(encoding="utf-8")
-    assert current == DOCUMENTS[name](), "run `make docs`"
+    assert current == ALL_DOCUMENTS[name](), "run `make docs`"
 
 
 # --- metrics
@@ -131,10 +202,14 @@ def metric_names() -> tuple[set[str], list[re.Pattern[str]]]:
         for path in package.rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    words.add(node.value.removeprefix("health_monitor_"))
+                    words.add(without_service(node.value))
                 elif isinstance(node, ast.JoinedStr) and (pattern := as_pattern(node)):
                     patterns.append(pattern)
     return words, patterns
+
+
+def without_service(name: str) -> str:
+    return next((name.removeprefix(prefix) for prefix in PREFIXES if name.startswith(prefix)), name)
 
 
 def as_pattern(text: ast.JoinedStr) -> re.Pattern[str] | None:
@@ -153,8 +228,11 @@ def test_metrics_that_are_told_to_users_exist() -> None:
     for path in told:
         if not path.is_file() or path.suffix not in {".md", ".json", ".yaml", ".yml", ".tpl"}:
             continue
-        for name in re.findall(r"\bhealth_monitor_([a-z_]+[a-z])\b", path.read_text(encoding="utf-8")):
+        text = path.read_text(encoding="utf-8")
+        for service, name in re.findall(rf"\b({'|'.join(PREFIXES)})([a-z_]+[a-z])\b", text):
+            if service + name in FreshViewSettings.model_fields:
+                continue
             base = re.sub(r"_(total|bucket|sum|count)$", "", name)
             if not {name, base} & words and not any(pattern.fullmatch(base) for pattern in patterns):
-                unknown.add((str(path.relative_to(ROOT)), f"health_monitor_{name}"))
+                unknown.add((str(path.relative_to(ROOT)), f"{service}{name}"))
     assert not unknown
