@@ -1,4 +1,4 @@
-"""`health-monitor serve` as a process of its own, asked over HTTP.
+"""A service as a process of its own, asked over HTTP: `health-monitor serve`, unless another program is named.
 
 Whatever a test does to it, the service must end in good order when it is asked to, no task of it may crash, and its log
 must hold no secret: that is looked at whenever a service ends.
@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import psutil
@@ -29,7 +29,8 @@ from tests.support.told import key_of, still_open
 
 Json = dict[str, Any]
 
-PROGRAM = (sys.executable, "-m", "health_monitor")
+HEALTH_MONITOR, AUTO_HEALING = "health_monitor", "auto_healing"
+PROGRAM = (sys.executable, "-m", HEALTH_MONITOR)
 WITHIN_SECONDS = 120.0
 PASSWORD = "hunter2-of-postgres"
 _LEFT_BEHIND = re.compile(r"Traceback|task \S+ crashed|check \S+ failed|never retrieved|never awaited", re.IGNORECASE)
@@ -37,6 +38,8 @@ _LEFT_BEHIND = re.compile(r"Traceback|task \S+ crashed|check \S+ failed|never re
 
 class Service:
     """One running service. `secrets` are what its log must never hold."""
+
+    program = HEALTH_MONITOR
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, token: str, log: Path, secrets: list[str]) -> None:
         self.url = url
@@ -120,7 +123,7 @@ class Service:
     async def metric(self, series: str) -> float | None:
         """Of /metrics, such as `source_synced{kind="Pod"}`; None when there is none."""
         text = (await self.answer("/metrics")).text
-        found = re.search(rf"^health_monitor_{re.escape(series)} (\S+)$", text, re.MULTILINE)
+        found = re.search(rf"^{self.program}_{re.escape(series)} (\S+)$", text, re.MULTILINE)
         return None if found is None else float(found[1])
 
     async def reaches(self, series: str, condition: Callable[[float], bool]) -> float:
@@ -232,36 +235,60 @@ async def running(kubeconfig: Path, database_url: str | None = None, **settings:
 
 def start(kubeconfig: Path, folder: Path, database_url: str | None = None, **settings: object) -> Service:
     """Like `running`, for a test that ends it by itself. The folder is for its log."""
-    port, token, log = _free_port(), os.urandom(16).hex(), folder / f"log-{os.urandom(4).hex()}"
     values: dict[str, object] = {
         "CLUSTER__NAME": "test",
+        "ENGINE__STORM_OPENINGS": 100_000,  # the many pods of another test must not hide ours in a storm
+    }
+    if database_url is None:
+        values["DATABASE__ENABLED"] = "false"
+    return start_program(Service, kubeconfig, folder, database_url, values | settings)
+
+
+S = TypeVar("S", bound=Service)
+
+
+def start_program(
+    service: type[S],
+    kubeconfig: Path,
+    folder: Path,
+    database_url: str | None,
+    settings: Mapping[str, object],
+    *,
+    port: int | None = None,
+) -> S:
+    """What all services are given, and the settings of this one."""
+    port, token, log = port or free_port(), os.urandom(16).hex(), folder / f"log-{os.urandom(4).hex()}"
+    values: dict[str, object] = {
         "CLUSTER__KUBECONFIG": kubeconfig,
         "CLUSTER__CONNECT_TIMEOUT_SECONDS": 5,
         "WEB__PORT": port,
         "WEB__TOKENS": f"tester:admin:{hashlib.sha256(token.encode()).hexdigest()}",
         "LOG__LEVEL": "debug",
-        "ENGINE__STORM_OPENINGS": 100_000,  # the many pods of another test must not hide ours in a storm
     }
-    if database_url is None:
-        values["DATABASE__ENABLED"] = "false"
-    else:
+    if database_url is not None:
         values["DATABASE__URL"] = with_password(database_url)
+    prefix = f"{service.program.upper()}_"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*PROGRAM, "serve"],
-            env=environment(**values | settings),
+            [sys.executable, "-m", service.program, "serve"],
+            env=ours() | {f"{prefix}{name}": str(value) for name, value in (values | dict(settings)).items()},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    return Service(process, f"http://127.0.0.1:{port}", token, log, [PASSWORD, *secrets_of(kubeconfig)])
+    return service(process, f"http://127.0.0.1:{port}", token, log, [PASSWORD, *secrets_of(kubeconfig)])
+
+
+def ours() -> dict[str, str]:
+    """Our environment without what could mislead a service."""
+    misleading = ("HEALTH_MONITOR_", "AUTO_HEALING_", "KUBE", "PG")
+    return {name: value for name, value in os.environ.items() if not name.startswith(misleading)}
 
 
 def environment(**settings: object) -> dict[str, str]:
-    """Ours without what could mislead the service, and its settings."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("HEALTH_MONITOR_", "KUBE", "PG"))}
-    return ours | {f"HEALTH_MONITOR_{name}": str(value) for name, value in settings.items()}
+    """Ours, and the settings of health_monitor."""
+    return ours() | {f"HEALTH_MONITOR_{name}": str(value) for name, value in settings.items()}
 
 
 def with_password(url: str) -> str:
@@ -283,7 +310,7 @@ def secrets_in(text: str, secrets: Iterable[str]) -> list[str]:
     return [secret for secret in secrets if secret in text] + re.findall(r"whsec_\w+", text)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

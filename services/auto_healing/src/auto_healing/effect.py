@@ -11,6 +11,7 @@ from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey, ObjectRef
 
 _MOVING = frozenset({"drain", "reschedule-from-node"})
+_ABANDONING = "reschedule-from-node"
 _PAUSING = "pause-rollout"
 _CLOSING = frozenset({"cordon", "drain"})
 
@@ -70,7 +71,8 @@ def _pod(row: Row | None, run: Run, snapshot: ClusterSnapshot) -> Effect:
 
 def _moved(gone: Collection[ObjectRef], run: Run, snapshot: ClusterSnapshot) -> Effect:
     """Whether as many pods have been made of each workload as were taken from it, and are ready, or it is complete."""
-    if (left := next((ref for ref in gone if _still_there(ref, snapshot)), None)) is not None:
+    abandoned = any(step.action == _ABANDONING for step in run.plan.steps)
+    if (left := next((ref for ref in gone if _still_there(ref, snapshot, abandoned)), None)) is not None:
         return Effect(healthy=False, reason=f"{left.key} is still there")
     made: list[PodRow] = []
     for (namespace, prefix), count in Counter((ref.namespace, _family(ref.name)) for ref in gone).items():
@@ -102,9 +104,12 @@ def _complete(owner: ObjectKey, snapshot: ClusterSnapshot, *, of: str) -> Effect
     return _workload(row, snapshot) if isinstance(row, WorkloadRow) else Effect(healthy=True, reason=of)
 
 
-def _still_there(ref: ObjectRef, snapshot: ClusterSnapshot) -> bool:
+def _still_there(ref: ObjectRef, snapshot: ClusterSnapshot, abandoned: bool) -> bool:
+    """On a node that is abandoned nobody ends a deleted pod: it stays until the node is back, or gone."""
     row = snapshot.find(ref.key)
-    return isinstance(row, PodRow) and row.uid == ref.uid and not row.finished
+    if not isinstance(row, PodRow) or row.uid != ref.uid or row.finished:
+        return False
+    return row.deleted_at is None or not abandoned
 
 
 def _is_made_since(pod: PodRow, run: Run) -> bool:
