@@ -10,17 +10,18 @@ from typing import Any
 import httpx
 
 from demo.screen import Screen
-from demo.service import AUTO_HEALING, Service, free_port, running
+from demo.service import AUTO_HEALING, Service, ServiceFailed, free_port, running
 
 POLICY = Path(__file__).parent / "healing-policy.yaml"
 GRACE_SECONDS = 1.5  # more than the policy gives owners to object
+SWEEP_TRIES = 10
 _POLL_SECONDS = 0.3
 
 Entry = dict[str, Any]
 
 
 @contextlib.asynccontextmanager
-async def healing(monitor: Service, environment: Mapping[str, str]) -> AsyncIterator[Service]:
+async def healing(monitor: Service, environment: Mapping[str, str], policy: Path = POLICY) -> AsyncIterator[Service]:
     """auto_healing, subscribed to the events of health_monitor, over the same PostgreSQL."""
     port = free_port()
     subscribed = await monitor.post(
@@ -30,7 +31,7 @@ async def healing(monitor: Service, environment: Mapping[str, str]) -> AsyncIter
         "AUTO_HEALING_MONITOR__URL": monitor.url,
         "AUTO_HEALING_MONITOR__TOKEN": monitor.token,
         "AUTO_HEALING_MONITOR__WEBHOOK_SECRETS": subscribed["secret"],
-        "AUTO_HEALING_POLICY__FILE": str(POLICY),
+        "AUTO_HEALING_POLICY__FILE": str(policy),
         "AUTO_HEALING_DATABASE__FOLDER": str(monitor.database_folder),
     }
     async with running({**environment, **settings}, AUTO_HEALING, port=port) as service:
@@ -83,9 +84,12 @@ class LedgerTail:
 
 
 async def sweep(healer: Service, ledger: LedgerTail, rule: str) -> None:
-    """Asks a cleanup rule to look at once, and again when its owners could have objected, not by its schedule."""
+    """What an operator does who will not wait for the schedule: look, look again once owners could object, delete."""
     wanted = {"dry_run": False, "reason": "the demo does not wait for the schedule"}
-    await healer.post(f"/api/v1/cleanup/{rule}/scan", wanted)
-    if await ledger.has_any({("told", rule)}, seconds=30):
-        await asyncio.sleep(GRACE_SECONDS)
+    for _ in range(SWEEP_TRIES):
         await healer.post(f"/api/v1/cleanup/{rule}/scan", wanted)
+        await ledger.has_any({("told", rule)}, seconds=10)
+        await asyncio.sleep(GRACE_SECONDS)
+        with contextlib.suppress(ServiceFailed):  # nothing is due yet
+            await healer.post(f"/api/v1/cleanup/{rule}/run", wanted)
+            return
