@@ -9,6 +9,7 @@ from bench import (
     failover,
     max_cluster,
     pipeline_rate,
+    reaction,
     read_api,
     scan,
     watch_ratio,
@@ -29,4 +30,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     whatif.BENCHMARK,
     audit_verify.BENCHMARK,
     cleanup_rate.BENCHMARK,
+    reaction.BENCHMARK,
 )

@@ -24,6 +24,9 @@ IDS = {
     "healing.whatif_drain",
     "healing.whatif_zone",
     "healing.audit_verify",
+    "healing.cleanup_rate",
+    "healing.event_to_write",
+    "healing.fault_to_write",
 }
 
 
