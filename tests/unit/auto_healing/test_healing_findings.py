@@ -1,53 +1,27 @@
 """What is wrong now, whatever order the events come in."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.clock import NOON
+from tests.support.healing_events import a_pod_finding, an_event
 
 from auto_healing.findings import OpenFindings
-from common.contracts import Change, EventData, Finding, HealthEvent, ObjectRef, Severity
-
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def a_finding(name: str = "web-1", code: str = "pod-crash-loop", severity: Severity = Severity.CRITICAL) -> Finding:
-    return Finding(
-        code=code,
-        object=ObjectRef(kind="Pod", namespace="shop", name=name, uid=f"uid-{name}"),
-        severity=severity,
-        message="it crashes",
-        since=START,
-    )
-
-
-def an_event(
-    cursor: int, change: Change = Change.OPENED, *, name: str = "web-1", storm: bool = False, score: float | None = None
-) -> HealthEvent:
-    finding = a_finding(name)
-    at = START + timedelta(seconds=cursor)
-    return HealthEvent(
-        id=f"event-{cursor}",
-        source="/clusters/test",
-        type=f"io.k8s-health-checker.health.finding.{change}.v1",
-        subject=f"Pod/shop/{name}",
-        time=at,
-        cursor=cursor,
-        data=EventData(change=change, finding=finding, storm=storm, detected_at=at, object_score=score),
-    )
+from common.contracts import Change
 
 
 def test_an_opened_finding_is_open_until_it_is_resolved() -> None:
     findings = OpenFindings()
 
     findings.apply(an_event(1, score=40.0))
-    assert [finding.object.name for finding in findings.about(a_finding().object.key)] == ["web-1"]
-    assert findings.score_of(a_finding().object.key) == 40.0
+    assert [finding.object.name for finding in findings.about(a_pod_finding().object.key)] == ["web-1"]
+    assert findings.score_of(a_pod_finding().object.key) == 40.0
 
     findings.apply(an_event(2, Change.RESOLVED, score=100.0))
     assert findings.all() == ()
-    assert findings.about(a_finding().object.key) == ()
-    assert findings.score_of(a_finding().object.key) == 100.0
+    assert findings.about(a_pod_finding().object.key) == ()
+    assert findings.score_of(a_pod_finding().object.key) == 100.0
 
 
 def test_a_late_opening_does_not_reopen_what_is_resolved() -> None:
@@ -70,8 +44,8 @@ def test_since_when_it_is_open_survives_changes() -> None:
     findings.apply(an_event(1))
     findings.apply(an_event(5, Change.CHANGED))
 
-    assert [known.opened_at for known in findings.open()] == [START + timedelta(seconds=1)]
-    assert findings.opened_since(START + timedelta(seconds=2)) == ()
+    assert [known.opened_at for known in findings.open()] == [NOON + timedelta(seconds=1)]
+    assert findings.opened_since(NOON + timedelta(seconds=2)) == ()
 
 
 def test_the_full_list_closes_what_it_lacks_and_opens_what_it_has() -> None:
@@ -80,7 +54,7 @@ def test_the_full_list_closes_what_it_lacks_and_opens_what_it_has() -> None:
     findings.apply(an_event(2, name="stays"))
     findings.apply(an_event(9, name="newer"))
 
-    changed = findings.reconcile([a_finding("stays"), a_finding("missed")], head=5, now=START)
+    changed = findings.reconcile([a_pod_finding("stays"), a_pod_finding("missed")], head=5, now=NOON)
 
     assert sorted(finding.object.name for finding in findings.all()) == ["missed", "newer", "stays"]
     assert sorted(known.finding.object.name for known in changed) == ["gone", "missed"]
@@ -90,7 +64,7 @@ def test_the_full_list_does_not_reopen_what_a_newer_event_resolved() -> None:
     findings = OpenFindings()
     findings.apply(an_event(9, Change.RESOLVED))
 
-    assert findings.reconcile([a_finding()], head=5, now=START) == []
+    assert findings.reconcile([a_pod_finding()], head=5, now=NOON) == []
     assert findings.all() == ()
 
 
@@ -99,8 +73,8 @@ def test_what_was_resolved_long_ago_is_forgotten() -> None:
     findings.apply(an_event(1, Change.RESOLVED))
     findings.apply(an_event(2, name="open"))
 
-    assert findings.forget_resolved_before(START + timedelta(seconds=1)) == []
-    assert len(findings.forget_resolved_before(START + timedelta(seconds=2))) == 1
+    assert findings.forget_resolved_before(NOON + timedelta(seconds=1)) == []
+    assert len(findings.forget_resolved_before(NOON + timedelta(seconds=2))) == 1
     assert [finding.object.name for finding in findings.all()] == ["open"]
 
 

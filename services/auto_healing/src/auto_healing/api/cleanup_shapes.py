@@ -151,5 +151,5 @@ class ByHandRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dry_run: Annotated[bool, Field(description="Only show what would happen")] = True
+    dry_run: Annotated[bool, Field(strict=True, description="Only show what would happen")] = True
     reason: Annotated[str, Field(max_length=500, examples=["The node ran full last night"])] = ""
