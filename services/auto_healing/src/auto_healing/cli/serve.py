@@ -23,7 +23,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; default: its current one")
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on")
-    parser.add_argument("--port", type=int, metavar="N", help="port to listen on; 0 takes a free one")
+    parser.add_argument("--port", type=_port, metavar="N", help="port to listen on; 0 takes a free one")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="rules, guards and cleanup")
     parser.set_defaults(run=run)
 
@@ -78,3 +78,10 @@ def announce(url: str, token: str | None) -> None:
     if token is not None:
         print(f"No access is configured, so this run has a token of its own, for this machine only: {token}")
         print(f"  curl -H 'Authorization: Bearer {token}' {url}/api/v1/runs", flush=True)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return port
