@@ -52,6 +52,7 @@ RECEIVED = """
     SELECT min(received_at) FROM healing.inbox
     WHERE event->'data'->>'change' = 'opened' AND event->'data'->'finding'->>'code' = %s AND event->>'subject' = %s
 """
+LAST_WORDS = "SELECT event, kind, name, action, guard, message FROM healing.ledger ORDER BY seq DESC LIMIT 5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ async def _reaction(
     try:
         await eventually(lambda: harm.mark in gone, WRITE_SECONDS)
     except TimeoutError:
-        raise RuntimeError(f"nothing was done about {harm.subject} within {WRITE_SECONDS:.0f} s") from None
+        said = await (await connection.execute(LAST_WORDS)).fetchall()
+        raise RuntimeError(f"nothing was done about {harm.subject} in time; the ledger ends with {said}") from None
     row = await (await connection.execute(RECEIVED, (harm.code, harm.subject))).fetchone()
     if row is None or row[0] is None:
         raise RuntimeError(f"no event about {harm.subject} is in the inbox")
