@@ -178,12 +178,14 @@ class Execution:
             clock=self.clock,
         )
         self.executor = Executor(self.runs, self.before, self.hands, self.endings, self.leads)
+        self.paused = False
         self.watch = RunWatch(
             self.runs,
             self.executor,
             self.endings,
             snapshot=lambda: self.snapshot,
             findings=lambda: self.findings,
+            is_paused=lambda run: self.paused,
             clock=self.clock,
         )
         self.worker = Worker(self.jobs, self.runs, self.executor, self.watch, self.leads)

@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 VERSION = version("k8s-health-checker-auto-healing")
 
+_GAUGES_SECONDS = 5.0
+
 Announce = Callable[[str, str | None], None]  # where it listens, and the token that was made for this run
 
 
@@ -77,8 +79,14 @@ class App:
         self._supervisor = Supervisor(lambda task: self._metrics.task_crashes.labels(task).inc())
         self._policy = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
         self._watch = ClusterWatch(api, clock=clock)
-        past = Past()
-        self._storage = Storage(settings, clock, past, lambda: self._watch.store)
+        self._past = past = Past()
+        self._storage = Storage(
+            settings,
+            clock,
+            past,
+            snapshot=lambda: self._watch.store,
+            approval=lambda plan: self._view.policy().expiry_of(plan.rule),
+        )
         self._leadership: Leadership | None = None
         self._cluster = LiveCluster(api, self._may_write, clock)
         self._monitor = MonitorClient(settings.monitor.url, settings.monitor.token.get_secret_value())
@@ -106,6 +114,7 @@ class App:
         start("other healers", self._others_from_synced)
         if self._alerts is not None:
             start("alerts", self._alerts.run)
+        start("gauges", self._show)
         start("storage", self._store_and_lead)
         try:
             await serve(web, listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
@@ -113,6 +122,14 @@ class App:
             await self._supervisor.stop_all()
             await self._monitor.close()
             await self._storage.close()
+
+    async def _show(self) -> None:
+        """What is, for /metrics."""
+        while True:
+            self._metrics.paused.set(self._view.paused)
+            self._metrics.open_findings.set(len(self._view.findings))
+            self._metrics.active_runs.set(len(self._past.unfinished()))
+            await asyncio.sleep(_GAUGES_SECONDS)
 
     async def _others_from_synced(self) -> None:
         await self._watch.synced.wait()
@@ -209,6 +226,7 @@ class App:
             policy_file=self._policy,
             storage=self._storage,
             cluster=self._cluster,
+            acting=self._may_write,
             webhook_secrets=self._settings.monitor.secrets,
         )
         return web

@@ -11,7 +11,7 @@ from auto_healing.fault import Fault, FaultLevel
 from auto_healing.guards.steps import EVICTING
 from auto_healing.history import PastRun
 from auto_healing.place import place_of
-from auto_healing.plan import Decline, Displacement, Mode, Parameters, Plan, Step
+from auto_healing.plan import Decline, Displacement, Mode, Parameters, Plan, Step, timeout_of
 from auto_healing.policy import CALL_A_HUMAN
 from auto_healing.run import RunState
 from auto_healing.symptoms import WORKLOAD_KINDS
@@ -56,6 +56,7 @@ def draft(
         parameters=parameters,
         displaces=tuple(Displacement(pod=pod) for pod in preview.displaced),
         changes=preview.changes,
+        timeout=timeout_of(action.code),
     )
     return step, preview.expected_seconds
 

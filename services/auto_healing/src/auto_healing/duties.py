@@ -15,13 +15,14 @@ from auto_healing.cleanup.cleaner import Cleaner
 from auto_healing.drafting import displacements
 from auto_healing.execute import BeforeStep, Endings, Executor, Hands
 from auto_healing.healer import Healer
+from auto_healing.herald import Herald
 from auto_healing.history import History
 from auto_healing.intake.catch_up import CatchUp
 from auto_healing.intake.monitor import MonitorClient
 from auto_healing.kube.cluster import NotActing
 from auto_healing.kube.live import LiveCluster
 from auto_healing.placement.placements import Placements
-from auto_healing.plan import Decline, Step
+from auto_healing.plan import Decline, Harm, Step
 from auto_healing.return_changes import Sweeper
 from auto_healing.run import Run
 from auto_healing.settings import HealingSettings
@@ -78,6 +79,7 @@ class Duties:
             world=view.world,
             placements=_placements,
             observer=told,
+            herald=Herald(cluster),
         )
         self.catch_up = CatchUp(monitor, stored.inbox, clock, on_listing=self.healer.listed)
         endings = Endings(
@@ -113,6 +115,7 @@ class Duties:
             endings,
             snapshot=lambda: view.snapshot,
             findings=view.findings.all,
+            is_paused=self._is_paused,
             clock=clock,
         )
         self._worker = Worker(opened.jobs, stored.runs, executor, watch, epoch)
@@ -122,7 +125,9 @@ class Duties:
         )
         keep_ledger = settings.runs.keep_ledger_days
         kept = Kept(
-            runs=timedelta(days=settings.runs.keep_days), ledger=timedelta(days=keep_ledger) if keep_ledger else None
+            runs=timedelta(days=settings.runs.keep_days),
+            ledger=timedelta(days=keep_ledger) if keep_ledger else None,
+            archive=settings.runs.ledger_archive,
         )
         self._retention = Retention(stored.database, clock, kept, epoch=epoch)
 
@@ -152,6 +157,12 @@ class Duties:
             except (NotActing, Deposed, DatabaseError) as error:
                 logger.warning("temporary changes are looked at again in a moment: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
+
+    def _is_paused(self, run: Run) -> bool:
+        """Whether a person has said stop since it began. What restores goes on."""
+        harmful = any(step.harm is Harm.HARMFUL for step in run.plan.steps)
+        places = {"", *(step.target.namespace for step in run.plan.steps)}
+        return harmful and any(pause.namespace in places for pause in self._view.world().pauses)
 
     def _recheck(self, run: Run, step: Step, history: History) -> Sequence[Decline]:
         """The guards, with facts and destinations of now."""

@@ -48,6 +48,12 @@ class Observer(Protocol):
     def decided(self, answers: Sequence[Answer], seconds: float) -> None: ...
 
 
+class Herald(Protocol):
+    """Tells of it on the objects themselves."""
+
+    async def decided(self, answers: Sequence[Answer]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Look:
     """What a fault was when it was last looked at, and when that is worth doing again."""
@@ -71,6 +77,7 @@ class Healer:
         world: Callable[[], World],
         placements: Callable[[World], Placing],
         observer: Observer,
+        herald: Herald,
     ) -> None:
         self._database = database
         self._inbox = inbox
@@ -81,6 +88,7 @@ class Healer:
         self._world = world
         self._placements = placements
         self._observer = observer
+        self._herald = herald
         self._listing: Listing | None = None
         self._unsettled: list[KnownFinding] = []
         self._looks: dict[FaultKey, _Look] = {}
@@ -194,6 +202,7 @@ class Healer:
             self._look_now = False
             self._observer.decided(answers, self._clock.monotonic() - started)
             await self._shadows.record(plans, world.now, epoch=epoch)
+            await self._herald.decided(answers)
         await self._shadows.settle(faults, world.now, world.policy.promotion, epoch=epoch)
 
     def _due(self, faults: Sequence[Fault], world: World) -> list[Fault]:

@@ -11,6 +11,20 @@ from common.contracts.health import Scalar
 
 Parameters = Mapping[str, Scalar]
 
+# What waits for many pods one after another takes longer than what acts on one.
+_TIMEOUT = timedelta(minutes=10)
+_TIMEOUTS = {
+    "drain": timedelta(minutes=20),
+    "restart-rollout": timedelta(minutes=30),
+    "roll-back": timedelta(minutes=30),
+}
+
+
+def timeout_of(action: str) -> timedelta:
+    """How long an action may take when nobody says otherwise."""
+    return _TIMEOUTS.get(action, _TIMEOUT)
+
+
 BY_HAND = "by-hand"  # the rule of a plan that a person asked for
 
 
@@ -54,7 +68,7 @@ class Step:
     parameters: Parameters = field(default_factory=dict)
     displaces: tuple[Displacement, ...] = ()
     changes: tuple[str, ...] = ()  # what will be different, a sentence each
-    timeout: timedelta = timedelta(minutes=10)
+    timeout: timedelta = _TIMEOUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

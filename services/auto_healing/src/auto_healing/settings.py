@@ -89,6 +89,10 @@ class RunSettings(BaseModel):
     keep_days: Annotated[
         int, Field(ge=1, le=3650, description="Ended runs, their evidence and manifests are kept this long.")
     ] = 90
+    ledger_archive: Annotated[
+        Path | None,
+        Field(description="Folder into which ledger entries go before they are removed. Unset: they are lost."),
+    ] = None
     keep_ledger_days: Annotated[
         int, Field(ge=0, le=36500, description="Ledger entries are kept this long; 0: for ever, as audits want it.")
     ] = 0

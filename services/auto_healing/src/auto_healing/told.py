@@ -28,7 +28,7 @@ class Told:
     def step_ended(self, run: Run, step: Step, outcome: Outcome, seconds: float) -> None:
         self._metrics.steps.labels(step.action, outcome.result).inc()
         self._metrics.step_duration.labels(step.action).observe(seconds)
-        if run.started_at is not None:
+        if run.started_at is not None and step == run.plan.steps[0]:
             self._metrics.waited.observe(max(0.0, (run.started_at - run.created_at).total_seconds()))
 
     def run_ended(self, run: Run) -> None:

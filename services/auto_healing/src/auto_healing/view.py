@@ -74,6 +74,11 @@ class View:
             await asyncio.sleep(PAUSES_SECONDS)
 
     @property
+    def paused(self) -> int:
+        """Pauses in force."""
+        return len(self.world().pauses)
+
+    @property
     def pauses(self) -> Sequence[Pause]:
         return self._pauses
 

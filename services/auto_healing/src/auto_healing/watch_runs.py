@@ -35,6 +35,7 @@ class RunWatch:
         *,
         snapshot: Callable[[], ClusterSnapshot],
         findings: Callable[[], Collection[Finding]],
+        is_paused: Callable[[Run], bool],
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -42,6 +43,7 @@ class RunWatch:
         self._endings = endings
         self._snapshot = snapshot
         self._findings = findings
+        self._is_paused = is_paused
         self._clock = clock
         self._blind: dict[UUID, timedelta] = {}
         self._looked_at: float | None = None
@@ -68,7 +70,7 @@ class RunWatch:
             for run in await self._runs.expire(epoch=epoch):
                 self._endings.told(run)
         for run in unfinished:
-            if run.undo_by:
+            if run.undo_by or (run.state is RunState.RUNNING and self._is_paused(run)):
                 self._executor.stop(run.id)
             elif run.state is RunState.VERIFYING:
                 await self._judge(run, now, passed, epoch)

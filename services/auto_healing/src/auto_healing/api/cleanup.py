@@ -64,7 +64,7 @@ async def list_candidates(
 
 @router.post("/{rule}/scan", responses=_ASKED)
 async def look_now(hand: Hand, caller: Operator, rule: Rule, wanted: ByHandRequest, answer: Response) -> LookShown:
-    """Look now. Without `dry_run` the replica that leads does so too within seconds, marks, and tells the owners."""
+    """Look now. With `dry_run` false the replica that leads does so too within seconds, marks, and tells the owners."""
     shown = await _shown(hand, rule)
     if wanted.dry_run:
         return shown
@@ -75,7 +75,7 @@ async def look_now(hand: Hand, caller: Operator, rule: Rule, wanted: ByHandReque
 
 @router.post("/{rule}/run", responses=_ASKED | responses(409))
 async def run_now(hand: Hand, caller: Operator, rule: Rule, wanted: ByHandRequest, answer: Response) -> LookShown:
-    """Delete what is due. Without `dry_run` it begins at once; the cap, the guards and both phases hold as ever."""
+    """Delete what is due. With `dry_run` false it begins at once; the cap, the guards and both phases hold as ever."""
     shown = await _shown(hand, rule)
     if wanted.dry_run:
         return shown

@@ -71,6 +71,8 @@ async def restore_manifest(
     services: AnyServices, stored: StoredServices, caller: Operator, manifest_id: UUID
 ) -> Restored:
     """Create the object again, once. 409 says why that cannot be: one of its name exists, or its volume is gone."""
+    if not services.acting():
+        raise Problem(503, "another replica leads, and may restore it: ask again", headers={"Retry-After": "1"})
     found = await stored.manifests.get(manifest_id)
     if found is None:
         raise Problem(404, f"there is no manifest {manifest_id}, or it is no longer kept")

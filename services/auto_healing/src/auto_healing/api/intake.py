@@ -29,7 +29,7 @@ _TYPES = "io.k8s-health-checker.health.finding."
     },
 )
 async def receive(request: Request, services: AnyServices, stored: StoredServices) -> Response:
-    """Take one health event, signed as Standard Webhooks says. 204 once it is stored, also when it was known already."""
+    """Take one health event, signed as Standard Webhooks says. 204 once it is stored, also when it was known before."""
     body = await request.body()
     secrets = services.webhook_secrets
     if not secrets:

@@ -67,6 +67,7 @@ class Services:
     policy_file: Any
     storage: StorageState
     cluster: "Cluster"  # live reads and writes, for what a person asks for
+    acting: Callable[[], bool] = lambda: True  # whether this replica may write to the cluster
     webhook_secrets: Sequence[str] = ()
 
 

@@ -14,6 +14,7 @@ from auto_healing.kube.cluster import Cluster, NotActing
 from auto_healing.plan import Step
 from auto_healing.run import Run
 from auto_healing.storage.progress import SUCCESS
+from auto_healing.storage.run_entries import POLICY
 from auto_healing.storage.run_rows import StoredStep
 from common.clock import Clock
 from common.cluster.snapshot import ClusterSnapshot
@@ -22,7 +23,11 @@ from common.kube.errors import KubeError
 INTERRUPTED = Outcome(
     result=Result.FAILED, message="it was interrupted, and nobody knows how far it got", numbers=HOW_FAR
 )
-_STOPPED = Outcome(result=Result.FAILED, message="it was stopped, because somebody wants it undone", numbers=HOW_FAR)
+_STOPPED = Outcome(
+    result=Result.FAILED,
+    message="it was stopped by a person, who wants it undone or has paused healing",
+    numbers=HOW_FAR,
+)
 _UNDO_TIMEOUT = timedelta(minutes=5)
 
 
@@ -102,5 +107,5 @@ class Hands:
             store=self.store_of(run.id, carried.epoch),
             clock=self.clock,
             deadline=deadline,
-            approved=bool(run.approved_by),
+            approved=bool(run.approved_by) or run.requested_by != POLICY,
         )

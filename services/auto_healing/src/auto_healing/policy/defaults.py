@@ -9,6 +9,7 @@ somebody's own after 30, as the node healers of the field do (Medik8s 5 min, GKE
 from datetime import timedelta
 
 from auto_healing.fault import FaultLevel
+from auto_healing.plan import timeout_of
 from auto_healing.policy import CALL_A_HUMAN, HealingPolicy, Match, Rule, Rung
 
 _POD, _WORKLOAD, _REVISION = FaultLevel.POD, FaultLevel.WORKLOAD, FaultLevel.REVISION
@@ -17,8 +18,6 @@ _NODE, _ZONE = FaultLevel.NODE, FaultLevel.ZONE
 _5_MINUTES = timedelta(minutes=5)
 _10_MINUTES = timedelta(minutes=10)
 _30_MINUTES = timedelta(minutes=30)
-# Longer than usual: pods leave one after the other, each with its own grace, and as budgets allow.
-_TIMEOUTS = {"drain": timedelta(minutes=20), "restart-rollout": _30_MINUTES, "roll-back": _30_MINUTES}
 
 _STUCK = ("deployment-rollout-stuck", "statefulset-rollout-stuck", "daemonset-rollout-stuck")
 _NOT_STARTING = ("pod-image-pull", "pod-config-error", "pod-init-stuck")
@@ -35,7 +34,7 @@ def _rule(
     at_least: dict[str, float] | None = None,
 ) -> Rule:
     match = Match(codes=frozenset(codes), levels=frozenset(levels), min_age=after, at_least=at_least or {})
-    ladder = (Rung(action=action, timeout=_TIMEOUTS.get(action, _10_MINUTES)) for action in (*actions, CALL_A_HUMAN))
+    ladder = (Rung(action=action, timeout=timeout_of(action)) for action in (*actions, CALL_A_HUMAN))
     return Rule(name=name, match=match, ladder=tuple(ladder))
 
 

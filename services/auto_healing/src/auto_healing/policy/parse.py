@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from auto_healing.actions import ACTIONS_BY_CODE
+from auto_healing.plan import timeout_of
 from auto_healing.policy import CALL_A_HUMAN, HealingPolicy, Match, Rule, Rung
 from auto_healing.policy.codes import KIND_OF_CODE
 from auto_healing.policy.defaults import DEFAULT_RULES
@@ -74,7 +75,10 @@ def _match(document: MatchDocument) -> Match:
 
 def _rung(document: RungDocument) -> Rung:
     return Rung(
-        action=document.action, parameters=document.parameters, timeout=document.timeout, verify=document.verify
+        action=document.action,
+        parameters=document.parameters,
+        timeout=document.timeout or timeout_of(document.action),
+        verify=document.verify,
     )
 
 

@@ -67,8 +67,8 @@ class RungDocument(Strict):
     """Code of the action; call-a-human ends the ladder"""
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     """Of the action; the catalogue of actions tells them"""
-    timeout: Settling = timedelta(minutes=10)
-    """How long it may take, at least 1m"""
+    timeout: Settling | None = None
+    """How long it may take, at least 1m. Left out: 20m for a drain, 30m for a rollout, else 10m"""
     verify: Settling = timedelta(minutes=5)
     """How long it is watched whether it helped, at least 1m"""
 

@@ -4,12 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from auto_healing.actions.action import Store
 from auto_healing.api.services import Stored
 from auto_healing.metrics import SERVICE
 from auto_healing.past import Past
+from auto_healing.plan import Plan
 from auto_healing.settings import HealingSettings
 from auto_healing.storage.changes import Changes
 from auto_healing.storage.evidence import EvidenceStore
@@ -57,13 +59,20 @@ class Storage:
     """Opened once; says why while it is not."""
 
     def __init__(
-        self, settings: HealingSettings, clock: Clock, past: Past, snapshot: Callable[[], ClusterSnapshot]
+        self,
+        settings: HealingSettings,
+        clock: Clock,
+        past: Past,
+        *,
+        snapshot: Callable[[], ClusterSnapshot],
+        approval: Callable[[Plan], timedelta],
     ) -> None:
         self.opened: Opened | None = None
         self.reason = "the database is not open yet"
         self._settings = settings
         self._clock = clock
         self._past = past
+        self._approval = approval
         self._snapshot = snapshot
         self._source = DatabaseSource(settings.database, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
         self._complaint = Complaint(logger, clock)
@@ -114,7 +123,7 @@ class Storage:
                 database=database,
                 inbox=Inbox(database),
                 ledger=Ledger(database),
-                runs=Runs(database, jobs, self._clock, past, self._snapshot),
+                runs=Runs(database, jobs, self._clock, past, self._snapshot, approval=self._approval),
                 pauses=Pauses(database),
                 evidence=EvidenceStore(database),
                 manifests=Manifests(database),

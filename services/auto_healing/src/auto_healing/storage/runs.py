@@ -49,7 +49,7 @@ class Runs(RunReader):
         past: Past,
         snapshot: Callable[[], ClusterSnapshot],
         *,
-        approval: timedelta = APPROVAL,
+        approval: Callable[[Plan], timedelta] = lambda _: APPROVAL,
     ) -> None:
         super().__init__(database)
         self.past = past
@@ -75,7 +75,7 @@ class Runs(RunReader):
         return answers
 
     def _answer(self, proposal: Proposal, at: datetime) -> Answer:
-        answer = answer_to(proposal, place_of(proposal.plan, self._snapshot()), at, self._approval)
+        answer = answer_to(proposal, place_of(proposal.plan, self._snapshot()), at, self._approval(proposal.plan))
         if answer.run is not None and answer.run.state in HOLDING:
             holder = self.past.holder_of(proposal.plan.target.key)
             answer = answer if holder is None else taken(answer, holder.id, at)

@@ -96,9 +96,9 @@ class Cleanup:
     made: ClassVar[bool] = False
     harm: ClassVar[Harm] = Harm.HARMFUL
     kinds: ClassVar[frozenset[str]] = frozenset({CLUSTER, "PersistentVolume"})
-    expects: ClassVar[str] = "What was due is gone, and nobody misses it"
+    expects: ClassVar[str] = "What was due is gone, and nobody misses it; each object can be restored from its manifest"
     permissions: ClassVar[tuple[Permission, ...]]
-    undoable: ClassVar[str] = "Each object can be made again from the manifest that is stored before it is deleted"
+    undoable: ClassVar[str] = ""
     parameters: ClassVar[Mapping[str, str]] = {
         "due_by": "instant in RFC 3339; what was marked and due by then may go",
         "planned": "number of objects that may go at most; when more are due, nothing is touched",
