@@ -28,10 +28,10 @@ _ALERTS: TypeAdapter[list[_Alert]] = TypeAdapter(list[_Alert])
 
 
 class Alerts:
-    """Asks Alertmanager's API v2 for the alerts that are neither silenced nor inhibited."""
+    """Asks Alertmanager's API v2 for the alerts that are neither silenced nor inhibited. Closed with `close`."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_SECONDS)
+    def __init__(self, url: str, clock: Clock, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_SECONDS, transport=transport)
         self._url = url
         self._clock = clock
         self._firing: Sequence[FiringAlert] = ()
@@ -49,15 +49,16 @@ class Alerts:
         """For a probe."""
         return self.reason or None
 
-    async def run(self) -> None:
-        try:
-            while True:
-                await self._ask()
-                await asyncio.sleep(POLL_SECONDS)
-        finally:
-            await self._http.aclose()
+    async def close(self) -> None:
+        await self._http.aclose()
 
-    async def _ask(self) -> None:
+    async def run(self) -> None:
+        while True:
+            await self.ask()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def ask(self) -> None:
+        """Whatever Alertmanager answers; without a good answer what was known before grows old."""
         try:
             answer = await self._http.get(
                 "/api/v2/alerts", params={"active": "true", "silenced": "false", "inhibited": "false"}
@@ -65,7 +66,8 @@ class Alerts:
             answer.raise_for_status()
             alerts = _ALERTS.validate_json(answer.content)
         except (httpx.HTTPError, ValidationError) as error:
-            self.reason = f"{self._url} does not tell which alerts fire: {str(error).splitlines()[0]}"
+            why = next(iter(str(error).splitlines()), type(error).__name__)  # a timeout has no words of its own
+            self.reason = f"{self._url} does not tell which alerts fire: {why}"
             self._complaint.warn(self.reason)
             return
         self._firing = tuple(

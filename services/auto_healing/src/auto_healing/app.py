@@ -121,6 +121,8 @@ class App:
         finally:
             await self._supervisor.stop_all()
             await self._monitor.close()
+            if self._alerts is not None:
+                await self._alerts.close()
             await self._storage.close()
 
     async def _show(self) -> None:

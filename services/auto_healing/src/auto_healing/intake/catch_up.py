@@ -47,7 +47,7 @@ class CatchUp:
         while True:
             try:
                 await self._step()
-            except (MonitorUnavailable, DatabaseError) as error:
+            except (MonitorUnavailable, CursorExpired, DatabaseError) as error:
                 self.reason = str(error)
                 self._complaint.warn(f"events cannot be read: {error}")
                 await asyncio.sleep(pause)
