@@ -20,8 +20,8 @@ from schemathesis.config import (
 )
 
 # What is well-formed may still name something that is not there (404), is no longer kept (410), or has no meaning,
-# such as a cursor of another list (422).
-ACCEPTED = ["2xx", "401", "403", "404", "409", "410", "422", "5xx"]
+# such as a cursor of another list (422); and no text may hold a NUL character (400).
+ACCEPTED = ["2xx", "400", "401", "403", "404", "409", "410", "422", "5xx"]
 
 # The same questions in every run.
 repeatable = settings(
