@@ -4,6 +4,7 @@ from bench import (
     audit_verify,
     cleanup_rate,
     cpu_per_event_growth,
+    decision_rate,
     detection,
     detection_ratio,
     failover,
@@ -30,5 +31,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     whatif.BENCHMARK,
     audit_verify.BENCHMARK,
     cleanup_rate.BENCHMARK,
+    decision_rate.BENCHMARK,
     reaction.BENCHMARK,
 )

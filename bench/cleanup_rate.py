@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import update
-
 from auto_healing.actions.action import Doing
 from auto_healing.actions.cleanup import CLEANUP_BY_CODE
 from auto_healing.actions.cleanup.settings import CleanupSettings
@@ -30,22 +28,18 @@ from auto_healing.storage.evidence import EvidenceStore
 from auto_healing.storage.jobs import Jobs
 from auto_healing.storage.keeping import Keeping
 from auto_healing.storage.manifests import Manifests
-from auto_healing.storage.models import leader
 from auto_healing.storage.proposing import Answer, Proposal
 from auto_healing.storage.runs import Runs
 from auto_healing.storage.tombstones import Tombstones
 from auto_healing.world import World
 from bench.clusters import filled_cluster
 from bench.figure import Benchmark, Figure
+from bench.healing import EPOCH, led_database
 from bench.objects import pod
-from bench.postgres import temporary_postgres
 from common.clock import SystemClock
 from common.cluster.scan import scan_cluster
 from common.cluster.store import Store
 from common.database.connections import Database
-from common.database.engine import Target
-from common.database.migrate import upgrade
-from common.database.settings import DatabaseSettings
 from common.database.work import WorkQueue
 from common.kube.api import Api
 from common.kube.connect import connect
@@ -59,7 +53,6 @@ ROUNDS, QUICK_ROUNDS = 3, 1
 OWNERS = 100  # workloads that the pods belonged to
 NAMESPACE = "pile"
 WRITERS = 32
-EPOCH = 1
 
 
 @dataclass(slots=True)
@@ -156,18 +149,8 @@ class _Parts:
 @contextlib.asynccontextmanager
 async def _new_parts(api: Api) -> AsyncIterator[_Parts]:
     """On a database of their own."""
-    async with temporary_postgres() as url:
-        target = Target.of(url, schema="healing", service="bench")
-        await upgrade(target, "auto_healing:migrations")
-        database, queue = Database(target, DatabaseSettings()), WorkQueue(target, DatabaseSettings())
-        await queue.open()
-        try:
-            async with database.begin() as connection:
-                await connection.execute(update(leader).values(epoch=EPOCH))
-            yield _Parts(api, database, queue)
-        finally:
-            await queue.close()
-            await database.close()
+    async with led_database() as (database, queue):
+        yield _Parts(api, database, queue)
 
 
 async def _round(api: Api, pods: int) -> Round:

@@ -25,6 +25,7 @@ IDS = {
     "healing.whatif_zone",
     "healing.audit_verify",
     "healing.cleanup_rate",
+    "healing.decision_rate",
     "healing.event_to_write",
     "healing.fault_to_write",
 }
