@@ -1,7 +1,7 @@
 """The settings of the process, from variables HEALTH_MONITOR_*. What is looked for and how strictly is the policy's."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 from pydantic_settings import SettingsConfigDict
@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from common.database.settings import DatabaseSettings
 from common.kube.settings import KubeSettings
 from common.leading.locks import LeaderSettings
+from common.log_settings import LogSettings
 from common.settings import Settings
 from common.web.settings import WebSettings
 from health_monitor.catalogue import RUNBOOK
@@ -93,17 +94,6 @@ class MonitorLeaderSettings(LeaderSettings):
     """Which of several replicas stores and delivers."""
 
     lease: Annotated[str, Field(description="Name of the Lease.", min_length=1, max_length=253)] = "health-monitor"
-
-
-class LogSettings(BaseModel):
-    """Logs."""
-
-    level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level that is logged.")] = (
-        "info"
-    )
-    json_lines: Annotated[
-        bool | None, Field(description="One JSON object a line. Default: unless standard error is a terminal")
-    ] = None
 
 
 class MonitorSettings(Settings):

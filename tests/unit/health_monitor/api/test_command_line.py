@@ -11,7 +11,7 @@ import pytest
 from tests.support.logs import restored_logs
 
 from health_monitor.__main__ import main
-from health_monitor.cli import policy
+from health_monitor.cli import checks
 
 __all__ = ["restored_logs"]
 
@@ -143,8 +143,8 @@ def test_a_defect_does_not_look_like_a_score_below_the_threshold(
     def broken(_: object) -> int:
         raise LookupError("a defect")
 
-    monkeypatch.setattr(policy, "run_schema", broken)
-    assert main(["policy", "schema"]) == 2
+    monkeypatch.setattr(checks, "run", broken)
+    assert main(["checks"]) == 2
     assert "a defect" in capsys.readouterr().err
 
 

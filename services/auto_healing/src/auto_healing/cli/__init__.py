@@ -3,4 +3,4 @@
 from auto_healing.cli import policy, serve
 from common.cli.token import TokenCommand
 
-COMMANDS = (serve, policy, TokenCommand("AUTO_HEALING_"))
+COMMANDS = (serve, policy.COMMAND, TokenCommand("AUTO_HEALING_"))

@@ -6,4 +6,4 @@ What a command needs is imported when it runs: a scan must not wait for the web 
 from common.cli.token import TokenCommand
 from health_monitor.cli import checks, policy, scan, serve
 
-COMMANDS = (scan, serve, policy, checks, TokenCommand("HEALTH_MONITOR_"))
+COMMANDS = (scan, serve, policy.COMMAND, checks, TokenCommand("HEALTH_MONITOR_"))

@@ -1,19 +1,17 @@
 """`health-monitor serve`: the service. Its settings are variables HEALTH_MONITOR_*; arguments go before them."""
 
 import argparse
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli.failure import CommandFailed
+from common.cli.program import Commands
+from common.cli.serve import add_addresses, announcer, serve_until_stopped, settings_under
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from health_monitor.settings import MonitorSettings
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "serve",
         help="watch the cluster, and serve scores, findings, events and metrics",
@@ -21,8 +19,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; default: its current one")
-    parser.add_argument("--host", metavar="ADDRESS", help="address to listen on")
-    parser.add_argument("--port", type=_port, metavar="N", help="port to listen on; 0 takes a free one")
+    add_addresses(parser)
     parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds, severities and weights")
     parser.add_argument("--no-database", action="store_true", help="scores and metrics only: no events, no history")
     parser.set_defaults(run=run)
@@ -30,58 +27,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(args: argparse.Namespace) -> int:
     from common import logs
-    from common.kube.errors import KubeError
-    from common.policy.mistakes import PolicyError
-    from common.settings import SettingsInvalid
-    from common.web import serve
-    from common.web.access import AccessMissing
     from health_monitor import app
 
-    try:
-        settings = settings_of(args)
-    except SettingsInvalid as error:
-        raise CommandFailed("\n".join(error.mistakes)) from None
+    settings = settings_of(args)
     logs.configure(settings.log.level, json=settings.log.json_lines)
-
-    async def main(stop: asyncio.Event) -> int:
-        await app.run(settings, stop, announce)
-        return 0
-
-    try:
-        return serve.run(main)
-    except (KubeError, PolicyError, serve.CannotListen, AccessMissing) as error:
-        raise CommandFailed(str(error)) from None
+    return serve_until_stopped(lambda stop: app.run(settings, stop, announcer("health-monitor", "/api/v1/cluster")))
 
 
 def settings_of(args: argparse.Namespace) -> "MonitorSettings":
-    """The environment's settings, under the arguments. Raises SettingsInvalid."""
-    from common.settings import read
+    """The environment's settings, under the arguments. Raises CommandFailed."""
     from health_monitor.settings import MonitorSettings
 
-    settings = read(MonitorSettings)
     given = {
         "cluster": {"kubeconfig": args.kubeconfig, "context": args.context},
         "web": {"host": args.host, "port": args.port},
         "policy": {"file": args.policy},
         "database": {"enabled": False if args.no_database else None},
     }
-    groups = {name: _changed(getattr(settings, name), changes) for name, changes in given.items()}
-    return settings.model_copy(update=groups)
-
-
-def _changed(group: "BaseModel", changes: dict[str, object]) -> "BaseModel":
-    return group.model_copy(update={name: value for name, value in changes.items() if value is not None})
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text} is no port from 0 to 65535")
-    return int(text)
-
-
-def announce(url: str, token: str | None) -> None:
-    """Where it is, and how to ask it something."""
-    print(f"health-monitor listens on {url}; {url}/readyz says what is missing", flush=True)
-    if token is not None:
-        print(f"No access is configured, so this run has a token of its own, for this machine only: {token}")
-        print(f"  curl -H 'Authorization: Bearer {token}' {url}/api/v1/cluster", flush=True)
+    return settings_under(MonitorSettings, given)
