@@ -1,6 +1,7 @@
 """A database with the schema of auto_healing."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,15 +20,22 @@ def healing_target(url: str) -> Target:
     return Target.of(url, schema="healing", service="auto-healing")
 
 
-@pytest.fixture
-def healing_url(postgres: Postgres) -> Iterator[str]:
-    """A database of the test's own with all tables."""
+@contextmanager
+def a_healing_url(postgres: Postgres) -> Iterator[str]:
+    """A new database with all tables."""
     template = postgres.template(
         "healing_template", lambda url: upgrade_blocking(healing_target(url), HEALING_MIGRATIONS)
     )
     url = postgres.new_database(template)
     yield url
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def healing_url(postgres: Postgres) -> Iterator[str]:
+    """A database of the test's own with all tables."""
+    with a_healing_url(postgres) as url:
+        yield url
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Inbox:
                 "received_at": now,
                 "event": event.model_dump(mode="json"),
             }
-            for event in events
+            for event in sorted(events, key=lambda each: each.id)  # one order for all, against deadlocks
         ]
         new = 0
         async with self._database.begin() as connection:
