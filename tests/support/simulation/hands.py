@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from msgspec.structs import replace as changed
 from tests.support.simulation.cluster import SimulatedCluster, serving
-from tests.support.simulation.controllers import HASH, Controllers
+from tests.support.simulation.controllers import Controllers
 from tests.support.simulation.invariants import Invariants
 
 from auto_healing.actions.action import Change, Outcome, Result
@@ -296,7 +296,8 @@ class Hands:
         gone = {each.id for each, _ in ended}
         for each, why in ended:
             self._settle(each, why, [other for other in held if other.id not in gone])
-        nodes = [node for node in self.cluster.store.rows(NodeRow).values() if cordon_in(node).ours]
+        closed = (node for node in self.cluster.store.rows(NodeRow).values() if node.unschedulable)
+        nodes = [node for node in closed if cordon_in(node).ours]
         for node in orphans(nodes, list(self.changes.values()), runs):
             mine: Cordon = cordon_of(self.manifest(node))
             if mine.mark == cordon_in(node).mark and lift_orphan(node, self.now):

@@ -18,10 +18,13 @@ from tests.support.simulation.invariants import Invariants
 from auto_healing.actions import ACTIONS_BY_CODE
 from auto_healing.actions.action import Outcome, Result
 from auto_healing.attribute import attribute
-from auto_healing.decide import FaultKey, decide, next_rung
+from auto_healing.decide import Decider, FaultKey, next_rung
+from auto_healing.drafting import displacements
 from auto_healing.facts import Pause
 from auto_healing.fault import Fault, FaultLevel
+from auto_healing.guards import GUARDS
 from auto_healing.guards import run as ask_guards
+from auto_healing.guards.guard import Guard
 from auto_healing.leased import RunBrief
 from auto_healing.past import Past
 from auto_healing.place import place_of
@@ -71,6 +74,7 @@ class Healing:
         random: Random,
         invariants: Invariants,
         kills: float = 0.02,
+        guards: Sequence[Guard] = GUARDS,
     ) -> None:
         self.cluster = cluster
         self.hands = hands
@@ -79,6 +83,7 @@ class Healing:
         self.random = random
         self.invariants = invariants
         self.kills = kills
+        self.guards = guards
         self.runs: dict[UUID, Run] = {}  # stored: they survive a kill
         self.outcomes: dict[UUID, Outcome] = {}
         self.pauses: list[Pause] = []
@@ -183,7 +188,7 @@ class Healing:
         due = self._due(faults, world)
         if due:
             placements = Placements(world.snapshot, self.now)
-            for plan in decide(due, world, rungs=self.rungs, placements=placements):
+            for plan in Decider(world, placements, guards=self.guards).decide(due, self.rungs):
                 self._propose(plan, world)
         self.next_look = min((each.again_at for each in self.answers.values()), default=self.now + timedelta(hours=1))
         self.next_look = max(self.next_look, self.now + timedelta(seconds=1))
@@ -256,10 +261,10 @@ class Healing:
         moved = self._store(replace(run, state=state, updated_at=at, reason=reason, **fields))
         if state.ended:
             self.invariants.ended(moved)
-            self.answers.pop(run.plan.fault.key, None)
             if state in TELLING:
                 self._climb(moved)
-            self.next_look = min(self.next_look, self._later(1))
+                self.answers.pop(run.plan.fault.key, None)
+            self.next_look = min(self.next_look, self._later(1))  # at what has come up beside it
         return moved
 
     def _climb(self, run: Run) -> None:
@@ -312,7 +317,8 @@ class Healing:
         if refusal:
             return (Decline(guard="precondition", message=refusal, look_again_at=soon),)
         world = replace(self.world(), history=self.past.without(run.id))
-        return ask_guards(step, world.facts(run.plan))
+        step = replace(step, displaces=displacements(step, Placements(world.snapshot, self.now), world))
+        return ask_guards(step, world.facts(run.plan), self.guards)
 
     def _work(self, run: Run) -> None:
         self._may_be_killed()

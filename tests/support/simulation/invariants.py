@@ -55,6 +55,8 @@ class Invariants:
         self.tried: dict[ObjectKey, list[Run]] = defaultdict(list)
         self.counts: Counter[str] = Counter()
         self.trail: list[str] = []
+        self.done: dict[tuple[ObjectKey, str, str, str], datetime] = {}
+        self.drained_at: datetime | None = None
 
     @property
     def now(self) -> datetime:
@@ -123,6 +125,7 @@ class Invariants:
             self._no_zone_outage(run, world.snapshot)
             self._within_budget(run, world.snapshot)
             self._not_too_often(run)
+            self._not_again_so_soon(run, step)
 
     def _not_paused(self, run: Run, world: World) -> None:
         paused = [each for each in world.pauses if each.namespace in {"", run.plan.target.namespace}]
@@ -157,7 +160,9 @@ class Invariants:
         zone = [each for each in snapshot.rows(NodeRow).values() if each.zone == node.zone]
         bad = sum(not each.ready for each in zone)
         outage = bad >= settings.zone_nodes and bad >= settings.zone_ratio * len(zone)
-        self.check(not outage, f"{run.plan.target.key} is touched while {bad} of {len(zone)} nodes of its zone are down")
+        self.check(
+            not outage, f"{run.plan.target.key} is touched while {bad} of {len(zone)} nodes of its zone are down"
+        )
 
     def _within_budget(self, run: Run, snapshot: ClusterSnapshot) -> None:
         """A node that is in service is not taken out of it when too many are out."""
@@ -186,6 +191,20 @@ class Invariants:
         rested = last is not None and self.now - last >= settings.block
         self.check(len(alike) < settings.most or rested, f"{owner} is acted on {len(alike) + 1} times")
         kept.append(run)
+
+    def _not_again_so_soon(self, run: Run, step: Step) -> None:
+        """No circles, and no drain on the heels of another one. A run begins some seconds after it was allowed."""
+        slack = timedelta(minutes=1)
+        code, place = run.plan.fault.findings[0].code, (run.place.owner, run.place.node, step.action)
+        before = self.done.get((*place, code))
+        circle = before is not None and self.now - before < self.settings.loop.window - slack
+        self.check(not circle, f"{step.action} of {run.plan.target.key} goes round in circles")
+        self.done[*place, code] = self.now
+        if step.action in {"drain", "reschedule-from-node"}:
+            pause = self.settings.rate_limit.between_drains - slack
+            close = self.drained_at is not None and self.now - self.drained_at < pause
+            self.check(not close, f"{step.action} of {run.plan.target.key} follows another one at once")
+            self.drained_at = self.now
 
     # --- each write
 
@@ -262,7 +281,9 @@ class Invariants:
         """Long after the last cause is gone."""
         store = self.cluster.store
         for node in store.rows(NodeRow).values():
-            self.check(not (node.unschedulable and CORDONED_BY in node.annotations), f"{node.name} stays cordoned by us")
+            self.check(
+                not (node.unschedulable and CORDONED_BY in node.annotations), f"{node.name} stays cordoned by us"
+            )
             self.check(node.ready, f"{node.name} is not ready")
             avoided = any(taint.key.startswith("k8s-health-checker") for taint in node.taints)
             self.check(not avoided, f"{node.name} stays avoided")

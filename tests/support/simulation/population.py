@@ -49,21 +49,31 @@ def _workloads(cluster: SimulatedCluster, controllers: Controllers, random: Rand
     while left > 1:
         replicas = min(left, random.choice(SIZES))
         namespace = random.choice((*SHOPS, *SHOPS, "legacy")) if number % 40 else "careful"
+        own = {HEAL: "off"} if number % 25 == 3 else {}
         name = f"app-{number}"
         if number % 9 == 5:
             replicas = min(3, left)
             row = a_stateful_set(
-                name, namespace=namespace, replicas=replicas, ready_replicas=0, labels={"app": name},
+                name,
+                namespace=namespace,
+                replicas=replicas,
+                ready_replicas=0,
+                labels={"app": name},
                 created_at=cluster.agenda.now,
             )
             key = cluster.put(row).key
             cluster.touched[key] = None
         else:
-            key = controllers.deploy(name, namespace, replicas).key
+            key = controllers.deploy(name, namespace, replicas, labels={"app": name, **own}).key
         if number % 2 == 0 and replicas > 1:
             budget = a_pdb(
-                name, namespace=namespace, selector={"app": name}, min_available="", max_unavailable="1",
-                disruptions_allowed=0, current_healthy=0,
+                name,
+                namespace=namespace,
+                selector={"app": name},
+                min_available="",
+                max_unavailable="1",
+                disruptions_allowed=0,
+                current_healthy=0,
             )
             controllers.guard(name, namespace, key, budget)
         left -= replicas

@@ -44,6 +44,7 @@ class Troubles:
             self.node_not_ready: 3,
             self.node_flaps: 1,
             self.node_blinks: 3,
+            self.rack_fails: 2,
             self.zone_outage: 1,
             self.false_alarm: 1,
             self.pressure: 2,
@@ -119,6 +120,16 @@ class Troubles:
                 self._later(at, lambda: self.kubelets.wake(node.name))
                 at += self._between(2 * MINUTE, 6 * MINUTE)
 
+    def rack_fails(self) -> None:
+        """A few neighbours of one zone, one after the other."""
+        if node := self._node():
+            mates = [each for each in self._nodes() if each.zone == node.zone and POOL in each.labels and each.ready]
+            lasts = self._between(30 * MINUTE, 3 * HOUR)
+            for number, each in enumerate(self.random.sample(mates, min(3, len(mates)))):
+                at = number * self._between(MINUTE, 3 * MINUTE)
+                self.agenda.after(at, lambda name=each.name: self.kubelets.say(name, "False", "KubeletNotReady"))
+                self._later(at + lasts, lambda name=each.name: self.kubelets.wake(name))
+
     def zone_outage(self) -> None:
         zone, lasts = self.random.choice(ZONES), self._between(10 * MINUTE, HOUR)
         for node in list(self.cluster.store.rows(NodeRow).values()):
@@ -137,9 +148,7 @@ class Troubles:
             type_ = self.random.choice(("MemoryPressure", "DiskPressure"))
             self.kubelets.press(node.name, type_, "True")
             self.kubelets.expel_for_pressure(node.name, 3)
-            self._later(
-                self._between(5 * MINUTE, 40 * MINUTE), lambda: self.kubelets.press(node.name, type_, "False")
-            )
+            self._later(self._between(5 * MINUTE, 40 * MINUTE), lambda: self.kubelets.press(node.name, type_, "False"))
 
     def autoscaler_removes(self) -> None:
         node = self._node()
