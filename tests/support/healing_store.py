@@ -88,6 +88,7 @@ def a_healing_client(
     scope: Scope | None = Scope.ADMIN,
     cluster: Any = None,
     snapshot: Store | None = None,
+    acting: bool = True,
 ) -> httpx.AsyncClient:
     """The routers over a database, in process. The time is NOON; `snapshot` None: the cluster is still being read."""
     app = create_app(
@@ -113,6 +114,7 @@ def a_healing_client(
         synced=lambda: snapshot is not None,
         snapshot=snapshot,
         cluster=cluster,
+        acting=lambda: acting,
         storage=SimpleNamespace(stored=stored, reason=""),
     )
     return httpx.AsyncClient(
