@@ -13,6 +13,7 @@ from bench import (
     reaction,
     read_api,
     scan,
+    simulation,
     watch_ratio,
     whatif,
 )
@@ -31,6 +32,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     whatif.BENCHMARK,
     audit_verify.BENCHMARK,
     cleanup_rate.BENCHMARK,
+    simulation.BENCHMARK,
     decision_rate.BENCHMARK,
     reaction.BENCHMARK,
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from msgspec.structs import replace as changed
 from tests.support.simulation.cluster import SimulatedCluster, serving
@@ -278,7 +278,13 @@ class Hands:
         if held := self._held_by(run):
             return held.id
         change = Change(target=target, what=what, path=path, before=None, after=after, until=self.now + lasts)
-        made = LeasedChange(id=uuid4(), run_id=run.id, change=change, made_at=self.now, state=ChangeState.HELD)
+        made = LeasedChange(
+            id=UUID(int=self.cluster.random.getrandbits(128)),
+            run_id=run.id,
+            change=change,
+            made_at=self.now,
+            state=ChangeState.HELD,
+        )
         self.changes[made.id] = made
         return made.id
 
@@ -289,6 +295,14 @@ class Hands:
         if held := self._held_by(run):
             del self.changes[held.id]
 
+    def _closed(self) -> list[NodeRow]:
+        return [node for node in self.cluster.store.rows(NodeRow).values() if node.unschedulable]
+
+    def cordoned_by(self) -> set[UUID]:
+        """Runs whose cordons are there."""
+        runs = (cordon_in(node).run_id for node in self._closed())
+        return {run_id for run_id in runs if run_id is not None}
+
     def sweep(self, snapshot: ClusterSnapshot, runs: Mapping[UUID, RunBrief]) -> None:
         """Takes back what is over, and lifts cordons that nobody will lift."""
         held = list(self.changes.values())
@@ -296,8 +310,7 @@ class Hands:
         gone = {each.id for each, _ in ended}
         for each, why in ended:
             self._settle(each, why, [other for other in held if other.id not in gone])
-        closed = (node for node in self.cluster.store.rows(NodeRow).values() if node.unschedulable)
-        nodes = [node for node in closed if cordon_in(node).ours]
+        nodes = [node for node in self._closed() if cordon_in(node).ours]
         for node in orphans(nodes, list(self.changes.values()), runs):
             mine: Cordon = cordon_of(self.manifest(node))
             if mine.mark == cordon_in(node).mark and lift_orphan(node, self.now):

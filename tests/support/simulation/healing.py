@@ -229,10 +229,10 @@ class Healing:
         self.answers[plan.fault.key] = Answered(plan, signature(plan.fault), again)
         self.invariants.decided(plan, declined)
         if answer.run is not None and not declined:
-            self._store(answer.run)
-            if not answer.run.state.ended:
-                self.invariants.allowed(answer.run, world)
-                self._carry_on(answer.run.id)
+            run = self._store(replace(answer.run, id=UUID(int=self.random.getrandbits(128))))
+            if not run.state.ended:
+                self.invariants.allowed(run, world)
+                self._carry_on(run.id)
 
     def forget(self, before: datetime) -> None:
         """Runs that ended long ago."""
@@ -360,7 +360,8 @@ class Healing:
 
     def sweep(self) -> None:
         if self.dead_until is None and not self.cluster.down:
-            briefs = {run.id: RunBrief(state=run.state, by_hand=False) for run in self.runs.values()}
+            wanted = {change.run_id for change in self.hands.changes.values()} | self.hands.cordoned_by()
+            briefs = {id: RunBrief(state=self.runs[id].state, by_hand=False) for id in wanted if id in self.runs}
             self.hands.sweep(self.view, briefs)
             self.past.prune(self.now)
 

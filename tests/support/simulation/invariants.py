@@ -143,12 +143,10 @@ class Invariants:
         heard = sight.health_monitor_heard_at
         known = heard is not None and self.now - heard <= settings.health_monitor_silence
         self.check(known, "something harmful begins on old findings")
-        burst: Counter[datetime] = Counter()
-        for node in world.snapshot.rows(NodeRow).values():
-            ready = node.condition("Ready")
-            if ready is not None and ready.status != "True" and ready.changed_at is not None:
-                if self.now - ready.changed_at < settings.same_second_hold:
-                    burst[ready.changed_at.replace(microsecond=0)] += 1
+        ready = [each for node in world.snapshot.rows(NodeRow).values() if (each := node.condition("Ready"))]
+        recent = self.now - settings.same_second_hold
+        fell = [each.changed_at for each in ready if each.status != "True" and each.changed_at]
+        burst = Counter(at.replace(microsecond=0) for at in fell if at > recent)
         most = max(burst.values(), default=0)
         self.check(most <= settings.same_second_nodes, f"something harmful begins after {most} nodes fell at once")
 

@@ -28,6 +28,7 @@ IDS = {
     "healing.decision_rate",
     "healing.event_to_write",
     "healing.fault_to_write",
+    "healing.simulation",
 }
 
 
