@@ -255,9 +255,10 @@ def start_program(
     settings: Mapping[str, object],
     *,
     port: int | None = None,
+    token: str | None = None,
 ) -> S:
-    """What all services are given, and the settings of this one."""
-    port, token, log = port or free_port(), os.urandom(16).hex(), folder / f"log-{os.urandom(4).hex()}"
+    """What all services are given, and the settings of this one. It takes the place of one with its port and token."""
+    port, token, log = port or free_port(), token or os.urandom(16).hex(), folder / f"log-{os.urandom(4).hex()}"
     values: dict[str, object] = {
         "CLUSTER__KUBECONFIG": kubeconfig,
         "CLUSTER__CONNECT_TIMEOUT_SECONDS": 5,
