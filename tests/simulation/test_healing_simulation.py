@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.support.simulation.invariants import Broken
 from tests.support.simulation.population import POOL
 from tests.support.simulation.simulation import QUIET, Simulation
+from tests.support.simulation.watch import Broken
 
 from auto_healing.facts import Pause
 from auto_healing.marks import HEAL

@@ -1,13 +1,12 @@
 """Controllers of a simulated cluster: Deployments, StatefulSets, DaemonSets and disruption budgets."""
 
-import math
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from tests.support.rows import a_condition, a_container, a_deployment, a_pod, a_replica_set, owned_by
 from tests.support.simulation.cluster import SimulatedCluster, serving
 from tests.support.simulation.kubelets import Kubelets
+from tests.support.simulation.rolling import Deployment, counts, pace
 
 from common.cluster.rows import (
     DaemonSetRow,
@@ -36,25 +35,6 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-@dataclass
-class Deployment:
-    """What its controller knows beyond the row: pods wanted of each revision, the newest last."""
-
-    key: ObjectKey
-    labels: dict[str, str]
-    wanted: dict[str, int] = field(default_factory=dict)  # by hash of the template
-    rolling: bool = False
-    progress: tuple[int, int] = (0, 0)
-    progressed_at: datetime | None = None
-
-    @property
-    def newest(self) -> str:
-        return next(reversed(self.wanted))
-
-    def replica_set(self, revision: str) -> str:
-        return f"{self.key.name}-{revision}"
-
-
 class Controllers:
     """Reconciles what `touched` names, until nothing changes any more."""
 
@@ -71,7 +51,7 @@ class Controllers:
         labels = {"app": name}
         now = self.cluster.agenda.now
         fields = {"namespace": namespace, "labels": labels, "replicas": replicas, "created_at": now, "revision": "0"}
-        row = self.cluster.put(a_deployment(name, **(fields | _counts(0) | overrides)))
+        row = self.cluster.put(a_deployment(name, **(fields | counts(0) | overrides)))
         made = self.deployments[row.key] = Deployment(row.key, labels)
         self.roll_out(row.key)
         return made
@@ -153,7 +133,7 @@ class Controllers:
         for pod in serving(self.cluster.store.pods_of(own.key)):
             pods.setdefault(pod.labels[HASH], []).append(pod)
         if not row.paused:
-            _pace(own, row, pods)
+            pace(own, row, pods)
         for revision, wanted in list(own.wanted.items()):
             self._replica_set(own, revision, wanted, pods[revision])
         self._status(own, row)
@@ -167,7 +147,7 @@ class Controllers:
         for pod in sorted(pods, key=lambda pod: (pod.ready, pod.uid))[: max(0, len(pods) - wanted)]:
             self.cluster.delete(pod)
         ready = sum(1 for pod in pods if pod.ready and pod.deleted_at is None)
-        self._update(row, replicas=wanted, **_counts(ready, current=wanted, updated=wanted))
+        self._update(row, replicas=wanted, **counts(ready, current=wanted, updated=wanted))
 
     def _make(self, name: str, owner: Row, labels: dict[str, str], **fields: Any) -> None:
         now = self.cluster.agenda.now
@@ -196,7 +176,7 @@ class Controllers:
             own.rolling = False
         self._update(
             row,
-            **_counts(ready, current=len(pods), updated=len(new)),
+            **counts(ready, current=len(pods), updated=len(new)),
             conditions=self._conditions(own, row, available=ready >= row.replicas - row.replicas // 4),
         )
 
@@ -235,7 +215,7 @@ class Controllers:
             if not pods[f"{key.name}-{number}"].ready:
                 break  # OrderedReady
         ready = sum(pod.ready and pod.deleted_at is None for pod in pods.values())
-        self._update(row, **_counts(ready, current=len(pods), updated=row.replicas))
+        self._update(row, **counts(ready, current=len(pods), updated=row.replicas))
 
     def _daemon_set(self, key: ObjectKey) -> None:
         row = self.cluster.store.get(DaemonSetRow, key.name, key.namespace)
@@ -260,7 +240,7 @@ class Controllers:
                     priority_class="system-node-critical",
                 )
         ready = sum(pod.ready for pod in self.cluster.store.pods_of(key))
-        self._update(row, replicas=len(nodes), **_counts(ready, current=len(nodes), updated=len(nodes)))
+        self._update(row, replicas=len(nodes), **counts(ready, current=len(nodes), updated=len(nodes)))
 
     def _budget(self, key: ObjectKey, of: ObjectKey) -> None:
         row = self.cluster.store.get(PodDisruptionBudgetRow, key.name, key.namespace)
@@ -280,34 +260,3 @@ class Controllers:
     def _update(self, row: Row, **fields: Any) -> None:
         if any(getattr(row, name) != value for name, value in fields.items()):
             self.cluster.put(row, **fields)
-
-
-def _pace(own: Deployment, row: DeploymentRow, pods: dict[str, list[PodRow]]) -> None:
-    """One round of a rolling update with the usual 25 % more and 25 % less."""
-    surge, missing = math.ceil(row.replicas / 4), row.replicas // 4
-    ready = {revision: sum(pod.ready for pod in those) for revision, those in pods.items()}
-    new = own.newest
-    room = row.replicas + surge - sum(own.wanted.values())
-    own.wanted[new] = min(row.replicas, own.wanted[new] + max(0, room))
-    old = [revision for revision, wanted in own.wanted.items() if revision != new and wanted]
-    least = row.replicas - missing
-    cut = sum(own.wanted.values()) - least - (own.wanted[new] - ready.get(new, 0))
-    for revision in old:  # those that serve nobody first
-        useless = max(0, min(own.wanted[revision] - ready[revision], cut))
-        own.wanted[revision] -= useless
-        cut -= useless
-    spare = sum(ready.values()) - least
-    for revision in old:
-        less = max(0, min(own.wanted[revision], spare, cut))
-        own.wanted[revision] -= less
-        spare -= less
-        cut -= less
-
-
-def _counts(ready: int, *, current: int = 0, updated: int = 0) -> dict[str, int]:
-    return {
-        "ready_replicas": ready,
-        "available_replicas": ready,
-        "current_replicas": current,
-        "updated_replicas": updated,
-    }

@@ -8,10 +8,11 @@ from tests.support.simulation.agenda import Agenda
 from tests.support.simulation.cluster import SimulatedCluster
 from tests.support.simulation.controllers import Controllers
 from tests.support.simulation.hands import Hands
-from tests.support.simulation.healing import SWEEP_SECONDS, Healing, places_of
+from tests.support.simulation.healing import Healing, places_of
 from tests.support.simulation.invariants import Invariants
 from tests.support.simulation.kubelets import Kubelets
 from tests.support.simulation.population import SHOPS, populate
+from tests.support.simulation.replica import SWEEP_SECONDS
 from tests.support.simulation.troubles import Troubles
 
 from auto_healing.attribute import attribute
