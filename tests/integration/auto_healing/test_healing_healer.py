@@ -1,6 +1,7 @@
 """The loop that joins it all, on real runs and a real inbox; time is the test's, the cluster is of built rows."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -184,6 +185,16 @@ async def test_the_full_list_leads_to_a_run_too(healing_url: str) -> None:
         assert len(await led_.runs()) == 1
         assert [known.cursor for known in await led_.inbox.known_findings()] == [5]
         assert led_.healer.storm_at == NOON
+
+
+async def test_what_was_resolved_a_week_ago_is_forgotten_with_the_next_full_list(healing_url: str) -> None:
+    async with led(healing_url) as led_:
+        await led_.hears()
+        await led_.hears(Change.RESOLVED)
+        for passed, left in ((6, 1), (2, 0)):
+            led_.healer.listed(Listing(1, ()))
+            await led_.after(timedelta(days=passed))
+            assert len(copy.deepcopy(led_.findings).forget_resolved_before(led_.clock.now())) == left
 
 
 async def test_a_refusal_names_when_it_is_looked_at_again(healing_url: str) -> None:

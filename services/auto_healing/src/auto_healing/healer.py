@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 2_000  # events taken into account at once: a storm is one attribution
 LOOK_EVERY = timedelta(seconds=30)  # at a fault that nothing was done about, for what no refusal could tell
+RESOLVED_KEPT = timedelta(days=7)  # in memory, as in the database
 POLL_SECONDS = 1.0  # for events that another replica took
 _AGAIN_SECONDS = 1.0
 _CLIMBED = 200  # failed runs that are looked through for how far up their ladders the faults are
@@ -178,6 +179,7 @@ class Healer:
         if self._listing is not None and len(events) < BATCH:
             listing, self._listing = self._listing, None
             self._unsettled += self._findings.reconcile(listing.findings, head=listing.head, now=now)
+            self._findings.forget_resolved_before(now - RESOLVED_KEPT)
         if events or self._unsettled or self._look_now or self._next_look(now) <= now:
             await self._decide(epoch)
         if events or self._unsettled:
