@@ -24,6 +24,16 @@ def test_an_opened_finding_is_open_until_it_is_resolved() -> None:
     assert findings.score_of(a_pod_finding().object.key) == 100.0
 
 
+def test_the_score_of_an_object_goes_with_the_last_that_is_known_of_it() -> None:
+    findings, key = OpenFindings(), a_pod_finding().object.key
+    findings.apply(an_event(1, score=40.0))
+    findings.apply(an_event(2, Change.RESOLVED))
+    assert findings.score_of(key) == 40.0
+
+    findings.forget_resolved_before(NOON + timedelta(days=1))
+    assert findings.score_of(key) is None
+
+
 def test_a_late_opening_does_not_reopen_what_is_resolved() -> None:
     findings = OpenFindings()
     findings.apply(an_event(2, Change.RESOLVED))

@@ -30,6 +30,7 @@ class OpenFindings:
 
     _known: dict[Key, KnownFinding] = field(default_factory=dict)
     _open_about: dict[ObjectKey, dict[Key, KnownFinding]] = field(default_factory=dict)
+    _scores: dict[ObjectKey, tuple[int, float]] = field(default_factory=dict)  # by object: cursor, score
 
     def __contains__(self, key: object) -> bool:
         """Whether the finding of that key is open."""
@@ -43,6 +44,7 @@ class OpenFindings:
         """Know just this."""
         self._known.clear()
         self._open_about.clear()
+        self._scores.clear()
         for each in known:
             self._keep(each)
 
@@ -107,22 +109,22 @@ class OpenFindings:
 
     def score_of(self, key: ObjectKey) -> float | None:
         """The object's score as last told with one of its findings, resolved ones included; None when never told."""
-        told = [
-            known
-            for known in self._known.values()
-            if known.finding.object.key == key and known.object_score is not None
-        ]
-        return max(told, key=lambda known: known.cursor).object_score if told else None
+        told = self._scores.get(key)
+        return None if told is None else told[1]
 
     def forget_resolved_before(self, at: datetime) -> list[Key]:
         """Drop what was resolved long ago; the keys that went."""
         gone = [key for key, known in self._known.items() if known.resolved_at is not None and known.resolved_at < at]
         for key in gone:
             del self._known[key]
+        if gone:
+            there = {object_key for _, object_key, _ in self._known}
+            self._scores = {key: told for key, told in self._scores.items() if key in there}
         return gone
 
     def _keep(self, known: KnownFinding) -> None:
         self._known[known.key] = known
+        self._keep_score(known)
         about = self._open_about.setdefault(known.finding.object.key, {})
         if known.resolved_at is None:
             about[known.key] = known
@@ -130,3 +132,8 @@ class OpenFindings:
             about.pop(known.key, None)
         if not about:
             del self._open_about[known.finding.object.key]
+
+    def _keep_score(self, known: KnownFinding) -> None:
+        key, score = known.finding.object.key, known.object_score
+        if score is not None and known.cursor >= self._scores.get(key, (0, 0.0))[0]:
+            self._scores[key] = (known.cursor, score)

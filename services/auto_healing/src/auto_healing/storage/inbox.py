@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auto_healing.findings import KnownFinding
@@ -17,6 +17,21 @@ from common.contracts import Finding, HealthEvent
 from common.database.connections import Database
 
 _FINDING: TypeAdapter[Finding] = TypeAdapter(Finding)
+
+
+def _keep() -> Insert:
+    """What is known of a finding now, unless something newer is."""
+    statement = insert(finding_table)
+    replaced = ("uid", "cursor", "opened_at", "resolved_at", "object_score", "finding")
+    return statement.on_conflict_do_update(
+        index_elements=[finding_table.c[name] for name in ("code", "kind", "namespace", "name", "part")],
+        set_={name: statement.excluded[name] for name in replaced},
+        where=finding_table.c.cursor <= statement.excluded.cursor,
+    )
+
+
+_KEEP = _keep()
+_TAKE = insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id)
 
 
 class Inbox:
@@ -40,9 +55,7 @@ class Inbox:
         new = 0
         async with self._database.begin() as connection:
             if rows:
-                stored = await connection.execute(
-                    insert(inbox).values(rows).on_conflict_do_nothing().returning(inbox.c.event_id)
-                )
+                stored = await connection.execute(_TAKE, rows)
                 new = len(stored.all())
             if read_up_to is not None:
                 await connection.execute(update(intake).values(cursor=read_up_to, heard_at=now))
@@ -77,17 +90,7 @@ async def settle(
         await connection.execute(update(inbox).where(inbox.c.event_id.in_(ids)).values(decided_at=now))
     latest = {each.key: each for each in known}
     if latest:
-        statement = insert(finding_table).values([_row(each) for each in latest.values()])
-        replaced = {
-            name: statement.excluded[name]
-            for name in ("uid", "cursor", "opened_at", "resolved_at", "object_score", "finding")
-        }
-        keys = [finding_table.c[name] for name in ("code", "kind", "namespace", "name", "part")]
-        await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=keys, set_=replaced, where=finding_table.c.cursor <= statement.excluded.cursor
-            )
-        )
+        await connection.execute(_KEEP, [_row(each) for each in latest.values()])
 
 
 async def forget_resolved(database: Database, before: datetime) -> int:
