@@ -19,6 +19,7 @@ from tests.support.healing_team import (
     all_in_order,
     as_user,
     break_one,
+    nodes_of,
     pods_ever,
     team_of,
     was_replaced,
@@ -46,7 +47,6 @@ rules:
     ladder: [{{action: delete-pod, verify: 1m}}, call-a-human]
 {GUARDS}
 """
-NODE = "general-0001"
 MOST_ATTEMPTS = 2  # as the policy says
 
 
@@ -72,14 +72,15 @@ async def sabotage(cluster: DevCluster, name: str) -> None:
 
 async def is_not_cordoned_once_it_is_well(cluster: DevCluster, monitor: Service, healer: HealingService) -> None:
     """A node recovers while its run waits for approval, which comes too late."""
-    fault = cluster.fault("node-not-ready", NODE)
+    node = nodes_of(cluster)[-1]
+    fault = cluster.fault("node-not-ready", node)
     await asyncio.to_thread(fault.on)
-    page = await healer.until("runs", lambda page: page["items"], state="awaiting-approval", name=NODE)
+    page = await healer.until("runs", lambda page: page["items"], state="awaiting-approval", name=node)
     await asyncio.to_thread(fault.off)
-    await monitor.told("node-not-ready", "resolved", name=NODE)
+    await monitor.told("node-not-ready", "resolved", name=node)
     path = f"/api/v1/runs/{page['items'][0]['id']}/approve"
     assert (await healer.answer(path, "POST", **as_user("alice"))).status_code == 200
-    entry = await healer.says("declined", "cordon", within=60, name=NODE)
+    entry = await healer.says("declined", "cordon", within=60, name=node)
     assert entry["guard"] in {"still-true", "fresh-view"}  # on a slow machine one may well be blind for a moment
     run = await healer.get(f"runs/{page['items'][0]['id']}")
     assert run["run"]["state"] == "declined"
