@@ -84,11 +84,12 @@ class Executor:
             await pause(tries)
 
     async def _advance(self, run_id: UUID, epoch: int) -> None:
-        run = await self._runs.get(run_id)
-        if run is None or not is_due(run):
+        found = await self._runs.with_steps(run_id)
+        if found is None or not is_due(found[0]):
             return
+        run, steps = found
         self._runs.past.put(run)
-        carried = Carried(run, await self._runs.steps(run_id), epoch)
+        carried = Carried(run, steps, epoch)
         if run.undo_by:
             await self._undo(carried)
         elif run.state is RunState.APPROVED and is_late(run, self._before.clock.now()):

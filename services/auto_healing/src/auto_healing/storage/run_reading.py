@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auto_healing.past import HOLDING
 from auto_healing.run import Run, RunState
@@ -51,9 +52,14 @@ class RunReader:
 
     async def steps(self, run_id: UUID) -> list[StoredStep]:
         """In order."""
-        of_run = select(step_table).where(step_table.c.run_id == run_id).order_by(step_table.c.number)
         async with self._database.begin() as connection:
-            return [step_of(row._asdict()) for row in await connection.execute(of_run)]
+            return await _steps(connection, run_id)
+
+    async def with_steps(self, run_id: UUID) -> tuple[Run, list[StoredStep]] | None:
+        """Both of one instant."""
+        async with self._database.begin() as connection:
+            row = (await connection.execute(select(run_table).where(run_table.c.id == run_id))).first()
+            return None if row is None else (run_of(row._asdict()), await _steps(connection, run_id))
 
     async def search(
         self, where: RunFilter, *, before: tuple[datetime, UUID] | None = None, limit: int = 100
@@ -78,3 +84,8 @@ class RunReader:
     async def _read(self, statement: Select[Any]) -> list[Run]:
         async with self._database.begin() as connection:
             return [run_of(row._asdict()) for row in await connection.execute(statement)]
+
+
+async def _steps(connection: AsyncConnection, run_id: UUID) -> list[StoredStep]:
+    of_run = select(step_table).where(step_table.c.run_id == run_id).order_by(step_table.c.number)
+    return [step_of(row._asdict()) for row in await connection.execute(of_run)]
