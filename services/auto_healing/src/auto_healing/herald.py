@@ -1,6 +1,8 @@
 """Tells on the objects themselves, as Kubernetes Events, what somebody has to know or do."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from auto_healing.kube.cluster import Cluster
 from auto_healing.policy import CALL_A_HUMAN
@@ -9,6 +11,7 @@ from auto_healing.storage.proposing import Answer
 
 # In a storm the ledger has them all; an API server in trouble needs no thousand Events.
 MOST_AT_ONCE = 20
+_LONGEST_SECONDS = 2.0  # no decision waits longer for an API server that is slow to take Events
 
 
 class Herald:
@@ -20,9 +23,13 @@ class Herald:
     async def decided(self, answers: Sequence[Answer]) -> None:
         """Of what is news: what waits for approval, where a human is called, and what a guard holds back."""
         news = [answer for answer in answers if not answer.repeat and _is_told(answer)]
-        for answer in news[:MOST_AT_ONCE]:
-            reason, message = _told(answer)
-            await self._cluster.event(answer.plan.target, reason=reason, message=message, warning=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                await asyncio.gather(*map(self._tell, news[:MOST_AT_ONCE]))
+
+    async def _tell(self, answer: Answer) -> None:
+        reason, message = _told(answer)
+        await self._cluster.event(answer.plan.target, reason=reason, message=message, warning=True)
 
 
 def _is_told(answer: Answer) -> bool:

@@ -69,7 +69,7 @@ class Runs(RunReader):
         answers = [self._answer(each if isinstance(each, Proposal) else Proposal(plan=each), at) for each in proposals]
         if any(not answer.repeat for answer in answers):
             async with fenced(self._database, epoch) as connection:
-                answers = await self._store(connection, answers, at)
+                answers = await self._store(connection, answers, at, epoch)
         for answer in answers:
             self._remember(answer, at)
         return answers
@@ -89,8 +89,10 @@ class Runs(RunReader):
             return answer
         return replace(answer, repeat=True, run=None)
 
-    async def _store(self, connection: AsyncConnection, answers: Sequence[Answer], at: datetime) -> list[Answer]:
-        epoch = await epoch_of(connection)
+    async def _store(
+        self, connection: AsyncConnection, answers: Sequence[Answer], at: datetime, epoch: int | None
+    ) -> list[Answer]:
+        epoch = await epoch_of(connection) if epoch is None else epoch
         fresh = [answer for answer in answers if not answer.repeat]
         ids = await insert_runs(connection, fresh, epoch)
         lost = {answer.run.id: answer.plan.target.key for answer in fresh if answer.run and answer.run.id not in ids}
