@@ -11,6 +11,7 @@ from tests.support.logs import restored_logs
 
 from auto_healing.__main__ import main
 from auto_healing.cli import serve
+from common.cli.serve import announcer
 
 __all__ = ["restored_logs"]
 
@@ -158,7 +159,7 @@ def test_a_new_token_is_printed_with_the_entry_that_lets_it_in(capsys: pytest.Ca
 
 
 def test_where_it_listens_is_said_with_a_token_only_when_one_was_made(capsys: pytest.CaptureFixture[str]) -> None:
-    serve.announce("http://127.0.0.1:8081", None)
+    announcer("auto-healing", "/api/v1/runs")("http://127.0.0.1:8081", None)
     assert "Bearer" not in capsys.readouterr().out
-    serve.announce("http://127.0.0.1:8081", "t0ken")
+    announcer("auto-healing", "/api/v1/runs")("http://127.0.0.1:8081", "t0ken")
     assert "Bearer t0ken" in capsys.readouterr().out
