@@ -35,6 +35,20 @@ def test_a_server_is_unreachable_from_the_first_loss_until_any_answer() -> None:
     assert statistics.health.unreachable_since is None
 
 
+def test_what_a_kubelet_or_a_budget_answers_says_nothing_of_the_server() -> None:
+    statistics = ApiStatistics(SteppedClock())
+    statistics.answered("get", "pods/log", status=502, seconds=9.0)
+    statistics.lost("get", "pods/log", seconds=9.0)
+    statistics.answered("create", "pods/eviction", status=429, seconds=0.1)
+    assert statistics.health.errors == 0
+    assert statistics.health.unreachable_since is None
+    assert statistics.health.p99_seconds == 0.1
+
+    statistics.answered("create", "pods/eviction", status=503, seconds=0.1)
+    statistics.answered("create", "pods", status=429, seconds=0.1)
+    assert statistics.health.errors == 2
+
+
 @pytest.mark.parametrize(
     ("outage_seconds", "errors"),
     [

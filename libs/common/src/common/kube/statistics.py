@@ -11,6 +11,7 @@ WINDOW_SECONDS = 300.0
 RECENT_SECONDS = 60.0  # errors and slow answers that ended before are over, however many they were
 OUTAGE_SECONDS = 15.0  # a silence of so long is told as an outage, and says nothing of the answers after it
 SAMPLES = 5000
+KUBELETS = "pods/log"  # the API server only hands on what a kubelet answers, or does not
 
 Observer = Callable[[str, str, int, float], None]  # verb, resource, HTTP status or 0, seconds
 
@@ -27,19 +28,24 @@ class ApiStatistics:
     def answered(self, verb: str, resource: str, *, status: int, seconds: float) -> None:
         """An answer came, `seconds` after it was asked for. Watches count only when they are refused."""
         self._forget_outage()
-        error = status >= 500 or status == 429
-        if verb != "watch" or error:
+        refused = status == 429 and resource != "pods/eviction"  # where a disruption budget says so
+        error = status >= 500 or refused
+        if resource != KUBELETS and (verb != "watch" or error):
             self._answers.append((self._clock.monotonic(), None if verb == "watch" else seconds, error))
         if self.observer and verb != "watch":
             self.observer(verb, resource, status, seconds)
 
     def lost(self, verb: str, resource: str, *, seconds: float) -> None:
         """No answer came, or the connection broke."""
+        if resource != KUBELETS:
+            self._count_loss(seconds)
+        if self.observer and verb != "watch":
+            self.observer(verb, resource, 0, seconds)
+
+    def _count_loss(self, seconds: float) -> None:
         if self._unreachable_since is None:
             self._unreachable_since = self._clock.now() - timedelta(seconds=seconds)
         self._answers.append((self._clock.monotonic(), None, True))
-        if self.observer and verb != "watch":
-            self.observer(verb, resource, 0, seconds)
 
     @property
     def health(self) -> ApiHealth:
