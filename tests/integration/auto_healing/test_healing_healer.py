@@ -254,7 +254,7 @@ async def test_a_new_leader_goes_on_where_the_last_one_was(healing_url: str) -> 
         assert (run.plan.rung, run.previous) == (1, failed.id)
 
 
-async def test_a_fault_that_went_begins_at_the_foot_of_its_ladder_when_it_comes_back(healing_url: str) -> None:
+async def test_a_fault_that_comes_back_soon_goes_on_where_its_ladder_was_left(healing_url: str) -> None:
     policy = POLICY + "  loop: {window: 1s}\n"  # the guard against going round in circles would refuse it
     async with led(healing_url, policy=policy) as led_:
         await led_.hears()
@@ -264,7 +264,7 @@ async def test_a_fault_that_went_begins_at_the_foot_of_its_ladder_when_it_comes_
         await led_.hears()
 
         again = (await led_.runs())[-1]
-        assert (again.id != run.id, again.plan.rung, again.previous) == (True, 0, None)
+        assert (again.id != run.id, again.plan.rung, again.previous) == (True, 1, run.id)
 
 
 async def test_nothing_is_decided_without_the_database_and_all_of_it_afterwards(healing_url: str) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from auto_healing import guards
 from auto_healing.actions import ACTIONS_BY_CODE
+from auto_healing.actions.action import Outcome
 from auto_healing.cleanup.cleaner import Cleaner
 from auto_healing.drafting import displacements
 from auto_healing.execute import BeforeStep, Endings, Executor, Hands
@@ -86,7 +87,7 @@ class Duties:
             progress=opened.progress,
             score_of=view.findings.score_of,
             on_failed=self.healer.climb,
-            witness=told,
+            witness=_Witness(told, self.healer),
         )
         executor = Executor(
             stored.runs,
@@ -172,6 +173,21 @@ class Duties:
 
     async def _may_still_approve(self, who: Identity) -> bool:
         return await self._rights.still_has(who, Scope.APPROVE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Witness:
+    """Counts, and lets the healer look at what was left to a run."""
+
+    told: Told
+    healer: Healer
+
+    def step_ended(self, run: Run, step: Step, outcome: Outcome, seconds: float) -> None:
+        self.told.step_ended(run, step, outcome, seconds)
+
+    def run_ended(self, run: Run) -> None:
+        self.told.run_ended(run)
+        self.healer.ended(run)
 
 
 def _placements(world: World) -> Placements:

@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-from uuid import UUID
 
 from auto_healing.attribute import attribute
-from auto_healing.decide import FaultKey, Placing, decide, next_rung
+from auto_healing.decide import FaultKey, Placing, decide
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.findings import KnownFinding, OpenFindings
 from auto_healing.intake.monitor import Listing
+from auto_healing.ladders import Ladders
 from auto_healing.plan import Mode, Plan
 from auto_healing.run import Run, RunState
 from auto_healing.storage.fence import fenced
@@ -93,8 +93,7 @@ class Healer:
         self._listing: Listing | None = None
         self._unsettled: list[KnownFinding] = []
         self._looks: dict[FaultKey, _Look] = {}
-        self._rungs: dict[FaultKey, int] = {}
-        self._previous: dict[FaultKey, UUID] = {}
+        self._ladders = Ladders()
         self._look_now = True  # something has changed beside the findings
         self._complaint = Complaint(logger, clock)
         self.storm_at: datetime | None = None  # when a storm was last told
@@ -111,15 +110,14 @@ class Healer:
 
     def climb(self, run: Run) -> None:
         """The run did not help: the next rung of its ladder is to be tried, and after the last a human is called."""
-        key = run.plan.fault.key
-        above = next_rung(self._world().policy, run)
-        self._rungs[key] = run.plan.rung + 1 if above is None else above
-        self._previous[key] = run.id
-        self.ended(run)
+        self._ladders.climb(run, self._world().policy, self._clock.now())
+        self._looks.pop(run.plan.fault.key, None)
+        self._wake()
 
     def ended(self, run: Run) -> None:
-        """Whatever came of it, its fault may be looked at again."""
-        self._looks.pop(run.plan.fault.key, None)
+        """Whatever came of it, what was left to it is looked at now."""
+        if run.state is RunState.HEALED:
+            self._ladders.healed(run)
         self._wake()
 
     def _wake(self) -> None:
@@ -146,8 +144,7 @@ class Healer:
         """Know what the last leader knew."""
         self._findings.load(await self._inbox.known_findings())
         self._looks.clear()
-        self._rungs.clear()
-        self._previous.clear()
+        self._ladders.clear()
         newest: set[FaultKey] = set()
         for run in await self._runs.search(
             RunFilter(states=frozenset({*_DID_NOT_HELP, RunState.HEALED})), limit=_CLIMBED
@@ -196,9 +193,15 @@ class Healer:
         faults = attribute(self._findings.all(), world.snapshot, world.policy.attribution)
         due = self._due(faults, world)
         if due:
-            plans = decide(due, world, rungs=self._rungs, placements=self._placements(world))
+            plans = decide(
+                due,
+                world,
+                rungs=self._ladders.rungs(faults, world.snapshot, world.now),
+                placements=self._placements(world),
+            )
             self._look_now = True  # until it is stored
-            answers = await self._runs.propose([self._proposal(plan) for plan in plans], epoch=epoch)
+            proposals = [self._proposal(plan, world) for plan in plans]
+            answers = await self._runs.propose(proposals, epoch=epoch)
             for plan in plans:
                 self._looks[plan.fault.key] = _Look(_signature(plan.fault), _again_at(plan, world.now))
             self._look_now = False
@@ -211,9 +214,7 @@ class Healer:
         """What changed or has its time. What a run is at work on is left to it, with all that belongs to its owner:
         while a rollout is taken back, its pods come and go. Forgets faults that are gone."""
         there = {fault.key for fault in faults}
-        for known in (self._looks, self._rungs, self._previous):
-            for key in [key for key in known if key not in there]:
-                del known[key]
+        self._looks = {key: look for key, look in self._looks.items() if key in there}
         at_work = {key for run in self._runs.past.unfinished() for key in (run.plan.target.key, run.place.owner)}
         return [
             fault
@@ -225,10 +226,10 @@ class Healer:
         look = self._looks.get(fault.key)
         return look is None or look.again_at <= now or look.seen != _signature(fault)
 
-    def _proposal(self, plan: Plan) -> Proposal:
+    def _proposal(self, plan: Plan, world: World) -> Proposal:
         return Proposal(
             plan=plan,
-            previous=self._previous.get(plan.fault.key),
+            previous=self._ladders.previous(plan.fault, world.snapshot),
             score_before=self._findings.score_of(plan.target.key),
         )
 

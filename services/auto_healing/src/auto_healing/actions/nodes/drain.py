@@ -9,6 +9,7 @@ from auto_healing.actions.action import Doing, Outcome, Permission, Preview, Res
 from auto_healing.actions.evidence import EVIDENCE_PERMISSIONS
 from auto_healing.actions.nodes import cordoning
 from auto_healing.actions.nodes.cordon import LEASE, refusal_of_cordon
+from auto_healing.actions.nodes.cordons import cordon_in
 from auto_healing.actions.nodes.departure import Departure, departure, ends_by_itself
 from auto_healing.actions.nodes.draining import Draining
 from auto_healing.actions.nodes.live import of_kind
@@ -67,10 +68,11 @@ class Drain:
             or (f"{node.name} has recovered already" if causes and recovered(node, causes) else "")
             or ("" if bare_too else _bare(leaving))
             or _never(leaving, snapshot)
+            or _drained(node, leaving)
         )
         if refusal:
             return Preview(refusal=refusal)
-        displaced = tuple(ref_of(pod) for pod in leaving.pods)
+        displaced = tuple(ref_of(pod) for pod in leaving.pods if pod.deleted_at is None)
         seconds = 2 + WAVE_SECONDS * len(leaving.waves)
         return Preview(displaced=displaced, changes=_changes(node, leaving, snapshot), expected_seconds=seconds)
 
@@ -135,6 +137,12 @@ def _bare(leaving: Departure) -> str:
     if not leaving.bare:
         return ""
     return f"no controller would make {named(leaving.bare)} anew; {BARE_PODS}: evict lets them go all the same"
+
+
+def _drained(node: NodeRow, leaving: Departure) -> str:
+    """Doing it once more would change nothing, and count as a success."""
+    done = node.unschedulable and cordon_in(node).ours and not leaving.pods
+    return f"{node.name} is drained already, by run {cordon_in(node).mark}: a person must look" if done else ""
 
 
 def _never(leaving: Departure, snapshot: ClusterSnapshot) -> str:

@@ -1,0 +1,73 @@
+"""How far up their ladders faults are, when a pod's successor has its trouble."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from tests.support.clock import NOON
+from tests.support.healing_store import a_plan, a_stored_run
+from tests.support.rows import a_pod, a_replica_set, a_snapshot, owned_by
+
+from auto_healing.fault import Fault, FaultLevel
+from auto_healing.ladders import Ladders
+from auto_healing.policy.defaults import DEFAULT_POLICY
+from auto_healing.run import Place, Run, RunState
+from common.contracts import ObjectKey
+
+MAKER = a_replica_set("web", namespace="shop")
+OWNER = MAKER.key
+
+
+def a_fault(name: str, level: FaultLevel = FaultLevel.POD) -> Fault:
+    return Fault(level=level, subject=ObjectKey("Pod", "shop", name), findings=())
+
+
+def a_failed_run(name: str, *, rung: int = 0) -> Run:
+    plan = replace(a_plan(name), rule="crash-loop", fault=a_fault(name), rung=rung)
+    return replace(a_stored_run(RunState.FAILED, plan=plan, at=NOON, place=Place(owner=OWNER)), id=uuid4())
+
+
+@pytest.fixture
+def ladders() -> Ladders:
+    return Ladders()
+
+
+SNAPSHOT = a_snapshot(MAKER, a_pod("web-2", namespace="shop", owner=owned_by(MAKER)))
+
+
+def test_the_successor_of_an_evicted_pod_goes_on_where_the_ladder_was_left(ladders: Ladders) -> None:
+    run = a_failed_run("web-1")
+    ladders.climb(run, DEFAULT_POLICY, NOON)
+    successor = a_fault("web-2")
+
+    assert ladders.rungs([successor], SNAPSHOT, NOON) == {successor.key: 1}
+    assert ladders.previous(successor, SNAPSHOT) == run.id
+
+
+def test_past_the_last_rung_nothing_is_left_but_a_person(ladders: Ladders) -> None:
+    ladders.climb(a_failed_run("web-1", rung=7), DEFAULT_POLICY, NOON)
+
+    assert ladders.rungs([a_fault("web-2")], SNAPSHOT, NOON) == {a_fault("web-2").key: 8}
+
+
+def test_what_healed_begins_at_the_foot_again(ladders: Ladders) -> None:
+    run = a_failed_run("web-1")
+    ladders.climb(run, DEFAULT_POLICY, NOON)
+    ladders.healed(run)
+
+    assert ladders.rungs([a_fault("web-2")], SNAPSHOT, NOON) == {}
+
+
+def test_what_was_quiet_for_long_begins_at_the_foot_again(ladders: Ladders) -> None:
+    ladders.climb(a_failed_run("web-1"), DEFAULT_POLICY, NOON)
+    later = NOON + timedelta(hours=2)
+    ladders.rungs([], SNAPSHOT, later)
+
+    assert ladders.rungs([a_fault("web-2")], SNAPSHOT, later) == {}
+
+
+def test_another_level_is_another_ladder(ladders: Ladders) -> None:
+    ladders.climb(a_failed_run("web-1"), DEFAULT_POLICY, NOON)
+
+    assert ladders.rungs([a_fault("web-2", FaultLevel.REVISION)], SNAPSHOT, NOON) == {}
