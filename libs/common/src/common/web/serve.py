@@ -6,7 +6,6 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
 import uvicorn
 import uvloop
@@ -86,22 +85,8 @@ def run(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
 
     Returns main's exit code, or 130 when it had to be cancelled.
     """
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_stopped(main))
-
-
-class _Loop(uvloop.Loop):
-    """On a connection that fails, uvloop closes the descriptor and leaves its number in the socket, which closes it
-    once more when it is collected: by then it is another connection's (https://github.com/MagicStack/uvloop/issues/738).
-    """
-
-    async def create_connection(self, *arguments: Any, sock: socket.socket | None = None, **options: Any) -> Any:
-        try:
-            return await super().create_connection(*arguments, sock=sock, **options)
-        except BaseException:
-            if sock is not None:
-                sock.detach()
-            raise
 
 
 async def _until_stopped(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
