@@ -1,7 +1,7 @@
 """One exchange with the API server: credentials on the way out, KubeErrors on the way back, statistics of both."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,19 @@ HEADERS = {"Accept-Encoding": "identity", "User-Agent": "k8s-health-checker"}
 # Unpacking gzip would cost more than the bytes do: an API server is near, and this client is bound by its CPU.
 NO_OLD_HTTP = {400, 426, 505}  # what a proxy that knows no HTTP/1.0 says
 READ_BUFFER_BYTES = 2 << 20
+
+
+@contextmanager
+def descriptors_mistaken() -> Iterator[None]:
+    """After an outage uvloop may take a new socket for one of its connections that is long gone. That is no defect of
+    the request, and over once the descriptor was used otherwise (https://github.com/MagicStack/uvloop/issues/653).
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "is used by transport" not in str(error):
+            raise
+        raise ConnectionError(f"the connection could not be begun: {error}") from error
 
 
 class Transport:
@@ -87,12 +100,14 @@ class Transport:
         sessions = self._newest()
         request = {**request, **sessions.options, "headers": headers, "allow_redirects": False}
         if streaming and sessions.unframed is not None:
-            response = await sessions.unframed.request(**{**request, "headers": {**headers, "Connection": "close"}})
+            with descriptors_mistaken():
+                response = await sessions.unframed.request(**{**request, "headers": {**headers, "Connection": "close"}})
             if response.status not in NO_OLD_HTTP:
                 return response
             response.release()
             await sessions.forget_unframed()
-        return await sessions.plain.request(**request)
+        with descriptors_mistaken():
+            return await sessions.plain.request(**request)
 
     def _newest(self) -> "_Sessions":
         """New ones when a renewal has brought another client certificate: running streams keep theirs."""
