@@ -68,10 +68,6 @@ def _without_word_from_the_monitor(simulation: Simulation) -> None:
     simulation.healing.monitor_down = True
 
 
-def _with_a_saboteur(simulation: Simulation) -> None:
-    simulation.troubles.sabotaged_pod()
-
-
 def _in_an_opted_out_workload(simulation: Simulation) -> None:
     (key, *_) = [key for key, row in simulation.cluster.store.rows(DeploymentRow).items() if HEAL in row.labels]
     (pod, *_) = simulation.cluster.store.pods_of(key)
@@ -84,7 +80,6 @@ def _in_an_opted_out_workload(simulation: Simulation) -> None:
     [
         pytest.param("paused", _in_a_pause, id="a pod is touched during a pause"),
         pytest.param("fresh-view", _without_word_from_the_monitor, id="a step rests on old findings"),
-        pytest.param("attempts", _with_a_saboteur, id="a workload is acted on again and again"),
         pytest.param("protected", _in_an_opted_out_workload, id="a workload that has opted out is touched"),
     ],
 )

@@ -34,16 +34,16 @@ class Healing(Replica):
         due = self._due(faults, world)
         if due:
             placements = Placements(world.snapshot, self.now)
-            for plan in Decider(world, placements, guards=self.guards).decide(due, self.rungs):
+            for plan in Decider(world, placements, guards=self.guards).decide(
+                due, self.ladders.rungs(faults, world.snapshot, self.now)
+            ):
                 self._propose(plan, world)
         self.next_look = min((each.again_at for each in self.answers.values()), default=self.now + timedelta(hours=1))
         self.next_look = max(self.next_look, self.now + timedelta(seconds=1))
 
     def _due(self, faults: Sequence[Fault], world: World) -> list[Fault]:
         there = {fault.key for fault in faults}
-        for known in (self.answers, self.rungs, self.previous):
-            for key in [key for key in known if key not in there]:
-                del known[key]  # type: ignore[attr-defined]
+        self.answers = {key: answered for key, answered in self.answers.items() if key in there}
         at_work = self.at_work()
         return [
             fault
@@ -64,7 +64,7 @@ class Healing(Replica):
 
     def _propose(self, plan: Plan, world: World) -> None:
         place = place_of(plan, world.snapshot)
-        previous = self.previous.get(plan.fault.key)
+        previous = self.ladders.previous(plan.fault, world.snapshot)
         answer = answer_to(Proposal(plan=plan, previous=previous), place, self.now, timedelta(hours=1))
         holder = self.past.holder_of(plan.target.key)
         if answer.run is not None and holder is not None:

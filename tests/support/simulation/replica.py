@@ -17,12 +17,13 @@ from tests.support.simulation.invariants import Invariants
 
 from auto_healing.actions import ACTIONS_BY_CODE
 from auto_healing.actions.action import Outcome, Result
-from auto_healing.decide import FaultKey, next_rung
+from auto_healing.decide import FaultKey
 from auto_healing.drafting import displacements
 from auto_healing.facts import Pause
 from auto_healing.guards import GUARDS
 from auto_healing.guards import run as ask_guards
 from auto_healing.guards.guard import Guard
+from auto_healing.ladders import Ladders
 from auto_healing.leased import RunBrief
 from auto_healing.past import Past
 from auto_healing.placement import Placements
@@ -108,8 +109,7 @@ class Replica:
         self.storm_at: datetime | None = None
         self.findings: tuple[Finding, ...] = ()
         self.answers: dict[FaultKey, Answered] = {}
-        self.rungs: dict[FaultKey, int] = {}
-        self.previous: dict[FaultKey, UUID] = {}
+        self.ladders = Ladders()
         self.next_look = self.now
         newest: set[FaultKey] = set()
         for run in sorted(self.runs.values(), key=lambda run: run.updated_at, reverse=True)[:200]:
@@ -191,6 +191,8 @@ class Replica:
         moved = self._store(replace(run, state=state, updated_at=at, reason=reason, **fields))
         if state.ended:
             self.invariants.ended(moved)
+            if state is RunState.HEALED:
+                self.ladders.healed(moved)
             if state in TELLING:
                 self._climb(moved)
                 self.answers.pop(run.plan.fault.key, None)
@@ -198,9 +200,7 @@ class Replica:
         return moved
 
     def _climb(self, run: Run) -> None:
-        above = next_rung(self.policy, run)
-        self.rungs[run.plan.fault.key] = run.plan.rung + 1 if above is None else above
-        self.previous[run.plan.fault.key] = run.id
+        self.ladders.climb(run, self.policy, self.now)
 
     def _carry_on(self, run_id: UUID, seconds: float | None = None) -> None:
         start = self.starts
