@@ -8,7 +8,7 @@ from tests.support.clock import NOON
 from tests.support.healing_events import a_pod_finding, an_event
 
 from auto_healing.findings import KnownFinding, OpenFindings
-from auto_healing.storage.inbox import Inbox, forget_resolved, settle, waiting_count
+from auto_healing.storage.inbox import Inbox, settle, waiting_count
 from common.contracts import Change, Finding, HealthEvent
 from common.database.connections import Database
 
@@ -99,14 +99,6 @@ async def test_of_one_finding_in_one_decision_the_last_word_counts_and_others_ar
 
     found = {each.key: each.cursor for each in await Inbox(healing_database).known_findings()}
     assert found == {a_pod_finding().key: 2} | {finding.key: 1 for finding in others}
-
-
-async def test_what_was_resolved_long_ago_is_forgotten(healing_database: Database) -> None:
-    await settled(healing_database, [], known(1, resolved=True), known(2, a_pod_finding("open")))
-
-    assert await forget_resolved(healing_database, NOON) == 0
-    assert await forget_resolved(healing_database, NOON + timedelta(hours=1)) == 1
-    assert [each.finding.object.name for each in await Inbox(healing_database).known_findings()] == ["open"]
 
 
 async def test_how_far_was_read_is_stored_with_what_was_read(healing_database: Database) -> None:

@@ -85,6 +85,7 @@ class App:
             clock,
             past,
             snapshot=lambda: self._watch.store,
+            on_events=self._metrics.events.inc,
             approval=lambda plan: self._view.policy().expiry_of(plan.rule),
         )
         self._leadership: Leadership | None = None

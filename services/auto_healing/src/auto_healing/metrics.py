@@ -16,7 +16,7 @@ class Metrics:
     def __init__(self, service: ServiceMetrics) -> None:
         self.service = service
         self.registry = service.registry
-        self.events = service.counter("events", "Health events taken, by the way they came.", ("via",))
+        self.events = service.counter("events", "Health events taken by this replica, each once.")
         self.decisions = service.counter(
             "decisions", "Plans made, by rule, mode and outcome.", ("rule", "mode", "outcome")
         )

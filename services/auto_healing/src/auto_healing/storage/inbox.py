@@ -1,12 +1,12 @@
 """Health events as they came, each once; stored before they are acknowledged."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,8 +37,9 @@ _TAKE = insert(inbox).on_conflict_do_nothing().returning(inbox.c.event_id)
 class Inbox:
     """Takes events from any replica; the leader decides about them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, on_new: Callable[[int], None] = lambda count: None) -> None:
         self._database = database
+        self._on_new = on_new
         self.arrived = asyncio.Event()  # set whenever something new was stored by this replica
 
     async def receive(self, events: Sequence[HealthEvent], now: datetime, *, read_up_to: int | None = None) -> int:
@@ -60,6 +61,7 @@ class Inbox:
             if read_up_to is not None:
                 await connection.execute(update(intake).values(cursor=read_up_to, heard_at=now))
         if new:
+            self._on_new(new)
             self.arrived.set()
         return new
 
@@ -91,13 +93,6 @@ async def settle(
     latest = {each.key: each for each in known}
     if latest:
         await connection.execute(_KEEP, [_row(each) for each in latest.values()])
-
-
-async def forget_resolved(database: Database, before: datetime) -> int:
-    """Drop findings that were resolved before then; how many."""
-    async with database.begin() as connection:
-        gone = await connection.execute(delete(finding_table).where(finding_table.c.resolved_at < before))
-    return gone.rowcount
 
 
 async def waiting_count(database: Database) -> int:

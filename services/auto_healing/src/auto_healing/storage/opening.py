@@ -66,6 +66,7 @@ class Storage:
         *,
         snapshot: Callable[[], ClusterSnapshot],
         approval: Callable[[Plan], timedelta],
+        on_events: Callable[[int], None],
     ) -> None:
         self.opened: Opened | None = None
         self.reason = "the database is not open yet"
@@ -73,6 +74,7 @@ class Storage:
         self._clock = clock
         self._past = past
         self._approval = approval
+        self._on_events = on_events
         self._snapshot = snapshot
         self._source = DatabaseSource(settings.database, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
         self._complaint = Complaint(logger, clock)
@@ -121,7 +123,7 @@ class Storage:
             progress=Progress(database, jobs, past),
             stored=Stored(
                 database=database,
-                inbox=Inbox(database),
+                inbox=Inbox(database, on_new=self._on_events),
                 ledger=Ledger(database),
                 runs=Runs(database, jobs, self._clock, past, self._snapshot, approval=self._approval),
                 pauses=Pauses(database),
