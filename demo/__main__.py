@@ -12,7 +12,8 @@ from pathlib import Path
 from demo.healing import LedgerTail, healing, sweep
 from demo.screen import Screen
 from demo.service import Service, ServiceFailed, running
-from demo.story import CHAPTERS, DARK_NODE, Chapter
+from demo.story import CHAPTERS, DARK_NODE, REMAINS, Chapter
+from demo.wishes import ask_for_drain, leave_claim_behind
 from devcluster import DevCluster, DevClusterError, Settings
 from devcluster.processes import HOME_VARIABLE
 from devcluster.workloads import deploy
@@ -20,6 +21,7 @@ from devcluster.workloads import deploy
 NODES, PODS = 20, 300
 POLICY = Path(__file__).parent / "policy.yaml"
 HEALED_SCORE, HEAL_SECONDS = 98.0, 60.0
+ANSWER_SECONDS = 60.0
 REST_SECONDS = 2.0  # after the first word about a fault, for the rest of it
 
 
@@ -99,8 +101,10 @@ async def _watch(screen: Screen, cluster: DevCluster, service: Service, healer: 
     told, ledger = Told(screen), LedgerTail(screen, healer)
     following = [asyncio.create_task(told.listen(service)), asyncio.create_task(ledger.follow())]
     try:
+        await leave_claim_behind(cluster)
+        await ask_for_drain(screen, cluster, healer)
         missed = await _story(screen, cluster, told)
-        await sweep(healer, ledger, "clean-evicted-pods")
+        await asyncio.gather(*(sweep(healer, ledger, rule) for rule in REMAINS))
         missed += await _answers(screen, ledger)
         await _heal(screen, cluster, service)
         if missed:
@@ -134,11 +138,16 @@ async def _story(screen: Screen, cluster: DevCluster, told: Told) -> list[str]:
 async def _answers(screen: Screen, ledger: LedgerTail) -> list[str]:
     """Waits for what healing has to say of each fault; those of which it said nothing of the kind."""
     screen.chapter("What healing makes of it: tried, proved, or refused with a reason")
-    return [
-        f"healing of {chapter.fault}"
-        for chapter in (*CHAPTERS, DARK_NODE)
-        if chapter.answers and not await ledger.has_any(chapter.answers, chapter.answer_seconds)
+    expected = {chapter.fault: chapter for chapter in (*CHAPTERS, DARK_NODE) if chapter.answers}
+    missed = [
+        f"healing of {fault}"
+        for fault, chapter in expected.items()
+        if not await ledger.has_any(chapter.answers, chapter.answer_seconds)
     ]
+    for word, answer in (("the drain", ("declined", "drain")), ("the claim", ("step-ended", "clean-volume-claims"))):
+        if not await ledger.has_any({answer}, ANSWER_SECONDS):
+            missed.append(f"what became of {word}")
+    return missed
 
 
 async def _inject(screen: Screen, cluster: DevCluster, chapter: Chapter) -> None:

@@ -29,6 +29,14 @@ DARK_NODE = Chapter(
 
 CHAPTERS = (
     Chapter(
+        title="One pod of platform/queue crashes again and again, and the others do well",
+        fault="crash-loop",
+        target="platform/queue-1",
+        codes=frozenset({"pod-crash-loop"}),
+        answers=frozenset({("healed", "evict-pod")}),
+        answer_seconds=120.0,
+    ),
+    Chapter(
         title="A bad rollout: the new revision of shop/checkout crashes again and again",
         fault="bad-rollout",
         target="shop/checkout",
@@ -57,4 +65,15 @@ CHAPTERS = (
         answers=frozenset({("step-ended", "clean-evicted-pods")}),
         answer_seconds=150.0,
     ),
+    Chapter(
+        title="Jobs that failed, and a volume claim that nobody uses: remains, too",
+        fault="failed-jobs",
+        target="payments/report",
+        codes=frozenset({"job-failed"}),
+        answers=frozenset({("step-ended", "clean-jobs")}),
+        answer_seconds=90.0,
+    ),
 )
+
+# Swept by hand at the end, since their schedules would take too long for a demo.
+REMAINS = ("clean-evicted-pods", "clean-jobs", "clean-volume-claims")
