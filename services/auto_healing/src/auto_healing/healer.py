@@ -95,6 +95,7 @@ class Healer:
         self._looks: dict[FaultKey, _Look] = {}
         self._ladders = Ladders()
         self._look_now = True  # something has changed beside the findings
+        self._looked_at = clock.now()
         self._complaint = Complaint(logger, clock)
         self.storm_at: datetime | None = None  # when a storm was last told
 
@@ -162,7 +163,9 @@ class Healer:
                 await self._inbox.arrived.wait()
 
     def _next_look(self, now: datetime) -> datetime:
-        return min((look.again_at for look in self._looks.values()), default=now + LOOK_EVERY)
+        """Whose fault something is may change with the cluster alone: while anything is wrong it is asked anew."""
+        usual = self._looked_at + LOOK_EVERY if len(self._findings) else now + LOOK_EVERY
+        return min((usual, *(look.again_at for look in self._looks.values())))
 
     async def _step(self, epoch: int) -> None:
         self._inbox.arrived.clear()
@@ -188,6 +191,7 @@ class Healer:
 
     async def _decide(self, epoch: int) -> None:
         self._look_now = False
+        self._looked_at = self._clock.now()
         started = self._clock.monotonic()
         world = self._world()
         faults = attribute(self._findings.all(), world.snapshot, world.policy.attribution)
