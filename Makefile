@@ -19,7 +19,7 @@ demo: .venv/ready ## Watch the product find faults in a real, disposable cluster
 
 test: .venv/ready ## Run every test, against a real control plane and a real PostgreSQL
 	@$(BIN)/devcluster binaries control-plane
-	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 run: .venv/ready ## Watch an own cluster, read-only: KUBECONFIG=... make run
 	@exec $(BIN)/health-monitor serve

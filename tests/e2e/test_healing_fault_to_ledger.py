@@ -119,9 +119,10 @@ async def test_every_fault_is_healed_or_refused_with_its_reason(
         assert run["run"]["state"] == "healed"
 
         # A node that is gone is left by its pods.
-        await inject("node-dark", "general-0000")
+        pod = shop.api.get(f"{collection('v1/pods', 'shop')}/{pods_of(shop, 'search')[0]}")
+        await inject("node-dark", pod["spec"]["nodeName"])
         entry = await healer.says("healed", "reschedule-from-node", within=HEALED_SECONDS)
-        assert entry["name"] == "general-0000"
+        assert entry["name"] == pod["spec"]["nodeName"]
 
         # Remains are swept in two phases.
         await inject("evicted-pile", "shop/search")

@@ -47,7 +47,9 @@ def a_served_pod(name: str = "web", **overrides: Any) -> PodRow:
         pytest.param("uncordon", a_node(unschedulable=True, annotations=OURS), "", id="ours is lifted"),
         pytest.param("uncordon", a_node(unschedulable=True), "take_over", id="a human's takes a person"),
         pytest.param("reschedule-from-node", a_node(), "drain the node instead", id="a node that answers is drained"),
-        pytest.param("reschedule-from-node", a_node(conditions=DARK), "", id="one that is silent is given up"),
+        pytest.param(
+            "reschedule-from-node", a_node(conditions=DARK), "has no pod", id="a silent one without pods is not"
+        ),
     ],
 )
 def test_whose_node_an_action_may_touch(code: str, node: NodeRow, refusal: str) -> None:

@@ -60,10 +60,9 @@ class RescheduleFromNode:
         pods = _to_go(snapshot.pods_on(node.name))
         kept = [pod for pod in pods if needs_fencing(pod)]
         proof = proof_of_fencing(node)
-        if pods and not kept and not proof and all(pod.deleted_at is not None for pod in pods):
-            return Preview(
-                refusal=f"all pods of {node.name} were told to go already, and it is silent: a person must look"
-            )
+        if not kept and not proof and all(pod.deleted_at is not None for pod in pods):
+            left = f"{node.name} is silent, and has no pod that was not told to go already: a person must look"
+            return Preview(refusal=left)
         changes = [f"{len(pods)} pods of {node.name} are deleted, and made anew elsewhere"]
         if kept and proof:
             changes.append(f"{node.name} gets the out-of-service taint, since {proof}: volumes are detached by force")
