@@ -51,7 +51,11 @@ async def test_a_run_goes_from_stored_to_healed_by_itself(healing_url: str) -> N
         assert healed.seconds_to_heal is not None
         assert (await execution.told(run.id))[-2:] == ["verifying", "healed healed"]
         assert execution.counting.ended == ["healed"]
-        assert await execution.jobs_waiting() == 0
+
+        async def done() -> bool:
+            return await execution.jobs_waiting() == 0
+
+        await eventually(done)
 
 
 async def test_what_did_not_help_is_taken_back_and_the_next_rung_is_called(healing_url: str) -> None:
