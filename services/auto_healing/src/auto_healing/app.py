@@ -129,7 +129,7 @@ class App:
     async def _show(self) -> None:
         """What is, for /metrics."""
         while True:
-            self._metrics.paused.set(self._view.paused)
+            self._metrics.paused.set(len(self._view.pauses()))
             self._metrics.open_findings.set(len(self._view.findings))
             self._metrics.active_runs.set(len(self._past.unfinished()))
             await asyncio.sleep(_GAUGES_SECONDS)

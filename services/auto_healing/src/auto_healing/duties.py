@@ -163,7 +163,7 @@ class Duties:
         """Whether a person has said stop since it began. What restores goes on."""
         harmful = any(step.harm is Harm.HARMFUL for step in run.plan.steps)
         places = {"", *(step.target.namespace for step in run.plan.steps)}
-        return harmful and any(pause.namespace in places for pause in self._view.world().pauses)
+        return harmful and any(pause.namespace in places for pause in self._view.pauses())
 
     def _recheck(self, run: Run, step: Step, history: History) -> Sequence[Decline]:
         """The guards, with facts and destinations of now."""

@@ -146,13 +146,12 @@ class Healer:
         self._findings.load(await self._inbox.known_findings())
         self._looks.clear()
         self._ladders.clear()
-        newest: set[FaultKey] = set()
-        for run in await self._runs.search(
-            RunFilter(states=frozenset({*_DID_NOT_HELP, RunState.HEALED})), limit=_CLIMBED
-        ):
-            if run.plan.fault.key not in newest and run.state in _DID_NOT_HELP:
+        judged = RunFilter(states=frozenset({*_DID_NOT_HELP, RunState.HEALED}))
+        for run in reversed(await self._runs.search(judged, limit=_CLIMBED)):  # the last word counts
+            if run.state is RunState.HEALED:
+                self._ladders.healed(run)
+            else:
                 self.climb(run)
-            newest.add(run.plan.fault.key)
 
     async def _wait(self) -> None:
         """Until something arrives, a look is due, or another replica may have taken something."""

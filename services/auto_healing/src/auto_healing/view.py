@@ -73,14 +73,10 @@ class View:
                 self.pauses_known.set()
             await asyncio.sleep(PAUSES_SECONDS)
 
-    @property
-    def paused(self) -> int:
-        """Pauses in force."""
-        return len(self.world().pauses)
-
-    @property
     def pauses(self) -> Sequence[Pause]:
-        return self._pauses
+        """Those in force now."""
+        now = self._clock.now()
+        return [each for each in self._pauses if each.until is None or each.until > now]
 
     def world(self, history: History | None = None) -> World:
         """Now. `history` stands in for all that was done lately."""
@@ -90,7 +86,7 @@ class View:
             snapshot=self.snapshot,
             policy=self.policy(),
             history=self._past if history is None else history,
-            pauses=[each for each in self._pauses if each.until is None or each.until > now],
+            pauses=self.pauses(),
             alerts=self._alerts(),
             sight=self._sight.sight(now, heard_at=self.heard_at(), storm_at=self.storm_at()),
             open_findings=self.findings,
