@@ -6,9 +6,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
-    DateTime,
     Double,
     ForeignKey,
     Index,
@@ -16,12 +14,12 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     Table,
-    Text,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from common.database.columns import election_table, epochs_table, instant, object_key, only_row, string
 from common.database.naming import metadata as metadata_of
 
 SCHEMA = "healing"
@@ -29,61 +27,31 @@ SCHEMA = "healing"
 metadata = metadata_of(SCHEMA)
 
 
-def _instant(name: str, *, nullable: bool = False) -> Column[Any]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
-
-
-def _text(name: str, *, nullable: bool = False, primary_key: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable, primary_key=primary_key)
-
-
-def _object(*, primary_key: bool = False) -> list[Column[str]]:
-    """The three columns that name an object."""
-    return [_text(name, primary_key=primary_key) for name in ("kind", "namespace", "name")]
-
-
 def _run() -> Column[Any]:
     return Column("run_id", Uuid, ForeignKey("run.id"), nullable=False, index=True)
 
 
-# One row: who leads. Whoever writes with an epoch that is over is refused.
-leader = Table(
-    "leader",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("epoch", BigInteger, nullable=False),
-    _text("holder"),
-    CheckConstraint("id = 1", name="single"),
-)
+leader = epochs_table("leader", metadata)
 
-# One row: the lock of replicas that run without a Kubernetes Lease.
-election = Table(
-    "election",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    _text("holder"),
-    _instant("expires_at"),
-    CheckConstraint("id = 1", name="single"),
-)
+election = election_table(metadata)
 
 # One row: how far health_monitor's events have been read without a gap.
 intake = Table(
     "intake",
     metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    *only_row(),
     Column("cursor", BigInteger, nullable=False),
-    _instant("heard_at", nullable=True),
-    CheckConstraint("id = 1", name="single"),
+    instant("heard_at", nullable=True),
 )
 
 # Events as they came, each once. `decided_at` is null until a decision took it into account.
 inbox = Table(
     "inbox",
     metadata,
-    _text("event_id", primary_key=True),
+    string("event_id", primary_key=True),
     Column("cursor", BigInteger, nullable=False),
-    _instant("received_at"),
-    _instant("decided_at", nullable=True),
+    instant("received_at"),
+    instant("decided_at", nullable=True),
     Column("event", JSONB, nullable=False),
     Index("ix_inbox_waiting", "cursor", postgresql_where=text("decided_at IS NULL")),
 )
@@ -92,13 +60,13 @@ inbox = Table(
 finding = Table(
     "finding",
     metadata,
-    _text("code", primary_key=True),
-    *_object(primary_key=True),
-    _text("part", primary_key=True),
-    _text("uid"),
+    string("code", primary_key=True),
+    *object_key(primary_key=True),
+    string("part", primary_key=True),
+    string("uid"),
     Column("cursor", BigInteger, nullable=False),  # of the newest event about it: an older one changes nothing
-    _instant("opened_at"),
-    _instant("resolved_at", nullable=True),  # kept a while, for late and doubled events
+    instant("opened_at"),
+    instant("resolved_at", nullable=True),  # kept a while, for late and doubled events
     Column("object_score", Double, nullable=True),
     Column("finding", JSONB, nullable=False),
 )
@@ -107,31 +75,31 @@ run = Table(
     "run",
     metadata,
     Column("id", Uuid, primary_key=True),
-    _text("state"),
-    _text("rule"),
-    _text("mode"),
-    _text("action"),  # of the first step; empty when there is none
-    *_object(),  # the target, which is locked while the run is active
-    _text("uid"),
-    _text("owner"),  # top workload, as kind/namespace/name
-    _text("code"),  # of the finding that led to it; empty by hand
-    _text("fault_level"),
+    string("state"),
+    string("rule"),
+    string("mode"),
+    string("action"),  # of the first step; empty when there is none
+    *object_key(),  # the target, which is locked while the run is active
+    string("uid"),
+    string("owner"),  # top workload, as kind/namespace/name
+    string("code"),  # of the finding that led to it; empty by hand
+    string("fault_level"),
     Column("rung", SmallInteger, nullable=False),
     Column("plan", JSONB, nullable=False),
-    _text("requested_by"),
-    _text("reason"),
-    _text("approved_by"),
-    _instant("approval_expires_at", nullable=True),
-    _instant("created_at"),
-    _instant("updated_at"),
-    _instant("started_at", nullable=True),
-    _instant("ended_at", nullable=True),
-    _instant("verifying_at", nullable=True),
-    _instant("recurred_at", nullable=True),  # the same finding on the same owner, within a day of being healed
+    string("requested_by"),
+    string("reason"),
+    string("approved_by"),
+    instant("approval_expires_at", nullable=True),
+    instant("created_at"),
+    instant("updated_at"),
+    instant("started_at", nullable=True),
+    instant("ended_at", nullable=True),
+    instant("verifying_at", nullable=True),
+    instant("recurred_at", nullable=True),  # the same finding on the same owner, within a day of being healed
     Column("place", JSONB, nullable=False),  # owner, node, zone, pool and the like, for the guards of later runs
     Column("approver_groups", JSONB, nullable=False),
-    _text("undo_by"),  # who wants it undone: a person, or the service itself; empty: nobody
-    _text("undo_reason"),
+    string("undo_by"),  # who wants it undone: a person, or the service itself; empty: nobody
+    string("undo_reason"),
     Column("previous", Uuid, nullable=True),
     Column("score_before", Double, nullable=True),
     Column("score_after", Double, nullable=True),
@@ -155,12 +123,12 @@ step = Table(
     metadata,
     Column("run_id", Uuid, ForeignKey("run.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    _text("state"),
-    _text("action"),
-    *_object(),
-    _text("uid"),
-    _instant("started_at", nullable=True),
-    _instant("ended_at", nullable=True),
+    string("state"),
+    string("action"),
+    *object_key(),
+    string("uid"),
+    instant("started_at", nullable=True),
+    instant("ended_at", nullable=True),
     Column("tries", Integer, nullable=False),
     Column("outcome", JSONB, nullable=True),
 )
@@ -170,16 +138,16 @@ ledger = Table(
     "ledger",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),  # gap-free
-    _instant("at"),
-    _text("event"),  # what happened: proposed, declined, step-started, healed, ...
+    instant("at"),
+    string("event"),  # what happened: proposed, declined, step-started, healed, ...
     Column("run_id", Uuid, nullable=True),
-    *_object(),
-    _text("code"),  # of the finding
-    _text("action"),
-    _text("outcome"),
-    _text("actor"),  # "policy", a person, or the service itself
-    _text("guard"),
-    _text("message"),
+    *object_key(),
+    string("code"),  # of the finding
+    string("action"),
+    string("outcome"),
+    string("actor"),  # "policy", a person, or the service itself
+    string("guard"),
+    string("message"),
     Column("data", JSON, nullable=False),  # not JSONB, which would not keep the text that `hash` covers
     Column("hash", LargeBinary, nullable=False),
     Index("ix_ledger_at", "at"),
@@ -191,10 +159,9 @@ ledger = Table(
 ledger_head = Table(
     "ledger_head",
     metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    *only_row(),
     Column("seq", BigInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
-    CheckConstraint("id = 1", name="single"),
 )
 
 # What a removed beginning of the ledger ended with, so that the rest can still be proved.
@@ -203,7 +170,7 @@ ledger_anchor = Table(
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
-    _instant("rotated_at"),
+    instant("rotated_at"),
     Column("removed", BigInteger, nullable=False),
 )
 
@@ -212,9 +179,9 @@ evidence = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     _run(),
-    *_object(),
-    _text("uid"),
-    _instant("at"),
+    *object_key(),
+    string("uid"),
+    instant("at"),
     Column("content", LargeBinary, nullable=False),  # zlib over JSON
     Index("ix_evidence_object", "kind", "namespace", "name", "at"),
 )
@@ -224,12 +191,12 @@ manifest = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     _run(),
-    *_object(),
-    _text("uid"),
-    _instant("at"),
+    *object_key(),
+    string("uid"),
+    instant("at"),
     Column("content", JSON, nullable=False),  # not JSONB, which takes no text with an escaped NUL
-    _instant("restored_at", nullable=True),
-    _text("restored_by", nullable=True),
+    instant("restored_at", nullable=True),
+    string("restored_by", nullable=True),
 )
 
 # Temporary changes, stored before they are made.
@@ -238,43 +205,43 @@ change = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     _run(),
-    *_object(),
-    _text("uid"),
-    _text("what"),
+    *object_key(),
+    string("uid"),
+    string("what"),
     Column("path", JSONB, nullable=False),
     Column("before", JSONB, nullable=True),
     Column("after", JSONB, nullable=True),
-    _instant("made_at"),
-    _instant("until"),
-    _text("state"),  # held, returned, conflict, gone
-    _instant("ended_at", nullable=True),
-    _text("reason"),
+    instant("made_at"),
+    instant("until"),
+    string("state"),  # held, returned, conflict, gone
+    instant("ended_at", nullable=True),
+    string("reason"),
     Index("ix_change_held", "until", postgresql_where=text("state = 'held'")),
 )
 
 pause = Table(
     "pause",
     metadata,
-    _text("namespace", primary_key=True),  # empty: everywhere
-    _text("reason"),
-    _text("by"),
-    _instant("since"),
-    _instant("until", nullable=True),
+    string("namespace", primary_key=True),  # empty: everywhere
+    string("reason"),
+    string("by"),
+    instant("since"),
+    instant("until", nullable=True),
 )
 
 # Cleanup's first phase: what has been found unused, and for how many looks in a row.
 tombstone = Table(
     "tombstone",
     metadata,
-    _text("rule", primary_key=True),
-    *_object(primary_key=True),
-    _text("uid", primary_key=True),
-    _instant("first_seen_at"),
-    _instant("last_seen_at"),
+    string("rule", primary_key=True),
+    *object_key(primary_key=True),
+    string("uid", primary_key=True),
+    instant("first_seen_at"),
+    instant("last_seen_at"),
     Column("scans", Integer, nullable=False),
-    _text("reason"),
+    string("reason"),
     Column("told", Boolean, nullable=False),  # the owner, by an event on the object
-    _instant("due_at", nullable=True),  # when it had been found often and long enough; null: it has not yet
+    instant("due_at", nullable=True),  # when it had been found often and long enough; null: it has not yet
     Index("ix_tombstone_object", "kind", "namespace", "name"),
 )
 
@@ -282,12 +249,12 @@ tombstone = Table(
 cleanup = Table(
     "cleanup",
     metadata,
-    _text("rule", primary_key=True),
-    _instant("looked_at", nullable=True),
+    string("rule", primary_key=True),
+    instant("looked_at", nullable=True),
     Column("result", JSONB, nullable=True),
-    _text("asked", nullable=True),  # "scan" or "run"
-    _text("asked_by", nullable=True),
-    _instant("asked_at", nullable=True),
+    string("asked", nullable=True),  # "scan" or "run"
+    string("asked_by", nullable=True),
+    instant("asked_at", nullable=True),
 )
 
 # Earned autonomy: what would have been done in the shadow, and whether the trouble went away by itself.
@@ -295,15 +262,15 @@ shadow = Table(
     "shadow",
     metadata,
     Column("id", Uuid, primary_key=True),
-    _text("rule"),
-    _text("action"),
-    *_object(),
-    _text("code"),
-    _instant("at"),
+    string("rule"),
+    string("action"),
+    *object_key(),
+    string("code"),
+    instant("at"),
     Column("declined", Boolean, nullable=False),  # a guard would have stopped it
     Column("fits", Boolean, nullable=True),  # what it displaces would have found a place
-    _instant("resolved_at", nullable=True),
-    _instant("given_up_at", nullable=True),  # it outlived the time within which it may count as resolved by itself
+    instant("resolved_at", nullable=True),
+    instant("given_up_at", nullable=True),  # it outlived the time within which it may count as resolved by itself
     Index(
         "uq_shadow_open",
         "rule",

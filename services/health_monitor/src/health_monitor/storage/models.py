@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     ColumnElement,
     DateTime,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import UserDefinedType
 
+from common.database.columns import election_table, instant, object_key, only_row, string
 from common.database.naming import metadata as metadata_of
 
 SCHEMA = "health"
@@ -44,41 +44,19 @@ class JsonText(UserDefinedType[str]):
         return cast(column, Text)
 
 
-def _instant(name: str, *, nullable: bool = False) -> Column[Any]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
-
-
-def _text(name: str, *, nullable: bool = False, primary_key: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable, primary_key=primary_key)
-
-
-def _object(*, primary_key: bool = False) -> list[Column[str]]:
-    """The three columns that name an object."""
-    return [_text(name, primary_key=primary_key) for name in ("kind", "namespace", "name")]
-
-
 # One row. Its lock puts the commits of events into the order of their cursors; its epoch shuts out a deposed leader.
 stream = Table(
     "stream",
     metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    *only_row(),
     Column("cursor", BigInteger, nullable=False),  # of the newest event
     Column("floor", BigInteger, nullable=False),  # events up to this cursor are no longer kept
     Column("epoch", BigInteger, nullable=False),  # counts the leaders
-    _text("holder"),  # who leads, for people
+    string("holder"),  # who leads, for people
     Column("batch", Uuid, nullable=True),  # the last batch: tells whether a commit without an answer took place
-    CheckConstraint("id = 1", name="single"),
 )
 
-# One row: the lock of replicas that run without a Kubernetes Lease.
-election = Table(
-    "election",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    _text("holder"),
-    _instant("expires_at"),
-    CheckConstraint("id = 1", name="single"),
-)
+election = election_table(metadata)
 
 event = Table(
     "event",
@@ -86,12 +64,12 @@ event = Table(
     Column("cursor", BigInteger, primary_key=True, autoincrement=False),
     Column("recorded_at", DateTime(timezone=True), primary_key=True),
     Column("id", Uuid, nullable=False),
-    _text("source"),
-    _text("change"),
-    _text("code"),
+    string("source"),
+    string("change"),
+    string("code"),
     Column("severity_rank", SmallInteger, nullable=False),
-    *_object(),
-    _instant("detected_at"),
+    *object_key(),
+    instant("detected_at"),
     Column("data", JsonText, nullable=False),
     Index("ix_event_id", "id"),
     Index("ix_event_object", "kind", "namespace", "name", "cursor"),
@@ -102,11 +80,11 @@ event = Table(
 finding = Table(
     "finding",
     metadata,
-    _text("code", primary_key=True),
-    *_object(primary_key=True),
-    _text("part", primary_key=True),
-    _instant("opened_at"),
-    _instant("changed_at"),
+    string("code", primary_key=True),
+    *object_key(primary_key=True),
+    string("part", primary_key=True),
+    instant("opened_at"),
+    instant("changed_at"),
     Column("flapping", Boolean, nullable=False),
     Column("data", JsonText, nullable=False),
 )
@@ -115,7 +93,7 @@ finding = Table(
 score = Table(
     "score",
     metadata,
-    *_object(primary_key=True),
+    *object_key(primary_key=True),
     Column("at", DateTime(timezone=True), primary_key=True),
     Column("value", Double, nullable=True),
     Column("low", Double, nullable=True),
@@ -126,7 +104,7 @@ score = Table(
 score_latest = Table(
     "score_latest",
     metadata,
-    *_object(primary_key=True),
+    *object_key(primary_key=True),
     Column("value", Double, nullable=False),
 )
 
@@ -134,24 +112,24 @@ subscription = Table(
     "subscription",
     metadata,
     Column("id", Uuid, primary_key=True),
-    _text("url"),
-    _text("description"),
+    string("url"),
+    string("description"),
     # An empty list lets everything through.
     Column("codes", ARRAY(Text), nullable=False),
     Column("kinds", ARRAY(Text), nullable=False),
     Column("namespaces", ARRAY(Text), nullable=False),
     Column("min_severity_rank", SmallInteger, nullable=False),
-    _text("secret"),
-    _text("previous_secret", nullable=True),  # signs too until the instant below
-    _instant("previous_secret_until", nullable=True),
-    _instant("created_at"),
+    string("secret"),
+    string("previous_secret", nullable=True),  # signs too until the instant below
+    instant("previous_secret_until", nullable=True),
+    instant("created_at"),
     Column("start_cursor", BigInteger, nullable=False),  # every later event that matches is delivered
     Column("failures", Integer, nullable=False),  # in a row
-    _instant("failing_since", nullable=True),
-    _instant("retry_at", nullable=True),
-    _text("last_error", nullable=True),
-    _instant("last_delivered_at", nullable=True),
-    _text("disabled_reason", nullable=True),  # null while enabled
+    instant("failing_since", nullable=True),
+    instant("retry_at", nullable=True),
+    string("last_error", nullable=True),
+    instant("last_delivered_at", nullable=True),
+    string("disabled_reason", nullable=True),  # null while enabled
 )
 
 # No foreign key, which would be checked for each of thousands of rows: subscriptions go under the stream's lock.
@@ -162,13 +140,13 @@ delivery = Table(
     Column("cursor", BigInteger, primary_key=True, autoincrement=False),
     Column("recorded_at", DateTime(timezone=True), primary_key=True),  # of the event
     Column("event_id", Uuid, nullable=False),
-    _text("state"),
+    string("state"),
     Column("attempts", Integer, nullable=False),
-    _instant("queued_at"),
-    _instant("not_before"),
+    instant("queued_at"),
+    instant("not_before"),
     Column("last_status", SmallInteger, nullable=True),
-    _text("last_error", nullable=True),
-    _instant("delivered_at", nullable=True),
+    string("last_error", nullable=True),
+    instant("delivered_at", nullable=True),
     Index("ix_delivery_open", "subscription_id", "state", "cursor", postgresql_where=text("state <> 'delivered'")),
     postgresql_partition_by="RANGE (recorded_at)",
 )
