@@ -1,7 +1,5 @@
 """The database and all that rests on it. It is opened in the background: the service answers before it is there."""
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,18 +27,10 @@ from auto_healing.storage.tombstones import Tombstones
 from common.clock import Clock
 from common.cluster.snapshot import ClusterSnapshot
 from common.database.connections import Database
-from common.database.embedded import EmbeddedFailed
-from common.database.errors import DatabaseError
-from common.database.migrate import MigrationFailed
-from common.database.source import DatabaseSource
+from common.database.opening import Opening
 from common.database.work import WorkQueue
-from common.logs import Complaint
-
-logger = logging.getLogger(__name__)
 
 MIGRATIONS = "auto_healing:migrations"
-_AGAIN_SECONDS = 2.0
-_LEADING_CONNECTIONS = 3  # the lock, the look at who leads, the claim: what readers must never hold up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +45,8 @@ class Opened:
     stored: Stored
 
 
-class Storage:
-    """Opened once; says why while it is not."""
+class Storage(Opening[Opened]):
+    """Makes what rests on the database."""
 
     def __init__(
         self,
@@ -68,55 +58,28 @@ class Storage:
         approval: Callable[[Plan], timedelta],
         on_events: Callable[[int], None],
     ) -> None:
-        self.opened: Opened | None = None
-        self.reason = "the database is not open yet"
-        self._settings = settings
+        super().__init__(settings.database, clock, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
         self._clock = clock
         self._past = past
         self._approval = approval
         self._on_events = on_events
         self._snapshot = snapshot
-        self._source = DatabaseSource(settings.database, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
-        self._complaint = Complaint(logger, clock)
 
     @property
     def stored(self) -> Stored | None:
         return None if self.opened is None else self.opened.stored
 
-    async def open(self) -> Opened:
-        """Start or find the database and bring its tables up to date, as often as it takes."""
-        while self.opened is None:
-            try:
-                self.opened = await self._open()
-            except (DatabaseError, EmbeddedFailed, MigrationFailed) as error:
-                self.reason = f"the database cannot be opened: {error}"
-                self._complaint.warn(f"{self.reason}; trying again")
-                await asyncio.sleep(_AGAIN_SECONDS)
-        self.reason = ""
-        return self.opened
-
-    async def trouble(self) -> str | None:
-        """Why nothing can be stored; None when all is well. For a probe, which the public may read."""
-        if self.opened is None:
-            return self.reason
-        return await self.opened.stored.database.trouble()
-
     async def close(self) -> None:
-        """Let go of the database; an embedded one ends when nobody else holds it."""
         if self.opened is not None:
             await self.opened.queue.close()
-            await self.opened.stored.database.close()
-            await self.opened.leading.close()
-        await self._source.close()
+        await super().close()
 
-    async def _open(self) -> Opened:
-        target, pools = await self._source.ready(), self._settings.database
-        database = Database(target, pools)
-        queue = WorkQueue(target, pools)
+    async def _made(self, database: Database, leading: Database) -> Opened:
+        queue = WorkQueue(database.target, self._pools)
         await queue.open()
         jobs, past = Jobs(queue), self._past
         return Opened(
-            leading=Database(target, pools.model_copy(update={"pool_size": _LEADING_CONNECTIONS})),
+            leading=leading,
             queue=queue,
             jobs=jobs,
             past=past,

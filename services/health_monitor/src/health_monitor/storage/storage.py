@@ -1,6 +1,5 @@
 """The database and all that rests on it. It is opened in the background: the service answers before it is there."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,12 +7,7 @@ from dataclasses import dataclass
 from common.clock import Clock
 from common.contracts import EventData, HealthEvent
 from common.database.connections import Database
-from common.database.embedded import EmbeddedFailed
-from common.database.engine import Target
-from common.database.errors import DatabaseError
-from common.database.migrate import MigrationFailed
-from common.database.source import DatabaseSource
-from common.logs import Complaint
+from common.database.opening import Opening
 from health_monitor.api.services import NO_DATABASE, Stored
 from health_monitor.engine.outcome import ScoreChange
 from health_monitor.metrics import SERVICE, Metrics
@@ -30,10 +24,6 @@ from health_monitor.webhooks.subscriptions import Subscriptions
 logger = logging.getLogger(__name__)
 
 MIGRATIONS = "health_monitor:migrations"
-_AGAIN_SECONDS = 2.0
-# The outbox, the lock and the look at who leads, one each: what readers and webhooks must never hold up.
-_LEADING_CONNECTIONS = 3
-_OPENING = "the database is not open yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +39,19 @@ class Opened:
     stored: Stored
 
 
-class Storage:
+class Storage(Opening[Opened]):
     """Takes what is told at any time; stores it once there is a database and this replica leads."""
 
     def __init__(self, settings: MonitorSettings, clock: Clock, hub: Hub, metrics: Metrics, *, source: str) -> None:
-        self.opened: Opened | None = None
-        self.reason = _OPENING if settings.database.enabled else NO_DATABASE
+        super().__init__(settings.database, clock, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
+        if not settings.database.enabled:
+            self.reason = NO_DATABASE
         self.on_deposed: Callable[[int], None] = _ignore  # told the epoch that is over; set by whoever leads
-        self._settings = settings
+        self._settings = settings.events
         self._clock = clock
         self._hub = hub
         self._metrics = metrics
-        self._source = source
-        self._database = DatabaseSource(settings.database, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
-        self._complaint = Complaint(logger, clock)
+        self._told_by = source
 
     @property
     def stored(self) -> Stored | None:
@@ -74,46 +63,18 @@ class Storage:
         if self.opened is not None:
             self.opened.outbox.put(events, scores)
 
-    async def open(self) -> Opened:
-        """Start or find the database and bring its tables up to date, as often as it takes."""
-        while self.opened is None:
-            try:
-                self.opened = self._open(await self._database.ready())
-            except (DatabaseError, EmbeddedFailed, MigrationFailed) as error:
-                self.reason = f"the database cannot be opened: {error}"
-                self._complaint.warn(f"{self.reason}; trying again")
-                await asyncio.sleep(_AGAIN_SECONDS)
-        self.reason = ""
-        return self.opened
-
-    async def trouble(self) -> str | None:
-        """Why nothing can be stored; None when all is well. For a probe, which the public may read."""
-        if self.opened is None:
-            return self.reason
-        return await self.opened.database.trouble()
-
     async def flush(self, seconds: float) -> None:
         if self.opened is not None and not await self.opened.outbox.flush(seconds):
             logger.warning("%d events were not stored before the end", self.opened.outbox.depth)
 
-    async def close(self) -> None:
-        """Let go of the database; an embedded one ends when nobody else holds it."""
-        if self.opened is not None:
-            await self.opened.database.close()
-            await self.opened.leading.close()
-        await self._database.close()
-
-    def _open(self, target: Target) -> Opened:
-        settings, clock = self._settings.events, self._clock
-        pools = self._settings.database
-        database = Database(target, pools)
-        leading = Database(target, pools.model_copy(update={"pool_size": _LEADING_CONNECTIONS}))
+    async def _made(self, database: Database, leading: Database) -> Opened:
+        settings, clock = self._settings, self._clock
         log = EventLog(database)
         tail = Tail(log, self._hub.publish_events)
         deliverer = Deliverer(
             database,
             clock,
-            source=self._source,
+            source=self._told_by,
             allow_private=settings.private_webhooks,
             on_attempt=self._attempted,
         )
@@ -123,7 +84,7 @@ class Storage:
         outbox = Outbox(
             leading,
             clock,
-            source=self._source,
+            source=self._told_by,
             capacity=settings.buffer,
             on_stored=lambda events: self._was_stored(events, tail),
             on_queued=deliverer.wake,
