@@ -11,12 +11,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from auto_healing.api.services import MAY_READ, AnyServices, StoredServices
+from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.storage import export
 from auto_healing.storage.ledger import LedgerEntry, Search
 from auto_healing.storage.proof import Broken, Head, Noted
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"], dependencies=[MAY_READ])

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.actions.nodes.cordons import cordon_in
-from auto_healing.api.services import MAY_READ, AnyServices, Stored, StoredServices, SyncedServices
+from auto_healing.api.services import AnyServices, Stored, StoredServices, SyncedServices
 from auto_healing.leased import ChangeState, LeasedChange
 from auto_healing.storage.changes import ChangeFilter
 from common.cluster.rows import NodeRow
@@ -18,6 +18,7 @@ from common.contracts import ObjectRef
 from common.web.auth import Identity, Scope, requires
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["changes"])

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from auto_healing.actions.cleanup import CLEANUP_BY_CODE
 from auto_healing.api.cleanup_shapes import NOT_DUE, ByHandRequest, CandidateShown, LookShown, RuleShown, RulesShown
-from auto_healing.api.services import MAY_READ, AnyServices, StoredServices, SyncedServices
+from auto_healing.api.services import AnyServices, StoredServices, SyncedServices
 from auto_healing.cleanup.by_hand import ByHand
 from auto_healing.storage.proposing import Answer
 from auto_healing.storage.tombstones import Asked
 from common.kube.errors import KubeError
 from common.web.auth import Identity, Scope, requires
 from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.parts import MAY_READ
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1/cleanup", tags=["cleanup"])

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from auto_healing.api.services import MAY_READ, AnyServices, StoredServices
+from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.kube.cluster import NotActing
 from auto_healing.kube.restorable import NotRestorable
 from auto_healing.restore import Restored, restore
@@ -16,6 +16,7 @@ from auto_healing.storage.manifests import ManifestSummary
 from common.kube.errors import KubeError
 from common.web.auth import Identity, Scope, requires
 from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.parts import MAY_READ
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["evidence"])

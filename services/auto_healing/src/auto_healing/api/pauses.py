@@ -8,11 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from auto_healing.api.services import MAY_READ, AnyServices, Services, Stored, StoredServices
+from auto_healing.api.services import AnyServices, Services, Stored, StoredServices
 from auto_healing.facts import Pause
 from common.cluster.rows import NamespaceRow
 from common.web.auth import Identity, Scope, requires
 from common.web.instant import Instant
+from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1/pauses", tags=["pauses"])

@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.api.plan_shapes import PlanShown, Shown, body_of
 from auto_healing.api.runs import Name, TargetRequest, Value
-from auto_healing.api.services import MAY_READ, SyncedServices
+from auto_healing.api.services import SyncedServices
 from auto_healing.whatif import WhatIf, what_if_action, what_if_drained, what_if_lost
 from auto_healing.world import World
 from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey
 from common.contracts.objects import ZONE
+from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["plans"], dependencies=[MAY_READ])

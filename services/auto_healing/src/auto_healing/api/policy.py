@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.actions import ACTIONS
-from auto_healing.api.services import MAY_READ, AnyServices
+from auto_healing.api.services import AnyServices
 from auto_healing.guards import GUARDS
 from auto_healing.plan import Harm
 from auto_healing.policy.parse import parse_policy
@@ -17,6 +17,7 @@ from auto_healing.policy.schema import policy_json_schema
 from auto_healing.policy.shown import shown
 from common.policy.file import LARGEST_BYTES
 from common.policy.mistakes import Mistake, PolicyError
+from common.web.parts import MAY_READ
 
 router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.api.run_shapes import RunBrief, RunShown
-from auto_healing.api.services import MAY_READ, Services, Stored, StoredServices, SyncedServices
+from auto_healing.api.services import Services, Stored, StoredServices, SyncedServices
 from auto_healing.decide import plan_for
 from auto_healing.placement.placements import Placements
 from auto_healing.plan import Plan
@@ -21,6 +21,7 @@ from auto_healing.storage.runs import NoSuchRun
 from common.contracts import Finding, ObjectKey, ObjectRef
 from common.web.auth import Identity, Scope, requires
 from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
 from common.cluster.store import Store
 from common.database.connections import Database
-from common.web.auth import Scope, requires
-from common.web.problems import Problem
+from common.web.parts import StorageState, services_of, still_reading, stored_of
 
 if TYPE_CHECKING:
     from auto_healing.decide import World
@@ -43,17 +42,6 @@ class Stored:
     shadows: "Shadows"
 
 
-class StorageState(Protocol):
-    """The database as the API sees it: it may come later than the first request."""
-
-    @property
-    def stored(self) -> Stored | None: ...
-
-    @property
-    def reason(self) -> str:
-        """Why there is nothing stored, when there is not."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything the API answers from."""
@@ -65,38 +53,25 @@ class Services:
     world: "Callable[[], World]"
     policy: "Callable[[], HealingPolicy]"
     policy_file: Any
-    storage: StorageState
+    storage: StorageState[Stored]
     cluster: "Cluster"  # live reads and writes, for what a person asks for
     acting: Callable[[], bool] = lambda: True  # whether this replica may write to the cluster
     webhook_secrets: Sequence[str] = ()
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
+AnyServices = Annotated[Services, Depends(services_of)]
 
 
-def _synced(services: Annotated[Services, Depends(_services)]) -> Services:
+def _synced(services: AnyServices) -> Services:
     """Refuses while the cluster is still being read: a plan for half a cluster would be wrong."""
     if not services.synced():
-        raise Problem(
-            503, "the cluster is still being read; /readyz says what is missing", headers={"Retry-After": "2"}
-        )
+        raise still_reading()
     return services
 
 
-def _stored(services: Annotated[Services, Depends(_services)]) -> Stored:
-    stored = services.storage.stored
-    if stored is None:
-        raise Problem(503, services.storage.reason, headers={"Retry-After": "5"})
-    return stored
+def _stored(services: AnyServices) -> Stored:
+    return stored_of(services.storage)
 
 
-AnyServices = Annotated[Services, Depends(_services)]
 SyncedServices = Annotated[Services, Depends(_synced)]
 StoredServices = Annotated[Stored, Depends(_stored)]
-
-MAY_READ = Depends(requires(Scope.READ))
-MAY_APPROVE = Depends(requires(Scope.APPROVE))
-MAY_OPERATE = Depends(requires(Scope.OPERATE))
-MAY_ADMIN = Depends(requires(Scope.ADMIN))

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from auto_healing.api.services import MAY_READ, AnyServices, StoredServices
+from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.plan import Mode
 from auto_healing.shadow import Advice, Tally, autonomy
+from common.web.parts import MAY_READ
 
 router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
 

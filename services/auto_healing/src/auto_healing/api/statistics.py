@@ -7,11 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from auto_healing.api.services import MAY_READ, AnyServices, StoredServices
+from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.recommendations import Recommendation, recommend
 from auto_healing.statistics import Statistics, summarise
 from auto_healing.storage.run_facts import RunFacts
 from common.web.instant import Instant
+from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem
 
 router = APIRouter(prefix="/api/v1", tags=["statistics"], dependencies=[MAY_READ])

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from common.web.paging import Page
+from common.web.parts import MAY_READ
 from health_monitor.api.answers import answer, answer_items
-from health_monitor.api.services import MAY_READ, AnyServices
+from health_monitor.api.services import AnyServices
 from health_monitor.catalogue import CatalogueEntry, catalogue
 
 router = APIRouter(prefix="/api/v1", tags=["checks"], dependencies=[MAY_READ])

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from common.contracts import Change, HealthEvent, Severity
+from common.web.parts import MAY_READ
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer
 from health_monitor.api.parameters import KnownCode, KnownKind
-from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
+from health_monitor.api.services import AnyServices, StoredServices
 from health_monitor.storage.events import EventFilter, EventPage, Expired
 
 router = APIRouter(prefix="/api/v1", tags=["events"], dependencies=[MAY_READ])

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from common.contracts import ObjectKey
+from common.web.parts import MAY_READ
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer
-from health_monitor.api.services import MAY_READ, StartedServices
+from health_monitor.api.services import StartedServices
 from health_monitor.view.explain import Explanation, explain
 
 router = APIRouter(prefix="/api/v1", tags=["objects"], dependencies=[MAY_READ])

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.parts import MAY_READ
 from health_monitor.api.answers import answer_page
 from health_monitor.api.parameters import AtLeast, Code, KnownKind, Namespace
-from health_monitor.api.services import MAY_READ, StartedServices
+from health_monitor.api.services import StartedServices
 from health_monitor.api.shapes import FindingView
 from health_monitor.view.view import Filter
 

@@ -10,9 +10,10 @@ from pydantic import Field
 from common.contracts import ObjectKey, ObjectRef
 from common.contracts.objects import CLUSTER
 from common.web.instant import Instant
+from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem
 from health_monitor.api.answers import answer
-from health_monitor.api.services import MAY_READ, AnyServices, StoredServices
+from health_monitor.api.services import AnyServices, StoredServices
 from health_monitor.storage.history import InvalidRange
 
 router = APIRouter(prefix="/api/v1", tags=["history"], dependencies=[MAY_READ])

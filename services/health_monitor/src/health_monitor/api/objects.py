@@ -10,10 +10,11 @@ from common.contracts import ObjectKey
 from common.contracts.objects import ZONE
 from common.database.errors import DatabaseError
 from common.web.paging import Cursors, Page
+from common.web.parts import MAY_READ
 from common.web.problems import Problem, responses
 from health_monitor.api.answers import answer, answer_page
 from health_monitor.api.parameters import Filtered, Namespace, Paging
-from health_monitor.api.services import MAY_READ, Services, StartedServices
+from health_monitor.api.services import Services, StartedServices
 from health_monitor.api.shapes import ClusterView, Detail, NodeSummary, PodSummary, Summary, Timeline, WorkloadSummary
 from health_monitor.view.view import Filter
 from health_monitor.view.walks import Collection, Sort

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
-from common.web.auth import Scope, requires
-from common.web.problems import Problem
+from common.web.parts import StorageState, services_of, still_reading, stored_of
 from health_monitor.engine.engine import Engine
 from health_monitor.policy import DEFAULT_POLICY, Policy
 from health_monitor.policy.file import PolicyFile
@@ -33,17 +32,6 @@ class Stored:
     deliverer: Deliverer
 
 
-class StorageState(Protocol):
-    """The database as the API sees it: it may come later than the first request, or never."""
-
-    @property
-    def stored(self) -> Stored | None: ...
-
-    @property
-    def reason(self) -> str:
-        """Why there is nothing stored, when there is not."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything the API answers from."""
@@ -55,38 +43,26 @@ class Services:
     runbook: str
     policy_file: PolicyFile | None
     now: Callable[[], datetime]
-    storage: StorageState
+    storage: StorageState[Stored]
     stopping: asyncio.Event
 
     def current_policy(self) -> Policy:
         return DEFAULT_POLICY if self.policy_file is None else self.policy_file.policy
 
 
-def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
+AnyServices = Annotated[Services, Depends(services_of)]
 
 
-def _started(services: Annotated[Services, Depends(_services)]) -> Services:
-    """Refuses while the cluster is still being read: half a cluster would look broken, or well."""
+def _started(services: AnyServices) -> Services:
+    """Refuses while the cluster is still being read."""
     if not services.engine.started:
-        raise Problem(
-            503, "the cluster is still being read; /readyz says what is missing", headers={"Retry-After": "2"}
-        )
+        raise still_reading()
     return services
 
 
-def _stored(services: Annotated[Services, Depends(_services)]) -> Stored:
-    stored = services.storage.stored
-    if stored is None:
-        raise Problem(503, services.storage.reason, headers={"Retry-After": "5"})
-    return stored
+def _stored(services: AnyServices) -> Stored:
+    return stored_of(services.storage)
 
 
-AnyServices = Annotated[Services, Depends(_services)]
 StartedServices = Annotated[Services, Depends(_started)]
 StoredServices = Annotated[Stored, Depends(_stored)]
-
-MAY_READ = Depends(requires(Scope.READ))
-MAY_OPERATE = Depends(requires(Scope.OPERATE))
-MAY_ADMIN = Depends(requires(Scope.ADMIN))

@@ -12,9 +12,10 @@ from fastapi.sse import format_sse_event
 
 from common.contracts import Severity
 from common.database.errors import DatabaseError
+from common.web.parts import MAY_READ
 from common.web.problems import Problem, responses
 from health_monitor.api.events import LAST_CURSOR, After, expired
-from health_monitor.api.services import MAY_READ, StartedServices
+from health_monitor.api.services import StartedServices
 from health_monitor.storage.events import EventFilter, EventLog, EventPage, Expired
 from health_monitor.stream import (
     HEARTBEAT,

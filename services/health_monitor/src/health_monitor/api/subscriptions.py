@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from common.contracts import Severity
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
+from common.web.parts import MAY_ADMIN, MAY_OPERATE
 from common.web.problems import Mistake, Problem, responses
 from health_monitor.api.answers import answer, answer_items
 from health_monitor.api.events import LAST_CURSOR
 from health_monitor.api.parameters import KnownCode, KnownKind
-from health_monitor.api.services import MAY_ADMIN, MAY_OPERATE, StoredServices
+from health_monitor.api.services import StoredServices
 from health_monitor.webhooks.subscriptions import (
     Delivery,
     DeliveryState,
