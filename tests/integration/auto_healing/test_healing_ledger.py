@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -81,6 +82,22 @@ async def test_what_was_appended_is_read_as_it_was(ledger: Ledger) -> None:
     assert await healing_rows(ledger._database, "SELECT data->'list'->1->>'a' FROM ledger WHERE seq = 1") == [("2",)]
     proof = await ledger.verify()
     assert (proof.broken, proof.entries, proof.head) == (None, 2, Head(2, second.hash))
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "letters of more than one byte, and what frames them": {"message": "grüß 🚑 1:2,3:', \\ \"\n\t", "actor": "José"},
+    "empty columns, and no run": {"run_id": None, "code": "", "message": "", "data": {}},
+    "an instant of another zone, to the microsecond": {"at": NOON.astimezone(ZoneInfo("Asia/Kolkata")) + MINUTE / 7},
+    "an instant before the year 1000": {"at": NOON.replace(year=7)},
+    "data of many shapes": {"data": {"ü": ["é", 1e300, None, {"a": "\u2028"}], "big": 2**63}},
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+async def test_whatever_an_entry_holds_proves(what: str, ledger: Ledger) -> None:
+    await ledger.append(an_entry(**ODD[what]), an_entry())
+    proof = await ledger.verify()
+    assert (proof.entries, proof.broken) == (2, None)
 
 
 async def test_an_empty_ledger_proves(ledger: Ledger) -> None:

@@ -50,7 +50,7 @@ def a_chain(length: int) -> list[LedgerEntry]:
 
 def follow(entries: list[LedgerEntry]) -> tuple[Chain, Broken | None]:
     chain = Chain(Head(0, START))
-    return chain, chain.follow((*entry.chained, entry.hash) for entry in entries)
+    return chain, chain.follow(entry.link for entry in entries)
 
 
 def test_the_hash_is_what_the_documentation_says() -> None:
@@ -122,7 +122,7 @@ def test_a_chain_is_followed_in_parts() -> None:
     entries = a_chain(5)
     chain, broken = follow(entries[:2])
     assert broken is None
-    assert chain.follow((*entry.chained, entry.hash) for entry in entries[2:]) is None
+    assert chain.follow(entry.link for entry in entries[2:]) is None
     assert (chain.entries, chain.last) == (5, Head(5, entries[4].hash))
     assert chain.end(Head(5, entries[4].hash)) is None
 

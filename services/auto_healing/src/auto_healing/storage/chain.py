@@ -34,7 +34,22 @@ COLUMNS = (
 )
 START = bytes(32)
 _NETSTRINGS = b"%d:%b," * len(COLUMNS)
+# What PostgreSQL itself would write otherwise than as text, as it is.
+_IN_SQL = {
+    "seq": "CAST(seq AS text)",
+    "at": """to_char("at" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')""",
+    "run_id": "COALESCE(CAST(run_id AS text), '')",
+    "data": "CAST(data AS text)",
+}
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _netstring_sql(column: str) -> str:
+    value = _IN_SQL.get(column, column)
+    return f"octet_length(convert_to({value}, 'UTF8')) || ':' || {value} || ','"
+
+
+FRAMED_SQL = " || ".join(map(_netstring_sql, COLUMNS))
 
 
 class ChainedRow(NamedTuple):
@@ -58,12 +73,22 @@ class ChainedRow(NamedTuple):
 
 def hash_of(previous: bytes, row: ChainedRow) -> bytes:
     """32 bytes, which depend on every column and on the entry before."""
+    return hash_of_framed(previous, framed(row))
+
+
+def hash_of_framed(previous: bytes, columns: bytes) -> bytes:
+    """The same, of an entry whose columns are netstrings already."""
+    return sha256(previous + columns).digest()
+
+
+def framed(row: ChainedRow) -> bytes:
+    """Its columns as netstrings. `FRAMED_SQL` has PostgreSQL write the same."""
     seq, at, event, run_id, *texts = row
-    framed: list[int | bytes] = []
+    parts: list[int | bytes] = []
     for text in (str(seq), instant(at), event, "" if run_id is None else str(run_id), *texts):
         value = text.encode()
-        framed += (len(value), value)
-    return sha256(previous + _NETSTRINGS % tuple(framed)).digest()
+        parts += (len(value), value)
+    return _NETSTRINGS % tuple(parts)
 
 
 def instant(at: datetime) -> str:

@@ -61,8 +61,7 @@ def from_ndjson(line: bytes | str) -> LedgerEntry:
 def prove_lines(lines: Iterable[bytes | str], start: Head) -> tuple[Head, Broken | None]:
     """Prove exported entries that follow `start` without a gap: where they end, and the first break."""
     chain = Chain(start)
-    entries = (from_ndjson(line) for line in lines)
-    broken = chain.follow((*entry.chained, entry.hash) for entry in entries)
+    broken = chain.follow(from_ndjson(line).link for line in lines)
     return chain.last, broken
 
 

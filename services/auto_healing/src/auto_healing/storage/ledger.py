@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, Row, Select, Text, select, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auto_healing.storage.chain import COLUMNS, ChainedRow, hash_of, json_text, storable
+from auto_healing.storage.chain import COLUMNS, ChainedRow, framed, hash_of, json_text, storable
 from auto_healing.storage.models import ledger, ledger_head
-from auto_healing.storage.proof import Head, Noted, Proof, prove
+from auto_healing.storage.proof import Head, Link, Noted, Proof, prove
 from common.contracts import ObjectKey
 from common.contracts.objects import CLUSTER
 from common.database.connections import Database
@@ -107,6 +107,11 @@ class LedgerEntry:
             self.message,
             self.data_text,
         )
+
+    @property
+    def link(self) -> Link:
+        """What proves it."""
+        return self.seq, framed(self.chained), self.hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

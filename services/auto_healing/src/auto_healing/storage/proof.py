@@ -1,19 +1,19 @@
 """Proves that the ledger is what was written: reads it once from the beginning, and says where it breaks first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auto_healing.storage.chain import COLUMNS, START, ChainedRow, hash_of
+from auto_healing.storage.chain import FRAMED_SQL, START, hash_of_framed
 from auto_healing.storage.models import ledger, ledger_anchor, ledger_head
 
 # Small enough that the event loop is not held up for longer than some milliseconds between two of them.
 _ROWS_AT_ONCE = 1000
-_COLUMNS = ", ".join(COLUMNS[:-1])
-_ENTRIES = text(f"SELECT {_COLUMNS}, CAST(data AS text), hash FROM ledger WHERE seq > :after ORDER BY seq")  # noqa: S608
+# PostgreSQL frames the columns: taking fourteen of them apart, only to join them again, takes longer than the hashes.
+_ENTRIES = text(f"SELECT seq, {FRAMED_SQL}, hash FROM ledger WHERE seq > :after ORDER BY seq")  # noqa: S608
 _OLDEST = select(ledger.c.seq).order_by(ledger.c.seq).limit(1)
 _ANCHOR = select(ledger_anchor.c.seq, ledger_anchor.c.hash).order_by(ledger_anchor.c.seq.desc()).limit(1)
 _REMOVED = select(func.coalesce(func.sum(ledger_anchor.c.removed), 0))
@@ -47,6 +47,9 @@ class Proof:
     broken: Broken | None = None
 
 
+Link = tuple[int, bytes, bytes]  # an entry of the chain: its seq, its columns as netstrings, its hash
+
+
 class Chain:
     """Follows the entries one by one from `start` on. Pure."""
 
@@ -54,22 +57,21 @@ class Chain:
         self.last = start
         self.entries = 0
 
-    def follow(self, rows: Iterable[Sequence[Any]]) -> Broken | None:
-        """Take the next entries, each with its hash at the end; the first break, if there is one."""
+    def follow(self, links: Iterable[Link]) -> Broken | None:
+        """Take the next entries; the first break, if there is one."""
         seq, previous = self.last
-        for *columns, stored in rows:
-            row = ChainedRow(*columns)
-            if row.seq != seq + 1:
+        for number, columns, stored in links:
+            if number != seq + 1:
                 self.last = Head(seq, previous)
-                return Broken(seq=seq + 1, reason=f"{_missing(seq + 1, row.seq - 1)}, though later ones are there")
-            computed = hash_of(previous, row)
+                return Broken(seq=seq + 1, reason=f"{_missing(seq + 1, number - 1)}, though later ones are there")
+            computed = hash_of_framed(previous, columns)
             if computed != stored:
                 self.last = Head(seq, previous)
                 return Broken(
-                    seq=row.seq,
-                    reason=f"entry {row.seq} does not match its hash: it, or the hash before it, was changed",
+                    seq=number,
+                    reason=f"entry {number} does not match its hash: it, or the hash before it, was changed",
                 )
-            seq, previous = row.seq, computed
+            seq, previous = number, computed
             self.entries += 1
         self.last = Head(seq, previous)
         return None
@@ -100,7 +102,7 @@ async def prove(connection: AsyncConnection, noted: Noted | None = None) -> Proo
         _ENTRIES, {"after": start.seq}, execution_options={"yield_per": _ROWS_AT_ONCE}
     ) as rows:
         async for part in rows.partitions(_ROWS_AT_ONCE):
-            if (broken := chain.follow(part)) is not None:
+            if (broken := chain.follow((seq, columns.encode(), digest) for seq, columns, digest in part)) is not None:
                 break
     return Proof(start=start, entries=chain.entries, head=head, broken=broken or chain.end(head))
 

@@ -63,7 +63,7 @@ async def _due(database: Database, before: datetime) -> tuple[Head, list[LedgerE
 
 
 def _prove(anchor: Head, entries: Sequence[LedgerEntry]) -> None:
-    broken = Chain(anchor).follow((*entry.chained, entry.hash) for entry in entries)
+    broken = Chain(anchor).follow(entry.link for entry in entries)
     if broken is not None:
         raise LedgerBroken(f"the ledger is not rotated, since it does not prove: {broken.reason}")
 
