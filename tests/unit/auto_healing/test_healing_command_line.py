@@ -2,53 +2,29 @@
 
 import argparse
 import json
-import os
 import socket
 from pathlib import Path
 
 import pytest
+from tests.support.command_line import failed_line, kubeconfig, without_settings
 from tests.support.logs import restored_logs
 
 from auto_healing.__main__ import main
 from auto_healing.cli import serve
 from common.cli.serve import announcer
 
-__all__ = ["restored_logs"]
+__all__ = ["kubeconfig", "restored_logs"]
 
 pytestmark = pytest.mark.usefixtures("restored_logs")
-
-NOWHERE = """
-apiVersion: v1
-kind: Config
-current-context: c
-users: [{name: u, user: {token: t}}]
-clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-"""
-
-
-@pytest.fixture
-def kubeconfig(tmp_path: Path) -> str:
-    """Of a cluster that nobody serves."""
-    file = tmp_path / "kubeconfig"
-    file.write_text(NOWHERE, encoding="utf-8")
-    return str(file)
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AUTO_HEALING_")]:
-        monkeypatch.delenv(name)
+    without_settings(monkeypatch, "AUTO_HEALING_")
 
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a command failed with."""
-    assert main(arguments) == 2
-    line = capsys.readouterr().err
-    assert line.startswith("auto-healing: ")
-    assert line.count("\n") == 1
-    assert "Traceback" not in line
-    return line
+    return failed_line("auto-healing", main, capsys, *arguments)
 
 
 @pytest.mark.parametrize(

@@ -1,54 +1,30 @@
 """The command line: exit codes, and errors of one line that say what to do."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.support.command_line import failed_line, kubeconfig, without_settings
 from tests.support.logs import restored_logs
 
 from health_monitor.__main__ import main
 from health_monitor.cli import checks
 
-__all__ = ["restored_logs"]
+__all__ = ["kubeconfig", "restored_logs"]
 
 pytestmark = pytest.mark.usefixtures("restored_logs")
-
-NOWHERE = """
-apiVersion: v1
-kind: Config
-current-context: c
-users: [{name: u, user: {token: t}}]
-clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: c, context: {cluster: c, user: u}}]
-"""
-
-
-@pytest.fixture
-def kubeconfig(tmp_path: Path) -> str:
-    """Of a cluster that nobody serves."""
-    file = tmp_path / "kubeconfig"
-    file.write_text(NOWHERE, encoding="utf-8")
-    return str(file)
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("HEALTH_MONITOR_")]:
-        monkeypatch.delenv(name)
+    without_settings(monkeypatch, "HEALTH_MONITOR_")
 
 
 def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a command failed with."""
-    assert main(arguments) == 2
-    line = capsys.readouterr().err
-    assert line.startswith("health-monitor: ")
-    assert line.count("\n") == 1
-    assert "Traceback" not in line
-    return line
+    return failed_line("health-monitor", main, capsys, *arguments)
 
 
 def test_a_cluster_that_is_not_there_is_named(kubeconfig: str, capsys: pytest.CaptureFixture[str]) -> None:
