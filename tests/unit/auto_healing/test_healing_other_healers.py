@@ -4,14 +4,18 @@ import logging
 from typing import Any
 
 import pytest
-from tests.support.rows import a_node, a_snapshot
+from tests.support.rows import a_deployment, a_node, a_snapshot
 
+from auto_healing.guards.others import kept_in_git
 from auto_healing.other_healers import OtherHealers
 from common.kube.errors import Forbidden, KubeError, NotFound
 
 HEALTH_CHECK = "/apis/remediation.medik8s.io/v1alpha1/nodehealthchecks"
-MACHINE_CHECK = "/apis/cluster.x-k8s.io/v1beta1/machinehealthchecks"
-MACHINES = "/apis/cluster.x-k8s.io/v1beta1/machines"
+MACHINE_CHECK = "/apis/cluster.x-k8s.io/v1beta2/machinehealthchecks"
+MACHINES = "/apis/cluster.x-k8s.io/v1beta2/machines"
+OLD_MACHINE_CHECK = "/apis/machine.openshift.io/v1beta1/machinehealthchecks"
+OLD_MACHINES = "/apis/machine.openshift.io/v1beta1/machines"
+APPLICATIONS = "/apis/argoproj.io/v1alpha1/applications"
 
 A_HEALTH_CHECK = {"metadata": {"name": "workers"}, "spec": {"selector": {"matchLabels": {"role": "worker"}}}}
 A_MACHINE_CHECK = {
@@ -26,14 +30,17 @@ A_MACHINE = {
 
 
 class Served:
-    """An API server that serves these lists, and answers with these errors."""
+    """An API server that serves these lists, in the versions that they are at, and answers with these errors."""
 
     def __init__(self, lists: dict[str, Any]) -> None:
         self.lists = lists
         self.asked: list[str] = []
 
-    async def get(self, path: str) -> Any:
+    async def get(self, path: str, *, accept: str = "") -> Any:
         self.asked.append(path)
+        for listed in self.lists:
+            if path == listed.rsplit("/", 2)[0]:
+                return {"preferredVersion": {"groupVersion": listed.removeprefix("/apis/").rsplit("/", 1)[0]}}
         found = self.lists.get(path, NotFound(f"no {path}"))
         if isinstance(found, KubeError):
             raise found
@@ -59,6 +66,7 @@ async def test_a_cluster_without_any_has_none_and_its_machines_are_not_asked_for
     [
         pytest.param({HEALTH_CHECK: [A_HEALTH_CHECK]}, id="a check of nodes"),
         pytest.param({MACHINE_CHECK: [A_MACHINE_CHECK], MACHINES: [A_MACHINE]}, id="a check of machines"),
+        pytest.param({OLD_MACHINE_CHECK: [A_MACHINE_CHECK], OLD_MACHINES: [A_MACHINE]}, id="one of OpenShift"),
     ],
 )
 async def test_whose_nodes_another_healer_looks_after_is_found(lists: dict[str, Any]) -> None:
@@ -96,3 +104,15 @@ async def test_what_is_gone_is_forgotten() -> None:
     await others.look()
 
     assert list(others.found) == []
+
+
+async def test_what_argo_cd_deploys_is_known_by_the_names_of_its_applications() -> None:
+    others, _ = looking({APPLICATIONS: [{"metadata": {"name": "shop", "namespace": "argocd"}}]})
+    await others.look()
+
+    checkout = a_deployment(labels={"app.kubernetes.io/instance": "shop"})
+    assert kept_in_git(checkout, others.found) is not None
+    assert kept_in_git(a_deployment(labels={"app.kubernetes.io/instance": "argocd_shop"}), others.found) is not None
+    assert kept_in_git(a_deployment(labels={"app.kubernetes.io/instance": "release"}), others.found) is None
+    assert kept_in_git(a_deployment(), others.found) is None
+    assert kept_in_git(checkout) is None, "Helm gives the same label"

@@ -44,6 +44,7 @@ def to_see() -> Iterator[Permission]:
     for group in ("cluster.x-k8s.io", "machine.openshift.io"):
         yield Permission(group=group, resource="machinehealthchecks", verbs=("list",))
         yield Permission(group=group, resource="machines", verbs=("list",))
+    yield Permission(group="argoproj.io", resource="applications", verbs=("list",))
     yield Permission(group="authentication.k8s.io", resource="tokenreviews", verbs=("create",))
     yield Permission(group="authorization.k8s.io", resource="subjectaccessreviews", verbs=("create",))
 

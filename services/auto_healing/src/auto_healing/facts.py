@@ -48,11 +48,12 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherHealer:
-    """Another healer that the cluster was asked for, and the nodes that it looks after."""
+    """Another healer that the cluster was asked for, and what it looks after."""
 
     code: str  # such as machine-health-check
     name: str  # of its object, for people
-    nodes: frozenset[str]
+    nodes: frozenset[str] = frozenset()
+    instances: frozenset[str] = frozenset()  # values of the label app.kubernetes.io/instance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,5 @@
-"""Asks the cluster now and then for other healers that show by objects of their own: health checks of machines."""
+"""Asks the cluster now and then for other healers that show by objects of their own: health checks of machines, and
+what Argo CD deploys."""
 
 import asyncio
 import logging
@@ -6,20 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from auto_healing.facts import OtherHealer
-from auto_healing.guards.others import healers_of_nodes
+from auto_healing.guards.others import applications_of_argo_cd, healers_of_nodes
+from auto_healing.kube.live import OBJECTS
 from common.cluster.snapshot import ClusterSnapshot
-from common.kube.api import Api
+from common.kube.api import JSON, Api
 from common.kube.errors import Forbidden, KubeError, NotFound
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 60.0
-_NODE_HEALTH_CHECKS = ("/apis/remediation.medik8s.io/v1alpha1/nodehealthchecks",)
-_MACHINE_HEALTH_CHECKS = (
-    "/apis/cluster.x-k8s.io/v1beta1/machinehealthchecks",
-    "/apis/machine.openshift.io/v1beta1/machinehealthchecks",
-)
-_MACHINES = ("/apis/cluster.x-k8s.io/v1beta1/machines", "/apis/machine.openshift.io/v1beta1/machines")
+_MEDIK8S, _CLUSTER_API, _OPENSHIFT = "remediation.medik8s.io", "cluster.x-k8s.io", "machine.openshift.io"
+_ARGO_CD = "argoproj.io"
 
 
 class OtherHealers:
@@ -41,23 +39,28 @@ class OtherHealers:
 
     async def look(self) -> None:
         """Raises KubeErrors; what was found before stays then."""
-        checks = await self._all(_MACHINE_HEALTH_CHECKS)
-        self.found = healers_of_nodes(
-            node_health_checks=await self._all(_NODE_HEALTH_CHECKS),
+        of_machines = (_CLUSTER_API, _OPENSHIFT)
+        checks = [each for group in of_machines for each in await self._all(group, "machinehealthchecks")]
+        machines = [each for group in of_machines for each in await self._all(group, "machines")] if checks else []
+        of_nodes = healers_of_nodes(
+            node_health_checks=await self._all(_MEDIK8S, "nodehealthchecks"),
             machine_health_checks=checks,
-            machines=await self._all(_MACHINES) if checks else (),
+            machines=machines,
             snapshot=self._snapshot,
         )
+        applications = await self._all(_ARGO_CD, "applications", accept=OBJECTS)
+        self.found = (*of_nodes, *applications_of_argo_cd(applications))
 
-    async def _all(self, paths: Sequence[str]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for path in paths:
-            try:
-                found += (await self._api.get(path)).get("items") or []
-            except NotFound:
-                continue
-            except Forbidden as error:
-                if path not in self._told:
-                    self._told.add(path)
-                    logger.warning("whether another healer is at work there cannot be seen: %s", error)
-        return found
+    async def _all(self, group: str, resource: str, *, accept: str = JSON) -> list[dict[str, Any]]:
+        """In the version that the group prefers: Cluster API serves v1beta2, and older ones no more in time."""
+        try:
+            served = await self._api.get(f"/apis/{group}")
+            path = f"/apis/{served['preferredVersion']['groupVersion']}/{resource}"
+            return (await self._api.get(path, accept=accept)).get("items") or []
+        except NotFound:
+            return []
+        except Forbidden as error:
+            if (told := f"{group} {resource}") not in self._told:
+                self._told.add(told)
+                logger.warning("whether another healer is at work there cannot be seen: %s", error)
+            return []

@@ -192,6 +192,15 @@ COVERED = {"other_healers": [OtherHealer(code="machine-health-check", name="work
             id="a rollback of what Argo CD keeps",
         ),
         pytest.param(
+            Case(
+                target=a_deployment(labels={"app.kubernetes.io/instance": "shop"}),
+                action="roll-back",
+                facts={"other_healers": [OtherHealer(code="argo-cd", name="shop", instances=frozenset({"shop"}))]},
+            ),
+            "Argo CD would put it back as Git has it",
+            id="a rollback of what an Application of Argo CD deploys",
+        ),
+        pytest.param(
             Case(target=a_deployment(labels=MANAGED_BY_FLUX), action="pause-rollout"),
             "Flux would put it back",
             id="Flux",

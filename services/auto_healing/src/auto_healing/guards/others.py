@@ -44,6 +44,9 @@ _GIT = {
     "helm.toolkit.fluxcd.io/name": "flux",
 }
 _TITLES = {"argo-cd": "Argo CD", "flux": "Flux"}
+# By which Argo CD knows its own unless it is told otherwise, before version 3. Helm sets it as well: it tells nothing
+# unless there is an Application of that name.
+_INSTANCE = "app.kubernetes.io/instance"
 KEDA_LABEL = "scaledobject.keda.sh/name"
 
 
@@ -84,12 +87,17 @@ def _annotated(row: Row) -> AtWork | None:
     return None
 
 
-def kept_in_git(row: Row) -> AtWork | None:
+def kept_in_git(row: Row, others: Iterable[OtherHealer] = ()) -> AtWork | None:
     """Who would put the object back as Git has it."""
     for key, code in _GIT.items():
         if key in row.labels or key in row.annotations:
-            return AtWork(code, f"{_TITLES[code]} would put it back as Git has it: change it there")
-    return None
+            return _puts_back(code)
+    instance = row.labels.get(_INSTANCE)
+    return next((_puts_back(other.code) for other in others if instance in other.instances), None)
+
+
+def _puts_back(code: str) -> AtWork:
+    return AtWork(code, f"{_TITLES[code]} would put it back as Git has it: change it there")
 
 
 # --- lists of their own objects, asked for by whoever can
@@ -116,6 +124,19 @@ def healers_of_nodes(
         for each in machine_health_checks
     ]
     return tuple(by_nodes + by_machines)
+
+
+def applications_of_argo_cd(applications: Iterable[Mapping[str, Any]]) -> tuple[OtherHealer, ...]:
+    """From the metadata of Applications of argoproj.io; outside of Argo CD's own namespace their label names both."""
+    found = (each["metadata"] for each in applications)
+    return tuple(
+        OtherHealer(
+            code="argo-cd",
+            name=each["name"],
+            instances=frozenset({each["name"], f"{each['namespace']}_{each['name']}"}),
+        )
+        for each in found
+    )
 
 
 def _healer(code: str, check: Mapping[str, Any], covered: Callable[[Selector], list[str]]) -> OtherHealer:

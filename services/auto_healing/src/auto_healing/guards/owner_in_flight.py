@@ -40,7 +40,8 @@ class OwnerInFlight:
         "Rollouts of the workload that are under way; other runs on the same workload or node; other healers: taints "
         "of Cluster Autoscaler, Karpenter, Cluster API, Medik8s and clouds, annotations of kured and descheduler, "
         "draino's condition, cordons by others, MachineHealthChecks and NodeHealthChecks that cover the node; for "
-        "steps that change a spec, Argo CD and Flux, which would put it back; for steps that scale, KEDA."
+        "steps that change a spec, Argo CD and Flux by their labels and annotations, and by the names of Argo CD's "
+        "Applications, as they would put it back; for steps that scale, KEDA."
     )
     stops_restoring: ClassVar[bool] = False
 
@@ -80,7 +81,7 @@ def _others(step: Step, row: Row, facts: Facts) -> Iterator[AtWork]:
         patience = facts.settings.owner_in_flight.patience
         yield from (found for each in chain if (found := rolling_out(each, facts.snapshot, facts.now, patience)))
     kept = chain if step.action in CHANGING_SPEC or scales(step) else _made_by_people(step, row)
-    yield from (found for each in kept if (found := kept_in_git(each)))
+    yield from (found for each in kept if (found := kept_in_git(each, facts.other_healers)))
     if scales(step):
         yield from _scaled_by_keda(chain, facts.snapshot)
 
