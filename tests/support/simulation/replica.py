@@ -4,7 +4,7 @@ What the shell does is done here as simply as can be: stored runs are a dictiona
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -17,17 +17,18 @@ from tests.support.simulation.invariants import Invariants
 
 from auto_healing.actions import ACTIONS_BY_CODE
 from auto_healing.actions.action import Outcome, Result
-from auto_healing.decide import FaultKey
 from auto_healing.drafting import displacements
 from auto_healing.facts import Pause
 from auto_healing.guards import GUARDS
 from auto_healing.guards import run as ask_guards
 from auto_healing.guards.guard import Guard
+from auto_healing.healer import JUDGED
 from auto_healing.ladders import Ladders
 from auto_healing.leased import RunBrief
+from auto_healing.looks import Looks
 from auto_healing.past import Past
 from auto_healing.placement import Placements
-from auto_healing.plan import Decline, Plan
+from auto_healing.plan import Decline
 from auto_healing.policy import HealingPolicy
 from auto_healing.run import MOVES, Run, RunState
 from auto_healing.sight import SightKeeper
@@ -44,15 +45,6 @@ TELLING = frozenset({RunState.FAILED, RunState.UNDONE})
 
 class Killed(Exception):
     """The process ended here, without another word."""
-
-
-@dataclass
-class Answered:
-    """What was said of a fault when it was last looked at."""
-
-    plan: Plan
-    seen: frozenset[object]
-    again_at: datetime
 
 
 class Replica:
@@ -108,15 +100,11 @@ class Replica:
         self.heard_at: datetime | None = None
         self.storm_at: datetime | None = None
         self.findings: tuple[Finding, ...] = ()
-        self.answers: dict[FaultKey, Answered] = {}
+        self.looks = Looks(self.now)
         self.ladders = Ladders()
-        self.next_look = self.now
-        newest: set[FaultKey] = set()
-        for run in sorted(self.runs.values(), key=lambda run: run.updated_at, reverse=True)[:200]:
-            if run.state in {*TELLING, RunState.HEALED}:
-                if run.plan.fault.key not in newest and run.state in TELLING:
-                    self._climb(run)
-                newest.add(run.plan.fault.key)
+        self.wake_at: datetime | None = self.now
+        judged = sorted((run for run in self.runs.values() if run.state in JUDGED), key=lambda run: run.updated_at)
+        self.ladders.load(judged[-200:], self.policy, self.now)
         for run in self.past.unfinished():
             self._carry_on(run.id)
 
@@ -157,7 +145,15 @@ class Replica:
 
     def _list(self) -> None:
         self.findings = tuple(each.finding for each in self.monitor.all_findings() if each.muted_until is None)
-        self.next_look = min(self.next_look, self.now + timedelta(seconds=1))
+        self._wake()
+
+    def _wake(self) -> None:
+        self.wake_at = min(self.wake_at or self._later(1), self._later(1))
+
+    @property
+    def next_look(self) -> datetime:
+        usual = self.looks.next_at(self.now, troubled=bool(self.findings))
+        return max(min(usual, self.wake_at or usual), self.looks.looked_at + timedelta(seconds=1))
 
     def world(self) -> World:
         return World(
@@ -195,8 +191,8 @@ class Replica:
                 self.ladders.healed(moved)
             if state in TELLING:
                 self._climb(moved)
-                self.answers.pop(run.plan.fault.key, None)
-            self.next_look = min(self.next_look, self._later(1))  # at what has come up beside it
+                self.looks.forget(run.plan.fault.key)
+            self._wake()  # at what has come up beside it
         return moved
 
     def _climb(self, run: Run) -> None:

@@ -1,5 +1,6 @@
 """Days of a simulated cluster under the product's pure code, with everything that must hold checked at each event."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from random import Random
 
@@ -8,7 +9,7 @@ from tests.support.simulation.agenda import Agenda
 from tests.support.simulation.cluster import SimulatedCluster
 from tests.support.simulation.controllers import Controllers
 from tests.support.simulation.hands import Hands
-from tests.support.simulation.healing import Healing, places_of
+from tests.support.simulation.healing import Healing
 from tests.support.simulation.invariants import Invariants
 from tests.support.simulation.kubelets import Kubelets
 from tests.support.simulation.population import SHOPS, populate
@@ -16,7 +17,10 @@ from tests.support.simulation.replica import SWEEP_SECONDS
 from tests.support.simulation.troubles import Troubles
 
 from auto_healing.attribute import attribute
+from auto_healing.decide import FaultKey
+from auto_healing.fault import Fault
 from auto_healing.guards import GUARDS
+from auto_healing.looks import is_there, places_of, worked_on
 from auto_healing.plan import Mode
 from auto_healing.policy import HealingPolicy
 from auto_healing.policy.defaults import DEFAULT_RULES
@@ -103,19 +107,29 @@ class Simulation:
         self.healing.forget(self.agenda.now - timedelta(days=1))
 
     def _why_still_broken(self) -> None:
-        """Asked of a leader that is there, and sees."""
+        """Asked of a leader that is there. What is open now has an answer now; whose fault that is may have changed
+        since, and then it has another answer with the next look."""
         healing = self.healing
-        if healing.dead_until is not None or healing.next_look <= self.agenda.now + timedelta(seconds=2):
-            return
-        world = healing.world()
-        faults = [
-            fault
-            for fault in attribute(healing.findings, world.snapshot, POLICY.attribution)
-            if fault.key in healing.answers or healing.is_due(fault, world)
-        ]
-        self.invariants.why_still_broken(
-            faults, healing.answers, healing.at_work(), lambda fault: places_of(fault, world.snapshot)
-        )
+        if healing.dead_until is not None or healing.wake_at is not None:
+            return  # it has just been told something
+        faults = self._unattended()
+        self.invariants.every_finding_has_an_answer(faults, healing.looks)
+        silent = {fault.key for fault in faults if healing.looks.last(fault.key) is None}
+        start = healing.starts
+        if silent:
+            self.agenda.at(healing.next_look + timedelta(seconds=1), lambda: self._still_silent(silent, start))
+
+    def _still_silent(self, silent: Collection[FaultKey], start: int) -> None:
+        if self.healing.starts == start:
+            faults = [fault for fault in self._unattended() if fault.key in silent]
+            self.invariants.every_fault_has_an_answer(faults, self.healing.looks)
+
+    def _unattended(self) -> list[Fault]:
+        """What nobody is at work on, and does not end by itself."""
+        healing, world = self.healing, self.healing.world()
+        at_work = worked_on(healing.past.unfinished())
+        faults = attribute(healing.findings, world.snapshot, POLICY.attribution)
+        return [each for each in faults if is_there(each, world) and not at_work & places_of(each, world)]
 
     # --- time
 

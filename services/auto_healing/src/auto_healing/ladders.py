@@ -4,14 +4,14 @@ A pod that is evicted gets another name, and its successor the same trouble: so 
 its pods, and goes on where its predecessor's ladder was left.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from auto_healing.decide import FaultKey, next_rung
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.policy import HealingPolicy
-from auto_healing.run import Run
+from auto_healing.run import Run, RunState
 from common.cluster.snapshot import ClusterSnapshot
 
 # Between the end of one pod and the trouble of its successor no fault is there.
@@ -25,6 +25,15 @@ class Ladders:
         self._rungs: dict[FaultKey, int] = {}
         self._previous: dict[FaultKey, UUID] = {}
         self._seen_at: dict[FaultKey, datetime] = {}
+
+    def load(self, judged: Sequence[Run], policy: HealingPolicy, now: datetime) -> None:
+        """From runs that have helped or not, oldest first: the last word counts."""
+        self.clear()
+        for run in judged:
+            if run.state is RunState.HEALED:
+                self.healed(run)
+            else:
+                self.climb(run, policy, now)
 
     def climb(self, run: Run, policy: HealingPolicy, now: datetime) -> None:
         """The run did not help: its ladder's next rung is to be tried; after the last, one past it."""

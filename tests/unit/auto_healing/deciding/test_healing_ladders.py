@@ -71,3 +71,12 @@ def test_another_level_is_another_ladder(ladders: Ladders) -> None:
     ladders.climb(a_failed_run("web-1"), DEFAULT_POLICY, NOON)
 
     assert ladders.rungs([a_fault("web-2", FaultLevel.REVISION)], SNAPSHOT, NOON) == {}
+
+
+def test_who_takes_over_goes_by_the_last_word(ladders: Ladders) -> None:
+    failed = a_failed_run("web-1")
+    healed = replace(failed, id=uuid4(), state=RunState.HEALED)
+    ladders.load([failed, healed], DEFAULT_POLICY, NOON)
+    assert ladders.rungs([a_fault("web-2")], SNAPSHOT, NOON) == {}
+    ladders.load([healed, failed], DEFAULT_POLICY, NOON)
+    assert ladders.rungs([a_fault("web-2")], SNAPSHOT, NOON) == {a_fault("web-2").key: 1}
