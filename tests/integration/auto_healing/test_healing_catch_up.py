@@ -54,7 +54,10 @@ class Monitor:
         self.line = Line(api)
         self.listings: list[Listing] = []
         self.client = MonitorClient(URL, TOKEN, transport=self.line)
-        self.catch_up = CatchUp(self.client, inbox, SystemClock(), on_listing=self.listings.append)
+        self.set_back: list[int] = []
+        self.catch_up = CatchUp(
+            self.client, inbox, SystemClock(), on_listing=self.listings.append, on_set_back=self.set_back.append
+        )
         self._epoch = epoch
 
     async def tells(self, *names: str, **changes: Any) -> None:
@@ -142,6 +145,7 @@ async def test_a_stream_that_was_set_back_is_followed_from_its_head_with_the_ful
         await monitor.has_listed(2)  # at the start, and again when the cursor is refused
         await monitor.tells("after")
         await monitor.has_read("after")
+    assert monitor.set_back == [1]
 
 
 async def test_a_storm_has_the_full_list_read(monitor: Monitor) -> None:
@@ -221,7 +225,9 @@ async def test_events_that_are_gone_are_another_thing_than_no_answer() -> None:
 
 async def test_no_nonsense_ends_the_reading(healing_database: Database) -> None:
     client = answering((200, "nonsense"), (410, "gone"))
-    catch_up = CatchUp(client, Inbox(healing_database), SystemClock(), on_listing=lambda _: None)
+    catch_up = CatchUp(
+        client, Inbox(healing_database), SystemClock(), on_listing=lambda _: None, on_set_back=lambda _: None
+    )
     task = asyncio.create_task(catch_up.run())
 
     async def all_came() -> bool:

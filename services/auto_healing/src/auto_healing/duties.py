@@ -82,7 +82,13 @@ class Duties:
             observer=told,
             herald=Herald(cluster),
         )
-        self.catch_up = CatchUp(monitor, stored.inbox, clock, on_listing=self.healer.listed)
+        self.catch_up = CatchUp(
+            monitor,
+            stored.inbox,
+            clock,
+            on_listing=self.healer.listed,
+            on_set_back=view.findings.set_back,
+        )
         endings = Endings(
             progress=opened.progress,
             score_of=view.findings.score_of,

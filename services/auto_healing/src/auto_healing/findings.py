@@ -1,7 +1,7 @@
 """What is wrong now, as health_monitor told: late, doubled and disordered events end in the same picture."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.contracts import Change, Finding, HealthEvent, ObjectKey
@@ -68,6 +68,10 @@ class OpenFindings:
         )
         self._keep(known)
         return known
+
+    def set_back(self, head: int) -> None:
+        """The stream has begun anew and ends at `head`: no cursor of the former one is newer than what comes now."""
+        self.load([replace(each, cursor=min(each.cursor, head)) for each in self._known.values()])
 
     def reconcile(self, findings: Sequence[Finding], *, head: int, now: datetime) -> list[KnownFinding]:
         """Make it equal to a full list that is at least as new as the event with cursor `head`; what changed.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from auto_healing.intake.monitor import CursorExpired, Listing, MonitorClient, MonitorUnavailable
 from auto_healing.storage.inbox import Inbox
@@ -14,25 +14,33 @@ from common.logs import Complaint
 logger = logging.getLogger(__name__)
 
 WAIT_SECONDS = 20.0  # how long health_monitor keeps a question open until there is something to tell
-RECONCILE_EVERY = timedelta(minutes=10)
+RECONCILE_SECONDS = 600.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
+_IDLE_SECONDS = 1.0  # between questions when there was nothing to tell, though somebody drops our `wait`
 
 
 class CatchUp:
     """Runs while this replica leads. What it reads goes through the inbox, like webhooks.
 
     The full list of findings is read at the start, after a gap, after a storm (which is told as one event), and now
-    and then; `on_listing` takes it.
+    and then; `on_listing` takes it. `on_set_back` hears of a stream that has begun anew, and of its head.
     """
 
     def __init__(
-        self, monitor: MonitorClient, inbox: Inbox, clock: Clock, *, on_listing: Callable[[Listing], None]
+        self,
+        monitor: MonitorClient,
+        inbox: Inbox,
+        clock: Clock,
+        *,
+        on_listing: Callable[[Listing], None],
+        on_set_back: Callable[[int], None],
     ) -> None:
         self._monitor = monitor
         self._inbox = inbox
         self._clock = clock
         self._on_listing = on_listing
-        self._listed_at: datetime | None = None
+        self._on_set_back = on_set_back
+        self._listed_at: float | None = None  # by the stopwatch
         self._complaint = Complaint(logger, clock)
         self.heard_at: datetime | None = None  # last answer of health_monitor
         self.reason = "health_monitor has not been asked yet"  # why nothing is heard; empty when it is
@@ -45,41 +53,50 @@ class CatchUp:
         """Until cancelled, whatever happens to health_monitor and the database."""
         pause = _FIRST_PAUSE_SECONDS
         while True:
+            asked_at = self._clock.monotonic()
             try:
-                await self._step()
+                told = await self._step()
             except (MonitorUnavailable, CursorExpired, DatabaseError) as error:
                 self.reason = str(error)
                 self._complaint.warn(f"events cannot be read: {error}")
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            else:
-                self._complaint.over()
-                self.reason = ""
-                pause = _FIRST_PAUSE_SECONDS
+                continue
+            self._complaint.over()
+            self.reason = ""
+            pause = _FIRST_PAUSE_SECONDS
+            if not told:
+                await asyncio.sleep(max(0.0, asked_at + _IDLE_SECONDS - self._clock.monotonic()))
 
-    async def _step(self) -> None:
-        now = self._clock.now()
+    async def _step(self) -> bool:
+        """Whether there was something to tell, so that more may come at once."""
         cursor, heard_at = await self._inbox.read_up_to()
         if heard_at is None:  # the past before the first start is no business of ours: what is wrong now is
-            cursor = await self._list(now)
-        elif self._listed_at is None or now - self._listed_at >= RECONCILE_EVERY:
-            await self._list(now, read_up_to=False)
+            cursor = await self._list(before=0)
+        elif self._listed_at is None or self._clock.monotonic() - self._listed_at >= RECONCILE_SECONDS:
+            await self._list()
         try:
             page = await self._monitor.events(cursor, wait_seconds=WAIT_SECONDS)
-        except CursorExpired:
-            logger.warning("events after cursor %d are gone: the full list of findings is read instead", cursor)
-            await self._list(now)
-            return
+        except CursorExpired as error:
+            await self._list(before=cursor)
+            raise CursorExpired(
+                f"events after cursor {cursor} are gone, so the full list of findings was read: {error}"
+            ) from error
         self.heard_at = self._clock.now()
         await self._inbox.receive(page.events, self.heard_at, read_up_to=page.next_cursor)
         if any(event.data.storm for event in page.events):
-            await self._list(self.heard_at, read_up_to=False)
+            await self._list()
+        return bool(page.events)
 
-    async def _list(self, now: datetime, *, read_up_to: bool = True) -> int:
+    async def _list(self, *, before: int | None = None) -> int:
+        """`before`: the cursor up to which was read, when events are to be read on from the head of the list."""
         listing = await self._monitor.listing()
         self.heard_at = self._clock.now()
-        if read_up_to:
-            await self._inbox.receive((), now, read_up_to=listing.head)
+        if before is not None and listing.head < before:
+            await self._inbox.set_back(listing.head, self.heard_at)
+            self._on_set_back(listing.head)
+        elif before is not None:
+            await self._inbox.receive((), self.heard_at, read_up_to=listing.head)
         self._on_listing(listing)
-        self._listed_at = now
+        self._listed_at = self._clock.monotonic()
         return listing.head

@@ -1,15 +1,20 @@
-"""What is asked of health_monitor over its REST API."""
+"""What is asked of health_monitor over its REST API. Whoever answers in its place, no answer is endless."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import httpx
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from common.contracts import Finding, HealthEvent
 
 _TIMEOUT_SECONDS = 10.0
 _FINDINGS_PER_PAGE = 500
+_MOST_PAGES = 2000  # of findings: a million, more than the largest clusters have objects in trouble
+_MOST_BYTES = 32 << 20  # of one answer: 500 findings or events with the longest messages are some megabytes
+_BETWEEN = "look for a cache or a proxy between it and us"
 _FINDINGS: TypeAdapter[list[Finding]] = TypeAdapter(list[Finding])
 
 
@@ -21,12 +26,15 @@ class CursorExpired(Exception):
     """Events after the cursor are not kept any more, or the stream was set back."""
 
 
+Cursor = Annotated[int, Field(ge=0, le=2**63 - 1)]  # what PostgreSQL holds
+
+
 class EventPage(BaseModel):
     """Events after a cursor, oldest first."""
 
     events: list[HealthEvent]
-    next_cursor: int
-    head: int
+    next_cursor: Cursor
+    head: Cursor
     more: bool
 
 
@@ -41,12 +49,20 @@ class Listing:
 class MonitorClient:
     """Made once; closes its connections with `close`."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._url = url
+        self._timeout_seconds = timeout_seconds
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=_TIMEOUT_SECONDS,
+            timeout=httpx.Timeout(None, connect=timeout_seconds),  # the whole answer has one of its own
             transport=transport,
         )
 
@@ -59,12 +75,15 @@ class MonitorClient:
         body = await self._get(
             "/api/v1/events",
             {**start, "wait": str(wait_seconds), "limit": str(limit)},
-            timeout_seconds=wait_seconds + _TIMEOUT_SECONDS,
+            wait_seconds=wait_seconds,
         )
         try:
-            return EventPage.model_validate_json(body)
+            page = EventPage.model_validate_json(body)
         except ValidationError as error:
             raise self._nonsense("/api/v1/events", error) from error
+        if after is not None:
+            self._check(page, after)
+        return page
 
     async def listing(self) -> Listing:
         """The head is read first, so what happens meanwhile comes again as an event. Raises MonitorUnavailable."""
@@ -73,7 +92,7 @@ class MonitorClient:
 
     async def _findings(self) -> AsyncIterator[Finding]:
         params = {"limit": str(_FINDINGS_PER_PAGE)}
-        while True:
+        for _ in range(_MOST_PAGES):
             body = await self._get("/api/v1/findings", params)
             try:
                 page = _Findings.model_validate_json(body)
@@ -83,11 +102,27 @@ class MonitorClient:
                 raise self._nonsense("/api/v1/findings", error) from error
             if page.next_cursor is None:
                 return
+            if page.next_cursor == params.get("cursor"):
+                break
             params = params | {"cursor": page.next_cursor}
+        raise MonitorUnavailable(f"{self._url}/api/v1/findings has no last page: {_BETWEEN}")
 
-    async def _get(self, path: str, params: dict[str, str], *, timeout_seconds: float = _TIMEOUT_SECONDS) -> bytes:
+    def _check(self, page: EventPage, after: int) -> None:
+        """Raises CursorExpired for a stream that ends before the cursor, MonitorUnavailable for one that turns."""
+        if page.head < after:
+            raise CursorExpired(f"{self._url} has events up to {page.head} only, where {after} was read before")
+        if page.next_cursor < after or (page.events and page.next_cursor == after):
+            raise MonitorUnavailable(
+                f"{self._url}/api/v1/events leads from cursor {after} on to {page.next_cursor}: {_BETWEEN}"
+            )
+
+    async def _get(self, path: str, params: dict[str, str], *, wait_seconds: float = 0) -> bytes:
+        patience = wait_seconds + self._timeout_seconds
         try:
-            answer = await self._http.get(path, params=params, timeout=timeout_seconds)
+            async with asyncio.timeout(patience):
+                answer = await self._read(path, params)
+        except TimeoutError as error:
+            raise MonitorUnavailable(f"{self._url}{path} was not answered to its end within {patience:g} s") from error
         except httpx.HTTPError as error:
             raise MonitorUnavailable(f"{self._url} does not answer: {error or type(error).__name__}") from error
         if answer.status_code == httpx.codes.GONE:
@@ -100,6 +135,16 @@ class MonitorClient:
         if answer.is_error:
             raise MonitorUnavailable(f"{self._url}{path} answers {answer.status_code}: {answer.text[:200]}")
         return answer.content
+
+    async def _read(self, path: str, params: dict[str, str]) -> httpx.Response:
+        """The answer with its whole body. Raises MonitorUnavailable for one that is too long."""
+        async with self._http.stream("GET", path, params=params) as answer:
+            body = bytearray()
+            async for piece in answer.aiter_bytes():
+                body += piece
+                if len(body) > _MOST_BYTES:
+                    raise MonitorUnavailable(f"{self._url}{path} answers with more than {_MOST_BYTES >> 20} MiB")
+            return httpx.Response(answer.status_code, content=bytes(body))
 
     def _nonsense(self, path: str, error: ValidationError) -> MonitorUnavailable:
         first = error.errors()[0]

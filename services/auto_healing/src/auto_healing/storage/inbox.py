@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -70,6 +70,14 @@ class Inbox:
         async with self._database.begin() as connection:
             row = (await connection.execute(select(intake.c.cursor, intake.c.heard_at))).one()
         return int(row.cursor), row.heard_at
+
+    async def set_back(self, head: int, now: datetime) -> None:
+        """The stream has begun anew and ends at `head`: what the former one told is older than all that comes now."""
+        async with self._database.begin() as connection:
+            await connection.execute(update(intake).values(cursor=head, heard_at=now))
+            former = and_(inbox.c.decided_at.is_(None), inbox.c.cursor > head)
+            await connection.execute(update(inbox).where(former).values(decided_at=now))
+            await connection.execute(update(finding_table).where(finding_table.c.cursor > head).values(cursor=head))
 
     async def waiting(self, limit: int) -> list[HealthEvent]:
         """Events that no decision has taken into account yet, in the order of their cursors."""
