@@ -2,13 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from auto_healing.plan import Harm
 from auto_healing.run import RunState
 from common.contracts import ObjectKey
+
+KEPT = timedelta(days=1)  # after its beginning a run that has ended is forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

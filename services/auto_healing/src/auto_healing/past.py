@@ -3,15 +3,13 @@
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from auto_healing.history import History, PastRun
+from auto_healing.history import KEPT, History, PastRun
 from auto_healing.plan import Harm
 from auto_healing.run import Run, RunState
 from common.contracts import ObjectKey
-
-KEPT = timedelta(days=1)
 
 # An approved run counts already: else a storm would approve more runs than the budgets allow before the first starts.
 ACTIVE = frozenset({RunState.APPROVED, RunState.RUNNING, RunState.VERIFYING})

@@ -375,7 +375,17 @@ def test_what_fails_on_and_on_does_not_starve_the_rest() -> None:
         pytest.param(
             Case(history=runs(HOUR, 2 * HOUR, 3 * HOUR)), None, id="three times, and blocked for an hour since"
         ),
-        pytest.param(Case(history=runs(MINUTE, HOUR, 4 * HOUR)), None, id="the first was four hours ago"),
+        pytest.param(
+            Case(history=runs(MINUTE, HOUR, 4 * HOUR)), 59 * MINUTE, id="the last came within four hours of the first"
+        ),
+        pytest.param(
+            Case(history=runs(MINUTE, HOUR, 4 * HOUR + MINUTE)), None, id="the last came four hours after the first"
+        ),
+        pytest.param(
+            Case(history=runs(6 * HOUR, 7 * HOUR, 8 * HOUR), settings={"attempts": {"block": "12h"}}),
+            6 * HOUR,
+            id="blocked for longer than the window",
+        ),
         pytest.param(
             Case(history=runs(MINUTE, HOUR, 2 * HOUR, state=RunState.FAILED)), 59 * MINUTE, id="failed ones too"
         ),

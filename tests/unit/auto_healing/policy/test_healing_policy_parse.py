@@ -200,3 +200,28 @@ def test_the_schema_names_every_action_and_code() -> None:
     assert {"evict-pod", "roll-back", "drain", CALL_A_HUMAN} <= set(alone["enum"])
     assert rung["properties"]["action"]["enum"] == alone["enum"]
     assert "pod-crash-loop" in definitions["MatchDocument"]["properties"]["codes"]["items"]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("guards", "mistake"),
+    [
+        pytest.param(
+            "{attempts: {window: 2d}}",
+            "guards.attempts.window: must be at most 1d: what was done before that is not remembered, not '2d'",
+            id="attempts of two days",
+        ),
+        pytest.param(
+            "{attempts: {window: 20h, block: 5h}}",
+            "guards.attempts: window and block together must be at most 1d: what was done before that is not "
+            "remembered",
+            id="a block beyond what is remembered",
+        ),
+        pytest.param(
+            "{cooldown: {longest: 6h}}",
+            "guards.cooldown: memory must be at least 6h: a longer wait would be forgotten before its end",
+            id="a wait that is longer than the memory",
+        ),
+    ],
+)
+def test_nothing_can_be_paced_by_what_is_forgotten(guards: str, mistake: str) -> None:
+    assert mistakes(f"guards: {guards}") == [mistake]

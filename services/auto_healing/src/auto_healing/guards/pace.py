@@ -3,11 +3,21 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from common.policy.shape import Duration, Strict
+from auto_healing.history import KEPT
+from common.policy.shape import Duration, Strict, format_duration
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
+
+
+def _remembered(length: timedelta) -> timedelta:
+    if length > KEPT:
+        raise ValueError(f"must be at most {format_duration(KEPT)}: what was done before that is not remembered")
+    return length
+
+
+Back = Annotated[Duration, AfterValidator(_remembered)]
 
 
 class Group(Strict):
@@ -61,8 +71,16 @@ class CooldownSettings(Group):
     """After an action on another pod of the same workload. A judgement: a new pod takes that long to become ready."""
     longest: Duration = timedelta(hours=1)
     """What doubling ends at. As long as a workload is blocked after its last attempt."""
-    memory: Duration = timedelta(hours=4)
-    """How far back actions count. The window of attempts."""
+    memory: Back = timedelta(hours=4)
+    """How far back actions count, a day at most, and no less than the waits. The window of attempts."""
+
+    @model_validator(mode="after")
+    def _waits_are_remembered(self) -> "CooldownSettings":
+        if (longest := max(self.target, self.owner, self.longest)) > self.memory:
+            raise ValueError(
+                f"memory must be at least {format_duration(longest)}: a longer wait would be forgotten before its end"
+            )
+        return self
 
 
 class AttemptsSettings(Group):
@@ -70,18 +88,27 @@ class AttemptsSettings(Group):
 
     most: Count = 3
     """Actions on one workload and revision within the window. What did not help three times needs another cure."""
-    window: Duration = timedelta(hours=4)
-    """Time within which they count. A judgement, as of Kubernaut's chain of ineffective remedies."""
-    block: Duration = timedelta(hours=1)
-    """How long after the last one nothing more is tried, and people are called."""
+    window: Back = timedelta(hours=4)
+    """Time within which they count, a day at most. A judgement, as of Kubernaut's chain of ineffective remedies."""
+    block: Back = timedelta(hours=1)
+    """How long after the last one nothing more is tried, and people are called. A day at most, with the window."""
+
+    @model_validator(mode="after")
+    def _both_are_remembered(self) -> "AttemptsSettings":
+        if self.window + self.block > KEPT:
+            raise ValueError(
+                f"window and block together must be at most {format_duration(KEPT)}: what was done before that is not "
+                "remembered"
+            )
+        return self
 
 
 class LoopSettings(Group):
     """When an action goes round in circles."""
 
-    window: Duration = timedelta(hours=1)
-    """Time within which the same action for the same workload, node and reason counts as a loop. A judgement: what
-    comes back within the hour was not cured."""
+    window: Back = timedelta(hours=1)
+    """Time within which the same action for the same workload, node and reason counts as a loop, a day at most. A
+    judgement: what comes back within the hour was not cured."""
     repeats: Count = 0
     """How often it may be repeated within that time. None: what was evicted and put back to fail again would be evicted
     for ever."""
@@ -94,5 +121,6 @@ class RateLimitSettings(Group):
     """Actions on pods and workloads of one namespace within a minute. A judgement: slow enough to be watched."""
     pods_per_hour: Count = 20
     """The same within an hour. A judgement: who needs more has a trouble that is not the pods'."""
-    between_drains: Duration = timedelta(minutes=5)
-    """Time from the beginning of one drain to the next. As long as a drain's effect is watched; draino waits 10 min."""
+    between_drains: Back = timedelta(minutes=5)
+    """Time from the beginning of one drain to the next, a day at most. As long as a drain's effect is watched; draino
+    waits 10 min."""

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auto_healing.past import HOLDING, KEPT, Past
+from auto_healing.history import KEPT
+from auto_healing.past import HOLDING, Past
 from auto_healing.place import place_of
 from auto_healing.plan import Plan
 from auto_healing.run import Run, RunState
