@@ -1,13 +1,10 @@
 """The reference of policy files in Markdown, made from the schema, the default policy and its rules."""
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from auto_healing.policy import Match, Rule
 from auto_healing.policy.defaults import DEFAULT_POLICY
 from auto_healing.policy.schema import policy_json_schema
 from auto_healing.policy.shown import shown
+from common.docs.policy import policy_tables
 from common.policy.shape import format_duration
 
 EXAMPLE = """\
@@ -66,10 +63,9 @@ What has not opted in is only observed, whatever its rule says.
 
 
 def policy_reference() -> str:
-    schema = policy_json_schema()
     rules = "\n".join(_rule_row(rule) for rule in DEFAULT_POLICY.rules)
     head = _INTRODUCTION.format(example=EXAMPLE, rules=rules)
-    return "\n".join([head, *_sections("", schema, schema["$defs"], shown(DEFAULT_POLICY), depth=2)])
+    return f"{head}\n{policy_tables(policy_json_schema(), shown(DEFAULT_POLICY))}"
 
 
 def _rule_row(rule: Rule) -> str:
@@ -82,48 +78,3 @@ def _rule_row(rule: Rule) -> str:
 def _after(match: Match) -> str:
     numbers = [f"{least:g} {name}" for name, least in match.at_least.items()]
     return " and ".join([*([format_duration(match.min_age)] if match.min_age else []), *numbers]) or "at once"
-
-
-def _sections(
-    path: str, definition: Mapping[str, Any], known: Mapping[str, Any], holds: Any, *, depth: int
-) -> Iterator[str]:
-    """A table of what is plain at this place, then a section for each group in it."""
-    groups: list[tuple[str, Mapping[str, Any], Any]] = []
-    rows: list[str] = []
-    for name, field in definition["properties"].items():
-        inner, default = _group(field, known), holds.get(name) if isinstance(holds, dict) else None
-        if inner is not None:
-            groups.append((f"{path}.{name}".removeprefix("."), inner, default))
-        if inner is None or "items" in field or "anyOf" in field:
-            rows.append(f"| `{name}` | {_default(name, default)} | {_meaning(field)} |")
-    title = f"`{path}`" if path else "Settings"
-    yield f"{'#' * min(depth, 4)} {title}\n"
-    if path and definition.get("description"):
-        yield f"{definition['description']}\n"
-    if rows:
-        yield "\n".join(["| Setting | Default | Meaning |", "|---|---|---|", *rows, ""])
-    for inner_path, inner, default in groups:
-        yield from _sections(inner_path, inner, known, default, depth=depth + 1)
-
-
-def _group(field: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The definition of the mapping, or of the mappings in the list, that a field holds; None when it is plain."""
-    for each in (field, field.get("items", {}), *field.get("anyOf", ())):
-        target = known.get(each.get("$ref", "").rpartition("/")[2], each)
-        if "properties" in target:
-            return dict(target)
-        if each is not field and ("items" in each or "anyOf" in target):
-            found = _group({"items": each.get("items", {}), "anyOf": target.get("anyOf", ())}, known)
-            if found is not None:
-                return found
-    return None
-
-
-def _default(name: str, value: Any) -> str:
-    if name == "rules" or value is None:
-        return ""
-    return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
-
-
-def _meaning(field: Mapping[str, Any]) -> str:
-    return str(field.get("description", "")).replace("|", "\\|")
