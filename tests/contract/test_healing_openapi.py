@@ -15,8 +15,9 @@ from tests.support.postgres import Postgres
 
 from auto_healing import app
 from auto_healing.api.routes import ROUTERS
-from auto_healing.settings import ClusterSettings, HealingSettings, HealingWebSettings, MonitorSettings
+from auto_healing.settings import HealingSettings, HealingWebSettings, MonitorSettings
 from common.database.settings import DatabaseSettings
+from common.kube.settings import ClusterSettings
 from common.metrics import ServiceMetrics
 from common.web.app import create_app
 from common.web.auth import Scope

@@ -19,11 +19,11 @@ from tests.support.waiting import eventually
 
 from common.kube.api import Api
 from common.kube.connect import connect
+from common.kube.settings import ClusterSettings
 from common.web.settings import WebSettings
 from devcluster import DevCluster
 from health_monitor import app
 from health_monitor.settings import (
-    ClusterSettings,
     MonitorLeaderSettings,
     MonitorSettings,
     StorageSettings,

@@ -74,7 +74,6 @@ def asked(
             asked(monitor=Dependency("does not answer")), "health_monitor", "does not answer", id="no health_monitor"
         ),
         pytest.param(asked(alerts=Dependency("no alerts")), "alertmanager", "no alerts", id="no Alertmanager"),
-        pytest.param(asked(), "policy", None, id="no policy file"),
     ],
 )
 async def test_reason(probe: dict[str, Probe], name: str, reason: str | None) -> None:
@@ -85,8 +84,8 @@ def test_what_nothing_can_be_decided_or_recorded_without_is_required() -> None:
     assert {name for name, probe in asked(alerts=Dependency()).items() if probe.required} == REQUIRED
 
 
-def test_an_alertmanager_that_is_not_configured_is_not_asked() -> None:
-    assert "alertmanager" not in asked()
+def test_what_is_not_configured_is_not_asked() -> None:
+    assert not {"alertmanager", "policy"} & set(asked())
 
 
 async def test_mistakes_of_the_policy_file_are_told_and_leave_the_service_ready(tmp_path: Path) -> None:

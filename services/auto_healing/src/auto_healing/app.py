@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from uuid import uuid4
 
 from fastapi import FastAPI
 
@@ -22,24 +20,21 @@ from auto_healing.other_healers import OtherHealers
 from auto_healing.past import Past
 from auto_healing.policy.defaults import DEFAULT_POLICY
 from auto_healing.policy.file import PolicyFile
-from auto_healing.policy_watch import follow_policy
 from auto_healing.readiness import probes
 from auto_healing.settings import HealingSettings
 from auto_healing.storage.models import election, leader
 from auto_healing.storage.opening import Opened, Storage
 from auto_healing.told import Told
 from auto_healing.view import View
-from common.clock import Clock, SystemClock
 from common.cluster.watch import ClusterWatch
-from common.kube.api import Api
-from common.kube.connect import connect
+from common.hosting import Announce, Ground, ground
 from common.leading.leadership import Leadership
-from common.leading.locks import lock_for
+from common.leading.locks import lock_for, replica_identity
 from common.metrics import ServiceMetrics, watch_loop_lag
+from common.policy.follow import follow
 from common.supervisor import Supervisor
-from common.web.access import Access, access
 from common.web.app import create_app
-from common.web.serve import listen, serve, url_of
+from common.web.serve import serve
 
 logger = logging.getLogger(__name__)
 
@@ -47,36 +42,28 @@ VERSION = version("k8s-health-checker-auto-healing")
 
 _GAUGES_SECONDS = 5.0
 
-Announce = Callable[[str, str | None], None]  # where it listens, and the token that was made for this run
-
 
 async def run(settings: HealingSettings, stop: asyncio.Event, announce: Announce) -> None:
     """Serve until `stop` is set. Before anything is started it raises what is wrong with the settings:
 
     CannotListen, BadKubeconfig, PolicyError, AccessMissing.
     """
-    clock = SystemClock()
-    listening = listen(settings.web.host, settings.web.port)
-    try:
-        async with await connect(settings.cluster, clock) as api:
-            who = access(settings.web, api, service=SERVICE)
-            app = App(settings, api, clock, who)
-            announce(url_of(listening), who.token)
-            await app.run(listening, stop)
-    finally:
-        listening.close()
+    async with ground(SERVICE, web=settings.web, cluster=settings.cluster) as here:
+        app = App(settings, here)
+        here.announce(announce)
+        await app.run(stop)
 
 
 class App:
     """One running service over one cluster."""
 
-    def __init__(self, settings: HealingSettings, api: Api, clock: Clock, who: Access) -> None:
+    def __init__(self, settings: HealingSettings, here: Ground) -> None:
         self._settings = settings
-        self._api = api
-        self._clock = clock
-        self._who = who
+        self._here = here
+        self._api = api = here.api
+        self._clock = clock = here.clock
         self._metrics = Metrics(ServiceMetrics(SERVICE, VERSION))
-        self._supervisor = Supervisor(lambda task: self._metrics.task_crashes.labels(task).inc())
+        self._supervisor = Supervisor(self._metrics.service.task_crashed)
         self._policy = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
         self._watch = ClusterWatch(api, clock=clock)
         self._past = past = Past()
@@ -103,10 +90,9 @@ class App:
             other_healers=lambda: self._others.found,
         )
 
-    async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
         """The API answers at once, and says what is missing; the rest comes up behind it."""
-        requests = self._metrics.api_requests
-        self._api.statistics.observer = lambda verb, _, status, seconds: requests.labels(verb, status).observe(seconds)
+        self._api.statistics.observer = self._metrics.service.api_answered
         web = self._web()
         start = self._supervisor.start
         start("loop lag", lambda: watch_loop_lag(self._metrics.service))
@@ -118,7 +104,7 @@ class App:
         start("gauges", self._show)
         start("storage", self._store_and_lead)
         try:
-            await serve(web, listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
+            await serve(web, self._here.listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
         finally:
             await self._supervisor.stop_all()
             await self._monitor.close()
@@ -156,7 +142,7 @@ class App:
             self._clock,
             settings=self._settings,
             monitor=self._monitor,
-            rights=self._who,
+            rights=self._here.access,
             told=Told(self._metrics),
             epoch=lambda: None if self._leadership is None else self._leadership.epoch,
         )
@@ -166,7 +152,7 @@ class App:
         self._view.on_pauses = duties.healer.look_again
         if self._policy is not None:
             self._follow(self._policy, duties.healer.look_again)
-        identity = f"{socket.gethostname()}_{uuid4().hex[:8]}"
+        identity = replica_identity()
         return Leadership(
             opened.leading,
             lock_for(
@@ -188,11 +174,11 @@ class App:
     def _follow(self, policy: PolicyFile, on_change: Callable[[], None]) -> None:
         self._supervisor.start(
             "policy",
-            lambda: follow_policy(
+            lambda: follow(
                 policy,
                 every_seconds=self._settings.policy.poll_seconds,
                 on_change=on_change,
-                count=lambda outcome: self._metrics.policy_reloads.labels(outcome).inc(),
+                count=self._metrics.service.policy_reloaded,
             ),
         )
 
@@ -207,7 +193,7 @@ class App:
             SERVICE,
             VERSION,
             routers=ROUTERS,
-            authenticator=self._who.authenticator,
+            authenticator=self._here.access.authenticator,
             probes=probes(
                 self._watch,
                 self._supervisor,

@@ -1,10 +1,9 @@
 """What the service counts and times. Observed by the shells from what happened, never inside a decision."""
 
-from common.metrics import ServiceMetrics
+from common.metrics import REQUEST_BUCKETS, ServiceMetrics
 
 SERVICE = "auto_healing"
 
-_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 # By policy at once, by a person within the hour.
 _REACTION_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
 _HEALING_BUCKETS = (0.1, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14_400)
@@ -38,17 +37,25 @@ class Metrics:
             buckets=_HEALING_BUCKETS,
         )
         self.decision = service.histogram(
-            "decision_duration_seconds", "Time to decide about one batch of findings.", buckets=_REQUEST_BUCKETS
+            "decision_duration_seconds", "Time to decide about one batch of findings.", buckets=REQUEST_BUCKETS
         )
-        self.api_requests = service.histogram(
-            "api_request_duration_seconds",
-            "Response times of kube-apiserver as seen by this client, watches excluded.",
-            ("verb", "code"),
-            buckets=_REQUEST_BUCKETS,
+        self.cleanup_objects = service.counter(
+            "cleanup_objects",
+            "Objects of cleanup, by rule and what became of them: marked, deleted, gone before, or left in a run.",
+            ("rule", "outcome"),
         )
-        self.policy_reloads = service.counter("policy_reloads", "Changes of the policy file, by outcome.", ("outcome",))
-        self.task_crashes = service.counter(
-            "task_crashes", "Background tasks that ended with an error and were started anew.", ("task",)
+        self.cleanup_declines = service.counter(
+            "cleanup_declines", "Cleanup plans refused, by rule and the first guard.", ("rule", "guard")
+        )
+        self.cleanup_unused = service.gauge(
+            "cleanup_unused",
+            "Objects at the last look, by rule: waiting, due to be deleted, or not proven to be unused.",
+            ("rule", "state"),
+        )
+        self.cleanup_oldest = service.gauge(
+            "cleanup_oldest_timestamp_seconds",
+            "Since when the object waits that was marked first; none while nothing waits.",
+            ("rule",),
         )
         self.leader = service.gauge("leader", "1 while this replica decides and acts.")
         self.active_runs = service.gauge("active_runs", "Runs that hold their target, as this leader knows them.")

@@ -6,7 +6,7 @@ from auto_healing.alerts import Alerts
 from auto_healing.intake.catch_up import CatchUp
 from auto_healing.policy.file import PolicyFile
 from auto_healing.storage.opening import Storage
-from common.cluster.snapshot import SourceState
+from common.cluster.snapshot import SourceState, not_read_yet
 from common.cluster.watch import ClusterWatch
 from common.supervisor import Supervisor
 from common.web.probes import Probe
@@ -27,9 +27,7 @@ def probes(
     async def cluster() -> str | None:
         if watch.synced.is_set():
             return None
-        missing = [each for each in watch.store.sources.values() if each.state is SourceState.STARTING]
-        why = next((f": {each.reason}" for each in missing if each.reason), "")
-        return f"not read yet: {', '.join(each.kind for each in missing)}{why}"
+        return not_read_yet(watch.store.sources.values()) or "everything is read, and is being taken in"
 
     async def sight() -> str | None:
         bad = [each for each in watch.store.sources.values() if each.state in {SourceState.STALE, SourceState.UNSEEN}]
@@ -39,17 +37,15 @@ def probes(
         caught = catch_up()
         return None if caught is None else await caught.trouble()
 
-    async def mistakes() -> str | None:
-        return "; ".join(map(str, policy.mistakes)) or None if policy is not None else None
-
     asked = [
         Probe("cluster", cluster),
         Probe("database", storage.trouble),
         Probe("tasks", supervisor.trouble),
         Probe("watch", sight, required=False),
         Probe("health_monitor", monitor, required=False),
-        Probe("policy", mistakes, required=False),
     ]
+    if policy is not None:
+        asked.append(Probe("policy", policy.trouble, required=False))
     if alerts is not None:
         asked.append(Probe("alertmanager", alerts.trouble, required=False))
     return asked

@@ -7,25 +7,13 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from common.database.settings import DatabaseSettings
-from common.kube.settings import KubeSettings
+from common.kube.settings import ClusterSettings
 from common.leading.locks import LeaderSettings
 from common.log_settings import LogSettings
+from common.policy.settings import PolicySettings
 from common.settings import Settings
 from common.web.settings import WebSettings
 from common.web.signatures import SecretInvalid, check_secret
-
-
-class ClusterSettings(KubeSettings):
-    """The cluster that is healed. Without any of these it is the one that kubectl would talk to."""
-
-    name: Annotated[
-        str,
-        Field(
-            description="Name of the cluster in answers. Default: the context's, or in-cluster",
-            pattern=r"^[A-Za-z0-9._-]*$",
-            max_length=100,
-        ),
-    ] = ""
 
 
 class MonitorSettings(BaseModel):
@@ -70,15 +58,12 @@ class AlertmanagerSettings(BaseModel):
     ] = ""
 
 
-class PolicySettings(BaseModel):
+class HealingPolicySettings(PolicySettings):
     """The policy file."""
 
     file: Annotated[
         Path | None, Field(description="YAML file with rules, guards and cleanup. Unset: everything is observed only.")
     ] = None
-    poll_seconds: Annotated[
-        float, Field(ge=0.1, le=3600, description="How often it is looked at for changes; a look costs one stat().")
-    ] = 5.0
 
 
 class RunSettings(BaseModel):
@@ -121,7 +106,7 @@ class HealingSettings(Settings):
     database: DatabaseSettings = DatabaseSettings()
     monitor: MonitorSettings = MonitorSettings()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
-    policy: PolicySettings = PolicySettings()
+    policy: HealingPolicySettings = HealingPolicySettings()
     runs: RunSettings = RunSettings()
     leader: HealingLeaderSettings = HealingLeaderSettings()
     log: LogSettings = LogSettings()

@@ -3,24 +3,18 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
 from importlib.metadata import version
-from socket import socket
 from urllib.parse import quote
 
 from fastapi import FastAPI
 
-from common.clock import Clock, SystemClock
 from common.cluster.watch import ClusterWatch
-from common.kube.api import Api
-from common.kube.connect import connect
+from common.hosting import Announce, Ground, ground
 from common.leading.leadership import Leadership
 from common.metrics import ServiceMetrics, watch_loop_lag
 from common.supervisor import Supervisor
-from common.web.access import access
 from common.web.app import create_app
-from common.web.auth import Authenticator
-from common.web.serve import listen, serve, url_of
+from common.web.serve import serve
 from health_monitor.api.answers import prepare
 from health_monitor.api.routes import ROUTERS
 from health_monitor.api.services import Services
@@ -45,8 +39,6 @@ _FLUSH_SECONDS = 3.0
 # A scrape is rendered in a thread, which by default would keep the event loop waiting for 5 ms time and again.
 _SWITCH_SECONDS = 0.001
 
-Announce = Callable[[str, str | None], None]  # where it listens, and the token that was made for this run
-
 
 async def run(settings: MonitorSettings, stop: asyncio.Event, announce: Announce) -> None:
     """Serve until `stop` is set. Before anything is started it raises what is wrong with the settings:
@@ -54,28 +46,23 @@ async def run(settings: MonitorSettings, stop: asyncio.Event, announce: Announce
     CannotListen, BadKubeconfig, PolicyError, AccessMissing.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    clock = SystemClock()
-    listening = listen(settings.web.host, settings.web.port)
-    try:
-        async with await connect(settings.cluster, clock) as api:
-            who = access(settings.web, api, service=SERVICE)
-            app = App(settings, api, clock)
-            announce(url_of(listening), who.token)
-            await app.run(listening, who.authenticator, stop)
-    finally:
-        listening.close()
+    async with ground(SERVICE, web=settings.web, cluster=settings.cluster) as here:
+        app = App(settings, here)
+        here.announce(announce)
+        await app.run(stop)
 
 
 class App:
     """One running service over one cluster."""
 
-    def __init__(self, settings: MonitorSettings, api: Api, clock: Clock) -> None:
+    def __init__(self, settings: MonitorSettings, here: Ground) -> None:
         self._settings = settings
-        self._api = api
-        self._clock = clock
+        self._here = here
+        self._api = api = here.api
+        self._clock = clock = here.clock
         self._name = settings.cluster.name or api.context
         self._metrics = Metrics(ServiceMetrics(SERVICE, VERSION))
-        self._supervisor = Supervisor(lambda task: self._metrics.task_crashes.labels(task).inc())
+        self._supervisor = Supervisor(self._metrics.service.task_crashed)
         self._policy = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
         self._hub = Hub()
         source = f"/clusters/{quote(self._name, safe='')}"  # some contexts are called by an ARN
@@ -95,14 +82,14 @@ class App:
             policy=self._policy,
             policy_poll_seconds=settings.policy.poll_seconds,
             on_evaluated=self._metrics.evaluation.observe,
-            on_policy=lambda outcome: self._metrics.policy_reloads.labels(outcome).inc(),
+            on_policy=self._metrics.service.policy_reloaded,
         )
         self._leadership: Leadership | None = None
 
-    async def run(self, listening: socket, authenticator: Authenticator, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
         """The API answers at once, and says what is missing; the rest comes up behind it."""
         self._observe()
-        web = self._web(authenticator, stop)
+        web = self._web(stop)
         start = self._supervisor.start
         start("loop lag", lambda: watch_loop_lag(self._metrics.service))
         start("watch", self._watch.run)
@@ -111,7 +98,7 @@ class App:
             start("storage", self._store_and_lead)
         hanging_up = asyncio.create_task(self._hang_up(stop))
         try:
-            await serve(web, listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
+            await serve(web, self._here.listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
         finally:
             hanging_up.cancel()
             await self._end()
@@ -146,7 +133,7 @@ class App:
         await self._supervisor.stop_all()
         await self._storage.close()
 
-    def _web(self, authenticator: Authenticator, stop: asyncio.Event) -> FastAPI:
+    def _web(self, stop: asyncio.Event) -> FastAPI:
         enabled = self._settings.database.enabled
         asked = probes(
             self._monitor,
@@ -159,7 +146,7 @@ class App:
             SERVICE,
             VERSION,
             routers=ROUTERS,
-            authenticator=authenticator,
+            authenticator=self._here.access.authenticator,
             probes=asked,
             metrics=self._metrics.service,
             settings=self._settings.web,
@@ -194,8 +181,7 @@ class App:
                 intake=lambda: self._watch.statistics,
             )
         )
-        requests = self._metrics.api_requests
-        self._api.statistics.observer = lambda verb, _, status, seconds: requests.labels(verb, status).observe(seconds)
+        self._api.statistics.observer = self._metrics.service.api_answered
 
     def _vitals(self) -> Vitals:
         opened = self._storage.opened

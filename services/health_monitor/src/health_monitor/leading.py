@@ -1,14 +1,12 @@
 """What it takes to lead: which lock, and where the last leader left off."""
 
-import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
-from uuid import uuid4
 
 from common.clock import Clock
 from common.kube.api import Api
 from common.leading.leadership import Leadership
-from common.leading.locks import LeaderSettings, lock_for
+from common.leading.locks import LeaderSettings, lock_for, replica_identity
 from health_monitor.engine.engine import Engine
 from health_monitor.storage.models import election, stream
 from health_monitor.storage.published import latest_scores, published_findings
@@ -21,7 +19,7 @@ def leadership(
     storage: Storage, opened: Opened, engine: Engine, *, settings: LeaderSettings, api: Api, clock: Clock, keep: Keep
 ) -> Leadership:
     """Whoever leads stores, delivers and tidies up. `keep` keeps a duty running when it crashes."""
-    identity = f"{socket.gethostname()}_{uuid4().hex[:8]}"
+    identity = replica_identity()
 
     async def gained(epoch: int) -> None:
         findings = await published_findings(opened.leading)

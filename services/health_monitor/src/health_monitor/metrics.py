@@ -1,11 +1,9 @@
 """What the service counts and times. Observed by the shells from what happened, never inside a decision."""
 
-from common.metrics import ServiceMetrics
+from common.metrics import REQUEST_BUCKETS, ServiceMetrics
 
 SERVICE = "health_monitor"
 
-# From a quick local answer to the longest request timeout.
-_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 # One change takes tens of microseconds, the first look at a large cluster seconds.
 _EVALUATION_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 # The target is 50 ms in the middle and 250 ms at the 99th percentile.
@@ -19,12 +17,6 @@ class Metrics:
         self.service = service
         self.registry = service.registry
         self.events = service.counter("events", "Health events stored, by change and severity.", ("change", "severity"))
-        self.api_requests = service.histogram(
-            "api_request_duration_seconds",
-            "Response times of kube-apiserver as seen by this client, watches excluded.",
-            ("verb", "code"),
-            buckets=_REQUEST_BUCKETS,
-        )
         self.evaluation = service.histogram(
             "evaluation_duration_seconds", "Time to evaluate one batch of changes.", buckets=_EVALUATION_BUCKETS
         )
@@ -37,10 +29,6 @@ class Metrics:
             "webhook_delivery_duration_seconds",
             "Time of one webhook attempt, by verdict.",
             ("verdict",),
-            buckets=_REQUEST_BUCKETS,
+            buckets=REQUEST_BUCKETS,
         )
         self.check_failures = service.counter("check_failures", "Checks that raised an error.", ("code",))
-        self.policy_reloads = service.counter("policy_reloads", "Changes of the policy file, by outcome.", ("outcome",))
-        self.task_crashes = service.counter(
-            "task_crashes", "Background tasks that ended with an error and were started anew.", ("task",)
-        )

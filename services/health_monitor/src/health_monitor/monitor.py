@@ -14,6 +14,7 @@ from typing import Protocol
 from common.clock import Clock
 from common.cluster.changes import RowChange
 from common.contracts import EventData, ObjectKey
+from common.policy.follow import follow
 from health_monitor.engine.engine import Engine
 from health_monitor.engine.outcome import ScoreChange
 from health_monitor.policy.file import PolicyFile
@@ -106,7 +107,7 @@ class Monitor:
             tasks.create_task(self._work(), name="work")
             tasks.create_task(self._refresh(), name="refresh")
             if self._policy is not None:
-                tasks.create_task(self._follow_policy(self._policy), name="policy")
+                tasks.create_task(self._follow(self._policy), name="policy")
 
     async def _take_changes(self) -> None:
         async for batch in self._view.changes():
@@ -165,17 +166,9 @@ class Monitor:
             logger.warning("the clock was set by %s; all timers start anew", self._epoch - before)
             self.engine.restart_timers(self._clock.now())
 
-    async def _follow_policy(self, file: PolicyFile) -> None:
-        mistakes = file.mistakes
-        while True:
-            await asyncio.sleep(self._policy_poll_seconds)
-            if file.poll():
-                logger.info("policy file %s is in force", file.path)
-                self.engine.set_policy(file.policy)
-                self._on_policy("loaded")
-                self._wake.set()
-            elif file.mistakes and file.mistakes != mistakes:
-                for mistake in file.mistakes:
-                    logger.error("policy file %s, kept as it was: %s", file.path, mistake)
-                self._on_policy("rejected")
-            mistakes = file.mistakes
+    async def _follow(self, file: PolicyFile) -> None:
+        def changed() -> None:
+            self.engine.set_policy(file.policy)
+            self._wake.set()
+
+        await follow(file, every_seconds=self._policy_poll_seconds, on_change=changed, count=self._on_policy)

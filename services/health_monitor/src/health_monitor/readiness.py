@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from common.cluster.snapshot import Source, SourceState
+from common.cluster.snapshot import Source, SourceState, not_read_yet
 from common.supervisor import Supervisor
 from common.web.probes import Probe
 from health_monitor.monitor import Monitor
@@ -38,16 +38,12 @@ def probes(
     if storage is not None:
         asked.append(Probe("database", storage.trouble, required=False))
     if policy is not None:
-        asked.append(Probe("policy", lambda: _mistakes(policy), required=False))
+        asked.append(Probe("policy", policy.trouble, required=False))
     return asked
 
 
 def _waiting(sources: Mapping[str, Source]) -> str:
-    missing = [each for each in sources.values() if each.state is SourceState.STARTING]
-    if not missing:
-        return "everything is read, and is being scored"
-    why = next((f": {each.reason}" for each in missing if each.reason), "")
-    return f"not read yet: {', '.join(each.kind for each in missing)}{why}"
+    return not_read_yet(sources.values()) or "everything is read, and is being scored"
 
 
 def _blind(sources: Mapping[str, Source]) -> str | None:
@@ -65,7 +61,3 @@ def _not_seen(sources: Mapping[str, Source]) -> str | None:
         if those:
             told.append(", ".join(f"{each.kind} is {state}" for each in those) + reason)
     return "; ".join(told) or None
-
-
-async def _mistakes(policy: PolicyFile) -> str | None:
-    return "; ".join(map(str, policy.mistakes)) or None

@@ -7,27 +7,14 @@ from pydantic import BaseModel, Field
 from pydantic_settings import SettingsConfigDict
 
 from common.database.settings import DatabaseSettings
-from common.kube.settings import KubeSettings
+from common.kube.settings import ClusterSettings
 from common.leading.locks import LeaderSettings
 from common.log_settings import LogSettings
+from common.policy.settings import PolicySettings
 from common.settings import Settings
 from common.web.settings import WebSettings
 from health_monitor.catalogue import RUNBOOK
 from health_monitor.engine.settings import EngineSettings
-
-
-class ClusterSettings(KubeSettings):
-    """The cluster that is watched. Without any of these it is the one that kubectl would talk to."""
-
-    name: Annotated[
-        str,
-        Field(
-            description="Name of the cluster in events (source /clusters/<name>) and answers. "
-            "Default: the context's, or in-cluster",
-            pattern=r"^[A-Za-z0-9._-]*$",
-            max_length=100,
-        ),
-    ] = ""
 
 
 class StorageSettings(DatabaseSettings):
@@ -39,16 +26,12 @@ class StorageSettings(DatabaseSettings):
     ] = True
 
 
-class PolicySettings(BaseModel):
+class MonitorPolicySettings(PolicySettings):
     """The policy file."""
 
     file: Annotated[
         Path | None, Field(description="YAML file with thresholds, severities and weights. Unset: the defaults hold.")
     ] = None
-    poll_seconds: Annotated[
-        float,
-        Field(ge=0.1, le=3600, description="How often it is looked at for changes; a look costs one stat()."),
-    ] = 5.0
     runbook: Annotated[
         str,
         Field(
@@ -104,7 +87,7 @@ class MonitorSettings(Settings):
     cluster: ClusterSettings = ClusterSettings()
     web: WebSettings = WebSettings()
     database: StorageSettings = StorageSettings()
-    policy: PolicySettings = PolicySettings()
+    policy: MonitorPolicySettings = MonitorPolicySettings()
     engine: EngineSettings = EngineSettings()
     metrics: MetricsSettings = MetricsSettings()
     events: EventSettings = EventSettings()

@@ -1,6 +1,6 @@
 """What may be asked of the cluster view. The store implements it; pure code sees nothing else of the cluster."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -40,6 +40,13 @@ class Source(Struct, frozen=True, gc=False, kw_only=True):
     state: SourceState
     reason: str = ""  # for people: what is missing and what to do
     heard_at: datetime | None = None  # last byte that proved the stream alive
+
+
+def not_read_yet(sources: Iterable[Source]) -> str | None:
+    """Which kinds have not been listed yet, and why; None when all have. For a probe."""
+    missing = [each for each in sources if each.state is SourceState.STARTING]
+    why = next((f": {each.reason}" for each in missing if each.reason), "")
+    return f"not read yet: {', '.join(each.kind for each in missing)}{why}" if missing else None
 
 
 class ApiHealth(Struct, frozen=True, gc=False, kw_only=True):

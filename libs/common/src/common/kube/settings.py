@@ -1,6 +1,7 @@
 """How the API server is reached."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,3 +22,17 @@ class KubeSettings(BaseModel):
     attempts: int = Field(
         5, ge=1, description="How often a request is tried when the server is overloaded or the connection is lost"
     )
+
+
+class ClusterSettings(KubeSettings):
+    """The cluster. Without any of these it is the one that kubectl would talk to."""
+
+    name: Annotated[
+        str,
+        Field(
+            description="Name of the cluster in events (source /clusters/<name>) and answers. "
+            "Default: the context's, or in-cluster",
+            pattern=r"^[A-Za-z0-9._-]*$",
+            max_length=100,
+        ),
+    ] = ""

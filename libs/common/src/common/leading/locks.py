@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Literal, Protocol
+from uuid import uuid4
 
 from pydantic import BaseModel, Field
 from sqlalchemy import Table, func, update
@@ -120,6 +122,11 @@ def lock_for(
         settings=LeaseSettings(),
         clock=clock,
     )
+
+
+def replica_identity() -> str:
+    """What this process is called among its replicas; another start is another one."""
+    return f"{socket.gethostname()}_{uuid4().hex[:8]}"
 
 
 def _own_namespace() -> str:

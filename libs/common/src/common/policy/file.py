@@ -55,6 +55,10 @@ class PolicyFile(Generic[P]):
         self.mistakes = ()
         return True
 
+    async def trouble(self) -> str | None:
+        """Every mistake in the file as it is now, None when there is none. For a probe."""
+        return "; ".join(map(str, self.mistakes)) or None
+
     def _read(self) -> str:
         with self.path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)

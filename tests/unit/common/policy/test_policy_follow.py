@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 from auto_healing.plan import Mode
 from auto_healing.policy.file import PolicyFile
-from auto_healing.policy_watch import follow_policy
+from common.policy.follow import follow
 
 GOOD, BETTER, BAD = "{version: 1}", "{version: 1, mode: auto}", "{version: 1, mode: everything}"
 
@@ -54,7 +54,7 @@ class Followed:
 async def following(folder: Path) -> AsyncIterator[Followed]:
     followed = Followed(folder / "policy.yaml")
     task = asyncio.create_task(
-        follow_policy(followed.file, every_seconds=0.001, on_change=followed.changed, count=followed.count)
+        follow(followed.file, every_seconds=0.001, on_change=followed.changed, count=followed.count)
     )
     try:
         yield followed
@@ -72,7 +72,7 @@ async def test_a_change_is_taken_and_everything_is_looked_at_again(tmp_path: Pat
         await followed.looked_at()
 
     assert followed.file.policy.mode is Mode.AUTO
-    assert (followed.changes, followed.counts) == (1, {"taken": 1})
+    assert (followed.changes, followed.counts) == (1, {"loaded": 1})
 
 
 async def test_a_bad_file_keeps_the_last_good_policy_and_is_told_once(
@@ -84,7 +84,7 @@ async def test_a_bad_file_keeps_the_last_good_policy_and_is_told_once(
             await followed.looked_at(5)
 
     assert followed.file.policy.mode is Mode.OBSERVE
-    assert (followed.changes, followed.counts) == (0, {"refused": 1})
+    assert (followed.changes, followed.counts) == (0, {"rejected": 1})
     assert len(caplog.records) == 1
     assert "mode" in caplog.text
 
@@ -95,5 +95,5 @@ async def test_a_file_that_is_mended_is_taken_and_bad_again_is_told_again(tmp_pa
             followed.path.write_text(content, encoding="utf-8")
             await followed.looked_at()
 
-    assert followed.counts == {"refused": 2, "taken": 1}
+    assert followed.counts == {"rejected": 2, "loaded": 1}
     assert followed.file.policy.mode is Mode.AUTO
