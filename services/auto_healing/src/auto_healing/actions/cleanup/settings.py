@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from auto_healing.plan import Mode
-from auto_healing.schedule import Schedule, checked_cron, checked_zone
+from common.schedule import Schedule, checked_cron, checked_zone
 from common.policy.shape import Duration, Strict, word_of
 
 Cron = Annotated[str, AfterValidator(checked_cron)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auto_healing.schedule import Schedule, checked_cron, checked_zone
+from common.schedule import Schedule, checked_cron, checked_zone
 
 BERLIN = "Europe/Berlin"  # forward on 2026-03-29 at 01:00 UTC, back on 2026-10-25 at 01:00 UTC
 
