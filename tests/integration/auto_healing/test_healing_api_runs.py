@@ -156,6 +156,14 @@ async def test_an_action_asked_for_by_hand_becomes_a_run_or_is_declined_with_the
             assert stored["declined"][0]["guard"] == shown["guard"]
 
 
+async def test_what_a_person_asked_for_and_why_is_known_also_when_it_was_declined(healing_url: str) -> None:
+    async with an_api(healing_url) as api:
+        await api.post("", wish(target={"kind": "Pod", "namespace": "shop", "name": "nobody"}))
+        (run,) = (await api.get("", action="delete-pod", state="declined"))["items"]
+        (step,) = (await api.get(f"/{run['id']}"))["steps"]
+        assert step["reason"] == "admin asked for it: it hangs"
+
+
 @pytest.mark.parametrize(
     ("changes", "status"),
     [

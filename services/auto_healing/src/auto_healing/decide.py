@@ -60,13 +60,15 @@ def plan_for(
     world: World,
     placements: Placing,
     findings: Sequence[Finding] = (),
+    reason: str = "asked for by hand",
 ) -> Plan:
     """A plan for one action on one object, as a person asks for it. The guards are the same as for a rule's.
 
-    `findings` are those about the target. Raises ValueError for an action that there is not, or that is not for
+    `findings` are those about the target; `reason` is what the step, its Events and the changes it makes will say. The
+    step is there even when it is declined. Raises ValueError for an action that there is not, or that is not for
     objects of this kind.
     """
-    return Decider(world, placements).by_hand(action, target, parameters, findings)
+    return Decider(world, placements).by_hand(action, target, parameters, findings, reason)
 
 
 def next_rung(policy: HealingPolicy, run: Run) -> int | None:
@@ -175,7 +177,9 @@ class Decider:
         facts = self._world.facts(plan, by_hand=by_hand, planned=self._planned, census=self._census)
         return run(plan.steps[0], facts, guards)
 
-    def by_hand(self, code: str, target: ObjectRef, parameters: Parameters, findings: Sequence[Finding]) -> Plan:
+    def by_hand(
+        self, code: str, target: ObjectRef, parameters: Parameters, findings: Sequence[Finding], reason: str
+    ) -> Plan:
         """As `plan_for` says."""
         action = self._actions.get(code)
         if action is None:
@@ -183,13 +187,15 @@ class Decider:
         if target.kind not in action.kinds:
             raise ValueError(f"{code} is for a {' or '.join(sorted(action.kinds))}, not for a {target.kind}")
         fault = Fault(level=level_of(target.kind), subject=target.key, findings=tuple(findings))
-        plan = Plan(rule=BY_HAND, mode=Mode.AUTO, fault=fault, target=target)
+        step = Step(action=code, target=target, harm=action.harm, reason=reason, parameters=parameters)
+        plan = Plan(rule=BY_HAND, mode=Mode.AUTO, fault=fault, target=target, steps=(step,))
         row = self._world.snapshot.find(target.key)
         if row is None or target.uid not in {"", row.uid}:
             return replace(plan, declined=(Decline(guard=TARGET, message=f"{target.key} is gone, or not seen"),))
-        made = draft(action, row, parameters, reason="asked for by hand", world=self._world)
+        made = draft(action, row, parameters, reason=reason, world=self._world)
         if isinstance(made, Decline):
-            return replace(plan, target=row.key.ref(row.uid), declined=(made,))
+            found = row.key.ref(row.uid)
+            return replace(plan, target=found, steps=(replace(step, target=found),), declined=(made,))
         step, seconds = made
         plan = replace(plan, target=step.target, steps=(step,), expected_seconds=seconds)
         return self._placed(plan, by_hand=True)

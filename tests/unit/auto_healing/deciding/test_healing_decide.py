@@ -420,6 +420,17 @@ def test_a_target_that_is_gone_is_declined(uid: str) -> None:
     world = a_world(*rows)
     plan = plan_for("evict-pod", BAD.key.ref(uid), {}, world=world, placements=Placements(world.snapshot, NOON))
     assert [decline.guard for decline in plan.declined] == ["target"]
+    assert [(step.action, step.reason) for step in plan.steps] == [("evict-pod", "asked for by hand")]
+
+
+def test_why_a_person_wants_something_stands_in_its_step_also_when_it_is_declined() -> None:
+    world, why = a_world(*SHOP), "ann asked for it: its disk clicks"
+    placements = Placements(world.snapshot, NOON)
+    plan = plan_for("evict-pod", BAD.key.ref(), {}, world=world, placements=placements, reason=why)
+    refused = plan_for("evict-pod", BAD.key.ref(), {"no": 1}, world=world, placements=placements, reason=why)
+    assert [decline.guard for decline in refused.declined] == ["action"]
+    assert [step.reason for step in (*plan.steps, *refused.steps)] == [why, why]
+    assert refused.steps[0].target.uid == BAD.uid
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,27 @@ async def test_an_answer_in_several_pieces_is_whole() -> None:
         ),
         pytest.param(EVICTION | {"action": "evict"}, 422, "there is no action evict", id="an action that is not there"),
         pytest.param(DRAIN | {"nodes": []}, 422, "at least 1 item", id="no node"),
-        pytest.param({"scenario": "flood"}, 422, "drain", id="an unknown scenario"),
+        pytest.param({"scenario": "flood"}, 422, "must be one of 'action', 'drain'", id="an unknown scenario"),
+        pytest.param({}, 422, '"path": "/scenario"', id="no scenario"),
+        pytest.param({"scenario": "drain"}, 422, '"path": "/nodes"', id="a drain of nothing"),
+        pytest.param(
+            EVICTION | {"target": {"kind": "pod", "namespace": "shop", "name": "p0"}},
+            422,
+            "evict-pod is for a Pod, not for a pod",
+            id="a kind as kubectl takes it",
+        ),
+        pytest.param(
+            EVICTION | {"target": {"kind": "Pod", "name": "p0"}},
+            422,
+            "give its namespace",
+            id="a pod without namespace",
+        ),
+        pytest.param(
+            EVICTION | {"target": {"kind": "Node", "name": "n1", "namespace": "shop"}},
+            422,
+            "leave namespace out",
+            id="a node in a namespace",
+        ),
         pytest.param(DRAIN | {"node": "n1"}, 422, "not permitted", id="a word that means nothing"),
     ],
 )

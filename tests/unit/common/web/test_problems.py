@@ -107,4 +107,24 @@ async def test_whoever_comes_too_early_is_told_when_to_come_back() -> None:
 
 
 async def test_a_method_that_is_not_there_names_those_that_are() -> None:
-    assert (await answer("PUT", "/api/v1/notes")).headers["allow"] == "POST"
+    response = await answer("PUT", "/api/v1/notes")
+
+    assert response.headers["allow"] == "POST"
+    assert response.json()["detail"] == "/api/v1/notes does not know PUT, but POST"
+
+
+async def test_a_path_that_is_not_there_says_where_to_find_those_that_are() -> None:
+    assert (await answer("GET", "/nowhere")).json()["detail"] == "there is no /nowhere; /openapi.json has every route"
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "message"),
+    [
+        pytest.param([], "", "must be a JSON object", id="a list"),
+        pytest.param({}, "/title", "Field required", id="nothing in it"),
+    ],
+)
+async def test_a_body_of_another_shape(body: Any, place: str, message: str) -> None:
+    (mistake,) = (await answer("POST", "/api/v1/notes", json=body)).json()["errors"]
+
+    assert (mistake["path"], mistake["message"]) == (place, message)

@@ -97,8 +97,19 @@ def request_id_of(scope: Mapping[str, Any]) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if not isinstance(error, Problem):
-        error = Problem(error.status_code, error.detail, headers=_with_all_methods(request, error))
+        headers = _with_all_methods(request, error)
+        error = Problem(error.status_code, _detail(request, error, headers or {}), headers=headers)
     return error.response(request_id_of(request.scope))
+
+
+def _detail(request: Request, error: HTTPException, headers: Mapping[str, str]) -> str:
+    """What to do about what the framework itself refuses."""
+    path = request.url.path
+    if error.status_code == 404:
+        return f"there is no {path}; /openapi.json has every route"
+    if error.status_code == 405:
+        return f"{path} does not know {request.method}, but {headers.get('Allow', 'other methods')}"
+    return str(error.detail)
 
 
 def _with_all_methods(request: Request, error: HTTPException) -> Mapping[str, str] | None:
@@ -110,7 +121,7 @@ def _with_all_methods(request: Request, error: HTTPException) -> Mapping[str, st
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    mistakes = [_mistake(each) for each in error.errors()]
+    mistakes = [_mistake(each, error.body) for each in error.errors()]
     if _body_is_no_json(request, error):
         mistakes = [Mistake(location="header", path="/content-type", message="send JSON, as application/json")]
     problem = Problem(422, f"the request has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", errors=mistakes)
@@ -137,12 +148,31 @@ def _database_problem(error: DatabaseError) -> Problem:
     return Problem(503, "the database does not answer at the moment; the log says why", headers={"Retry-After": "5"})
 
 
-def _mistake(error: Mapping[str, Any]) -> Mistake:
+def _mistake(error: Mapping[str, Any], body: Any) -> Mistake:
     """One pydantic error, without the input, which may be a secret."""
     location, *path = error["loc"]
     if error["type"] == "json_invalid":
         return Mistake(location="body", path="", message=f"not JSON: {error['ctx']['error']}, at character {path[0]}")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if location == "body":
+        path = _sent(path, body, missing=error["type"] == "missing")
+    if error["type"] == "model_attributes_type":
+        message = "must be a JSON object"
+    if error["type"] in {"union_tag_not_found", "union_tag_invalid"}:
+        path.append(str(error["ctx"]["discriminator"]).strip("'"))
+        known = error["ctx"].get("expected_tags")
+        message = f"must be one of {known}" if known else "Field required"
     pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
     # model_construct: a key that the client made up may hold half a surrogate pair, which pydantic would refuse.
-    message = str(error["msg"]).removeprefix("Value error, ")
     return Mistake.model_construct(location=str(location), path=pointer, message=message)
+
+
+def _sent(path: Sequence[str | int], body: Any, *, missing: bool) -> list[str | int]:
+    """The way through what was sent: pydantic also names the member of a union that it chose, or a key's key."""
+    way: list[str | int] = []
+    for number, step in enumerate(path, start=1):
+        if isinstance(body, Mapping) and step not in body and not (missing and number == len(path)):
+            continue
+        way.append(step)
+        body = body[step] if isinstance(body, Mapping) and step in body else None
+    return way

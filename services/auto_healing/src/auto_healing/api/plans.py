@@ -14,8 +14,9 @@ from auto_healing.whatif import WhatIf, what_if_action, what_if_drained, what_if
 from auto_healing.world import World
 from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
-from common.contracts import ObjectKey
+from common.contracts import ObjectKey, ObjectRef
 from common.contracts.objects import ZONE
+from common.policy.mistakes import nearest
 from common.web.parts import MAY_READ
 from common.web.problems import Mistake, Problem, responses
 
@@ -118,21 +119,22 @@ def _what_if(question: AnyQuestion, world: World) -> WhatIf:
 
 
 def _action(question: ActionQuestion, world: World) -> WhatIf:
-    wanted = question.target
-    row = world.snapshot.find(ObjectKey(wanted.kind, wanted.namespace, wanted.name))
-    if row is None or wanted.uid not in {"", row.uid}:
-        raise Problem(404, f"there is no {wanted.kind} {wanted.namespace}/{wanted.name}".replace(" /", " "))
+    target = ObjectRef(**question.target.model_dump())
     try:
-        return what_if_action(question.action, row.key.ref(row.uid), question.parameters, world)
+        answer = what_if_action(question.action, target, question.parameters, world)
     except ValueError as error:
         mistake = Mistake(location="body", path="/action", message=str(error))
         raise Problem(422, "the request has 1 mistake", errors=[mistake]) from None
+    row = world.snapshot.find(target.key)
+    if row is None or target.uid not in {"", row.uid}:
+        raise Problem(404, f"there is no {target.key}{f' with uid {target.uid}' if row else ''}")
+    return answer
 
 
 def _node(name: str, snapshot: ClusterSnapshot) -> NodeRow:
     node = snapshot.node(name)
     if node is None:
-        raise Problem(404, f"there is no node {name}")
+        raise Problem(404, f"there is no node {name}{nearest(name, (key.name for key in snapshot.rows(NodeRow)))}")
     return node
 
 

@@ -5,11 +5,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from auto_healing.api.run_shapes import RunBrief, RunShown
 from auto_healing.api.services import Services, Stored, StoredServices, SyncedServices
 from auto_healing.decide import plan_for
+from auto_healing.kube.paths import RESOURCES_BY_KIND
 from auto_healing.placement.placements import Placements
 from auto_healing.plan import Plan
 from auto_healing.run import RunState
@@ -50,6 +51,17 @@ class TargetRequest(BaseModel):
     namespace: Annotated[Name, Field(description="Empty for cluster-scoped kinds")] = ""
     name: Annotated[Name, Field(min_length=1, examples=["checkout-7d4b9c-x2x9z"])]
     uid: Annotated[str, Field(max_length=64)] = ""
+
+    @model_validator(mode="after")
+    def _in_its_place(self) -> "TargetRequest":
+        resource = RESOURCES_BY_KIND.get(self.kind)
+        if resource is not None and resource.namespaced != bool(self.namespace):
+            raise ValueError(
+                f"a {self.kind} is in a namespace: give its namespace, too"
+                if resource.namespaced
+                else f"a {self.kind} is in no namespace: leave namespace out"
+            )
+        return self
 
 
 class RunRequest(BaseModel):
@@ -122,7 +134,7 @@ async def ask_for_run(
     services: SyncedServices, stored: StoredServices, caller: Operator, wanted: RunRequest
 ) -> RunBrief:
     """Have an action done now. 409 when a guard declines it: `guard`, `numbers` and `look_again_at` say why."""
-    plan = await _plan(services, stored, wanted)
+    plan = await _plan(services, stored, wanted, caller)
     proposal = Proposal(plan=plan, requested_by=caller.name, reason=wanted.reason)
     (answer,) = await stored.runs.propose([proposal], epoch=None)
     if answer.run is None or answer.declined:
@@ -169,13 +181,21 @@ def _refused(error: NoSuchRun | NotNow) -> Problem:
     return Problem(404 if isinstance(error, NoSuchRun) else 409, str(error))
 
 
-async def _plan(services: Services, stored: Stored, wanted: RunRequest) -> Plan:
+async def _plan(services: Services, stored: Stored, wanted: RunRequest, caller: Identity) -> Plan:
     target = ObjectRef(**wanted.target.model_dump())
     findings = await _findings(stored, target.key)
     world = services.world()
     placements = Placements(world.snapshot, world.now)
     try:
-        return plan_for(wanted.action, target, wanted.parameters, world=world, placements=placements, findings=findings)
+        return plan_for(
+            wanted.action,
+            target,
+            wanted.parameters,
+            world=world,
+            placements=placements,
+            findings=findings,
+            reason=f"{caller.name} asked for it: {wanted.reason}",
+        )
     except ValueError as error:
         mistake = Mistake(location="body", path="", message=str(error))
         raise Problem(422, "the request has 1 mistake", errors=[mistake]) from None

@@ -12,8 +12,8 @@ _WEEK = 7 * 24 * 60
 def only_known(parameters: Parameters, known: Collection[str]) -> None:
     """A parameter that nobody reads is a slip of the pen."""
     if unknown := sorted(parameters.keys() - set(known)):
-        there = ", ".join(sorted(known)) or "none"
-        raise ValueError(f"there is no parameter {', '.join(unknown)}; there is: {there}")
+        there = f"there is: {', '.join(sorted(known))}" if known else "it takes none"
+        raise ValueError(f"there is no parameter {', '.join(unknown)}; {there}")
 
 
 def minutes(parameters: Parameters, name: str, default: int) -> timedelta:
