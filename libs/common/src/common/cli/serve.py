@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from common.cli.failure import CommandFailed
@@ -15,10 +16,22 @@ if TYPE_CHECKING:  # other commands must not wait for what only this one needs
 S = TypeVar("S", bound="Settings")
 
 
-def add_addresses(parser: argparse.ArgumentParser) -> None:
-    """The arguments that every service has."""
+def add_usual(parser: argparse.ArgumentParser, *, policy: str) -> None:
+    """The arguments that every service has; `policy` says what is in the policy file."""
+    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; default: its current one")
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on")
     parser.add_argument("--port", type=port, metavar="N", help="port to listen on; 0 takes a free one")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help=policy)
+
+
+def usual(args: argparse.Namespace) -> dict[str, Mapping[str, Any]]:
+    """What they gave, for the settings groups cluster, web and policy."""
+    return {
+        "cluster": {"kubeconfig": args.kubeconfig, "context": args.context},
+        "web": {"host": args.host, "port": args.port},
+        "policy": {"file": args.policy},
+    }
 
 
 def settings_under(kind: type[S], given: Mapping[str, Mapping[str, Any]]) -> S:

@@ -1,11 +1,10 @@
 """`auto-healing serve`: the service. Its settings are variables AUTO_HEALING_*; arguments go before them."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.cli.program import Commands
-from common.cli.serve import add_addresses, announcer, serve_until_stopped, settings_under
+from common.cli.serve import add_usual, announcer, serve_until_stopped, settings_under, usual
 
 if TYPE_CHECKING:
     from auto_healing.settings import HealingSettings
@@ -18,10 +17,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
         description="Settings come from variables AUTO_HEALING_* (docs/healing-configuration.md); "
         "arguments go before them.",
     )
-    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
-    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; default: its current one")
-    add_addresses(parser)
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="rules, guards and cleanup")
+    add_usual(parser, policy="rules, guards and cleanup")
     parser.set_defaults(run=run)
 
 
@@ -38,9 +34,4 @@ def settings_of(args: argparse.Namespace) -> "HealingSettings":
     """The environment's settings, under the arguments. Raises CommandFailed."""
     from auto_healing.settings import HealingSettings
 
-    given = {
-        "cluster": {"kubeconfig": args.kubeconfig, "context": args.context},
-        "web": {"host": args.host, "port": args.port},
-        "policy": {"file": args.policy},
-    }
-    return settings_under(HealingSettings, given)
+    return settings_under(HealingSettings, usual(args))
