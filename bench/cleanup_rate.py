@@ -18,6 +18,7 @@ from auto_healing.actions.cleanup.settings import CleanupSettings
 from auto_healing.cleanup.cleaner import Cleaner
 from auto_healing.facts import Sight
 from auto_healing.kube.live import LiveCluster
+from auto_healing.metrics import SERVICE, Metrics
 from auto_healing.past import Past
 from auto_healing.plan import Mode, Plan
 from auto_healing.policy import HealingPolicy
@@ -31,6 +32,7 @@ from auto_healing.storage.manifests import Manifests
 from auto_healing.storage.proposing import Answer, Proposal
 from auto_healing.storage.runs import Runs
 from auto_healing.storage.tombstones import Tombstones
+from auto_healing.told import Told
 from auto_healing.world import World
 from bench.clusters import filled_cluster
 from bench.figure import Benchmark, Figure
@@ -44,6 +46,7 @@ from common.database.work import WorkQueue
 from common.kube.api import Api
 from common.kube.connect import connect
 from common.kube.settings import KubeSettings
+from common.metrics import ServiceMetrics
 
 ID = "healing.cleanup_rate"
 CODE = "clean-evicted-pods"
@@ -106,7 +109,12 @@ class _Parts:
             mode=Mode.AUTO, scope=Scope(opt_in=False), cleanup=CleanupSettings.model_validate({CODE: rule})
         )
         self.cleaner = Cleaner(
-            tombstones=self.tombstones, runs=self, cluster=self.live, world=self.world, clock=self.clock
+            tombstones=self.tombstones,
+            runs=self,
+            cluster=self.live,
+            world=self.world,
+            clock=self.clock,
+            observer=Told(Metrics(ServiceMetrics(SERVICE, "0"))),
         )
 
     async def propose(self, proposals: Sequence[Proposal | Plan], *, epoch: int | None) -> list[Answer]:

@@ -17,6 +17,7 @@ from auto_healing.actions.cleanup.settings import CleanupSettings
 from auto_healing.cleanup.cleaner import Cleaner, Scan
 from auto_healing.facts import Pause, Sight
 from auto_healing.guards.settings import GuardSettings
+from auto_healing.metrics import SERVICE, Metrics
 from auto_healing.policy import HealingPolicy
 from auto_healing.policy.settings import Scope
 from auto_healing.run import Run
@@ -25,9 +26,11 @@ from auto_healing.storage.evidence import EvidenceStore
 from auto_healing.storage.keeping import Keeping
 from auto_healing.storage.manifests import Manifests
 from auto_healing.storage.tombstones import Tombstones
+from auto_healing.told import Told
 from auto_healing.world import World
 from common.cluster.scan import scan_cluster
 from common.cluster.store import Store
+from common.metrics import ServiceMetrics
 from devcluster import DevCluster
 
 Json = dict[str, Any]
@@ -50,13 +53,19 @@ class Tidying:
     answers: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.metrics = Metrics(ServiceMetrics(SERVICE, "0"))
         self.cleaner = Cleaner(
             tombstones=self.tombstones,
             runs=self,
             cluster=self.execution.cluster,
             world=self.world,
             clock=self.clock,
+            observer=Told(self.metrics),
         )
+
+    def counted(self, series: str, **labels: str) -> float | None:
+        """The value of a metric."""
+        return self.metrics.registry.get_sample_value(f"{SERVICE}_{series}", labels)
 
     async def propose(self, proposals: Any, *, epoch: int | None) -> Any:
         self.answers = await self.execution.runs.propose(proposals, epoch=epoch)

@@ -47,8 +47,14 @@ async def test_an_evicted_pile_goes_but_for_its_newest(
         assert len(first.found.candidates) == 9
         assert not first.due
         assert len(tidy.events("MarkedUnused")) == 1  # of the workload, not one of each pod
+        assert tidy.counted("cleanup_objects_total", rule="clean-evicted-pods", outcome="marked") == 9
+        assert tidy.counted("cleanup_unused", rule="clean-evicted-pods", state="waiting") == 9
+        told_at = tidy.clock.now().timestamp()
+        assert tidy.counted("cleanup_oldest_timestamp_seconds", rule="clean-evicted-pods") == told_at
         scan = await tidy.ripen("clean-evicted-pods", every=HOUR)
         assert len(scan.due) == 9
+        assert tidy.counted("cleanup_unused", rule="clean-evicted-pods", state="due") == 9
+        assert tidy.counted("cleanup_objects_total", rule="clean-evicted-pods", outcome="marked") == 9
         assert len(tidy.names("v1/pods")) == 12
         run = await tidy.carry_out()
         assert run.state is RunState.VERIFYING
@@ -60,6 +66,8 @@ async def test_an_evicted_pile_goes_but_for_its_newest(
         assert sorted(await tidy.ledger("marked")) == gone
         again = await tidy.look("clean-evicted-pods")
         assert not again.stones
+        assert tidy.counted("cleanup_unused", rule="clean-evicted-pods", state="waiting") == 0
+        assert tidy.counted("cleanup_oldest_timestamp_seconds", rule="clean-evicted-pods") is None
         tidy.clock.step(HOUR)
         await tidy.see()
         assert tidy.execution.epoch is not None
@@ -160,6 +168,7 @@ async def test_the_cap_stops_all_of_it(devcluster_shared: DevCluster, namespace:
         assert answer.run is None
         assert [decline.guard for decline in answer.declined] == ["blast-radius"]
         assert answer.declined[0].numbers == {"due": 7, "most": 5, "total": 10}
+        assert tidy.counted("cleanup_declines_total", rule="clean-evicted-pods", guard="blast-radius") == 1
         assert len(tidy.names("v1/pods")) == 10
 
 

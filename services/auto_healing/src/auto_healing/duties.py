@@ -19,7 +19,6 @@ from auto_healing.healer import Healer
 from auto_healing.herald import Herald
 from auto_healing.history import History
 from auto_healing.intake.catch_up import CatchUp
-from auto_healing.intake.monitor import MonitorClient
 from auto_healing.kube.cluster import NotActing
 from auto_healing.kube.live import LiveCluster
 from auto_healing.placement.placements import Placements
@@ -38,6 +37,7 @@ from auto_healing.worker import Worker
 from auto_healing.world import World
 from common.clock import Clock
 from common.database.errors import DatabaseError
+from common.monitor.client import MonitorClient
 from common.web.access import Access
 from common.web.auth import Identity, Scope
 
@@ -128,7 +128,12 @@ class Duties:
         self._worker = Worker(opened.jobs, stored.runs, executor, watch, epoch)
         self._sweeper = Sweeper(stored.changes, cluster)
         self._cleaner = Cleaner(
-            tombstones=stored.tombstones, runs=stored.runs, cluster=cluster, world=view.world, clock=clock
+            tombstones=stored.tombstones,
+            runs=stored.runs,
+            cluster=cluster,
+            world=view.world,
+            clock=clock,
+            observer=told,
         )
         keep_ledger = settings.runs.keep_ledger_days
         kept = Kept(

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from auto_healing.actions.action import Outcome
+from auto_healing.actions.cleanup import CLEANUP_BY_CODE
 from auto_healing.metrics import Metrics
 from auto_healing.plan import Step
 from auto_healing.run import Run, RunState
 from auto_healing.storage.proposing import Answer
+from auto_healing.storage.tombstones import Tombstone
 
 
 class Told:
@@ -28,6 +30,9 @@ class Told:
     def step_ended(self, run: Run, step: Step, outcome: Outcome, seconds: float) -> None:
         self._metrics.steps.labels(step.action, outcome.result).inc()
         self._metrics.step_duration.labels(step.action).observe(seconds)
+        if step.action in CLEANUP_BY_CODE:
+            for what in ("deleted", "gone", "left"):
+                self._metrics.cleanup_objects.labels(step.action, what).inc(float(outcome.numbers.get(what, 0)))
         if run.started_at is not None and step == run.plan.steps[0]:
             self._metrics.waited.observe(max(0.0, (run.started_at - run.created_at).total_seconds()))
 
@@ -36,3 +41,25 @@ class Told:
         self._metrics.runs.labels(action, run.state).inc()
         if run.state is RunState.HEALED and run.seconds_to_heal is not None:
             self._metrics.time_to_heal.labels(action).observe(run.seconds_to_heal)
+
+    def looked(
+        self, rule: str, *, marked: int, stones: Sequence[Tombstone], unproven: int, answers: Sequence[Answer]
+    ) -> None:
+        """What a look of cleanup came to; `marked` are new among the stones."""
+        due = sum(stone.due_at is not None for stone in stones)
+        self._metrics.cleanup_objects.labels(rule, "marked").inc(marked)
+        for state, count in (("waiting", len(stones) - due), ("due", due), ("unproven", unproven)):
+            self._metrics.cleanup_unused.labels(rule, state).set(count)
+        if stones:
+            oldest = min(stone.first_seen_at for stone in stones)
+            self._metrics.cleanup_oldest.labels(rule).set(oldest.timestamp())
+        else:
+            self._metrics.cleanup_oldest.remove(rule)
+        for answer in answers:
+            if answer.declined and not answer.repeat:
+                self._metrics.cleanup_declines.labels(rule, answer.declined[0].guard).inc()
+
+    def forget_looks(self) -> None:
+        """Another replica looks from now on, and tells what waits."""
+        self._metrics.cleanup_unused.clear()
+        self._metrics.cleanup_oldest.clear()

@@ -45,6 +45,26 @@ def test_whatever_the_body_is_there_is_a_message(body: bytes, text: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        pytest.param(
+            'User "x" cannot patch resource "deployments" in API group "apps" in the namespace "shop"',
+            'it lacks the rule {apiGroups: ["apps"], resources: ["deployments"], verbs: ["patch"]}; grant it with RBAC',
+            id="a missing right",
+        ),
+        pytest.param(
+            'User "x" cannot create resource "pods/eviction" in API group "" at the cluster scope',
+            'it lacks the rule {apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"]}; grant it with RBAC',
+            id="one of the core group",
+        ),
+        pytest.param("exceeded quota", "exceeded quota; grant it with RBAC", id="another reason"),
+    ],
+)
+def test_what_is_forbidden_names_the_rule_that_is_missing(said: str, hint: str) -> None:
+    assert str(errors.from_answer(403, status_body(403, said), "patch web")).endswith(hint)
+
+
+@pytest.mark.parametrize(
     ("method", "path", "params", "expected"),
     [
         ("GET", "/api/v1/pods", {}, ("list", "pods")),

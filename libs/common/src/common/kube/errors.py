@@ -1,5 +1,7 @@
 """What can go wrong between us and the API server. `str(error)` is one line for people that says what to do."""
 
+import re
+
 import msgspec
 
 
@@ -74,6 +76,10 @@ _HINTS: dict[type[KubeError], str] = {
 }
 
 
+# As the API server's RBAC says it, such as: cannot patch resource "deployments" in API group "apps"
+_MISSING = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
+
+
 class _Details(msgspec.Struct):
     causes: tuple[Cause, ...] | None = None
 
@@ -94,11 +100,21 @@ class _Refusal(msgspec.Struct):
 def from_answer(status: int, body: bytes, what: str, retry_after_seconds: float | None = None) -> KubeError:
     """The error of an answer that is not 2xx. `what` was tried, such as "list pods"."""
     kind = _BY_STATUS.get(status) or (Unavailable if status >= 500 else Invalid)
-    message = f"{what}: {message_of(body) or f'HTTP {status}'}{_HINTS.get(kind, '')}"
+    said = message_of(body) or f"HTTP {status}"
+    message = f"{what}: {said}{_rule_for(said) if kind is Forbidden else ''}{_HINTS.get(kind, '')}"
     error = kind(message, retry_after_seconds=retry_after_seconds)
     error.status = status
     error.causes = _causes_of(body)
     return error
+
+
+def _rule_for(said: str) -> str:
+    """The missing rule of a ClusterRole, ready to be pasted; empty when the refusal is of another sort."""
+    missing = _MISSING.search(said)
+    if missing is None:
+        return ""
+    verb, resource, group = missing["verb"], missing["resource"], missing["group"]
+    return f'; it lacks the rule {{apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]}}'
 
 
 def from_frame(body: bytes, what: str) -> KubeError:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from auto_healing.actions.cleanup import CLEANUP_ACTIONS
@@ -25,19 +25,31 @@ from auto_healing.storage.tombstones import LastLook, Ripening, Tombstone, Tombs
 from auto_healing.world import World
 from common.clock import Clock
 from common.database.errors import DatabaseError
-from common.kube.errors import KubeError
+from common.kube.errors import Forbidden, KubeError
 from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0
-AFTER_FAILURE = timedelta(minutes=1)
+_AFTER_FAILURE_SECONDS, _LONGEST_PAUSE_SECONDS = 60.0, 3600.0
 POLICY = "policy"
 ACTING = frozenset({Mode.APPROVE, Mode.AUTO})
 
 
 class Proposing(Protocol):
     async def propose(self, proposals: Sequence[Proposal | Plan], *, epoch: int | None) -> list[Answer]: ...
+
+
+class Observer(Protocol):
+    """Counts what looks come to."""
+
+    def looked(
+        self, rule: str, *, marked: int, stones: Sequence[Tombstone], unproven: int, answers: Sequence[Answer]
+    ) -> None:
+        """`marked` are new among the stones."""
+
+    def forget_looks(self) -> None:
+        """Another replica looks from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +76,7 @@ class Cleaner:
         cluster: Cluster,
         world: Callable[[], World],
         clock: Clock,
+        observer: Observer,
         rules: Sequence[Cleanup] = CLEANUP_ACTIONS,
     ) -> None:
         self._tombstones = tombstones
@@ -73,19 +86,35 @@ class Cleaner:
         self._clock = clock
         self._rules = {rule.code: rule for rule in rules}
         self._since = clock.now()
-        self._not_before: dict[str, datetime] = {}
+        self._observer = observer
+        self._pauses: dict[str, tuple[float, float]] = {}  # after failures, by rule: until when, how long; stopwatch
+        self._said: dict[str, str] = {}  # by rule: what it lacks, as was told last
         self._complaint = Complaint(logger, clock)
 
     async def run(self, epoch: int) -> None:
         """The leader's duty, until cancelled."""
         self._since = self._clock.now()
-        while True:
-            try:
-                await self.once(epoch)
-                self._complaint.over()
-            except (DatabaseError, NotActing, Deposed) as error:
-                self._complaint.warn(f"cleanup waits: {error}")
-            await asyncio.sleep(POLL_SECONDS)
+        recalled = False
+        try:
+            while True:
+                try:
+                    if not recalled:
+                        await self._recall()
+                        recalled = True
+                    await self.once(epoch)
+                    self._complaint.over()
+                except (DatabaseError, NotActing, Deposed) as error:
+                    self._complaint.warn(f"cleanup waits: {error}")
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            self._observer.forget_looks()
+
+    async def _recall(self) -> None:
+        """Tell the observer what the last leader's looks came to."""
+        for code, last in (await self._tombstones.last_looks()).items():
+            if code in self._rules and last.result is not None:
+                stones, unproven = await self._tombstones.of(code), int(last.result.get("unproven", 0))
+                self._observer.looked(code, marked=0, stones=stones, unproven=unproven, answers=())
 
     async def once(self, epoch: int) -> list[str]:
         """Look for every rule whose time has come, or that a person has asked for; their codes."""
@@ -101,9 +130,11 @@ class Cleaner:
             try:
                 await self.look(rule, epoch=epoch, by=asked_by or POLICY)
             except KubeError as error:
-                self._not_before[code] = now + AFTER_FAILURE
+                self._pause(code)
+                self._lacks(code, f"{code} could not look: {error}")
                 await self._tombstones.failed(code, _failed(error, asked_by), epoch=epoch)
-                logger.warning("%s could not look: %s", code, error)
+            else:
+                self._pauses.pop(code, None)
         return done
 
     async def look(self, rule: Cleanup, *, epoch: int, by: str = POLICY) -> Scan:
@@ -126,26 +157,52 @@ class Cleaner:
             ripening=Ripening(scans=settings.scans, grace=settings.grace, acts=acts),
             epoch=epoch,
         )
-        if acts:
-            await self._tell(rule, world, by_hand=by_hand, epoch=epoch)
+        untold = await self._tell(rule, world, by_hand=by_hand, epoch=epoch) if acts else ""
+        self._lacks(rule.code, untold)
         stones = await self._tombstones.of(rule.code)
         plans = [] if by_hand else self._plans(rule, stones, world, found.total)
         answers = await self._runs.propose(plans, epoch=epoch) if plans else []
-        result = _result(found, stones, settings, answers, by=by)
+        result = _result(found, stones, settings, answers, by=by, failed=untold)
         await self._tombstones.looked(rule.code, result, at=world.now, epoch=epoch)
+        self._observer.looked(
+            rule.code,
+            marked=len(uids - known.keys()),
+            stones=stones,
+            unproven=len(found.unproven),
+            answers=answers,
+        )
         return Scan(found=found, stones=tuple(stones), plans=tuple(plans))
 
-    async def _tell(self, rule: Cleanup, world: World, *, by_hand: bool, epoch: int) -> None:
-        """Tell the owners of what they do not know yet, but for places that are paused or have not opted in."""
+    async def _tell(self, rule: Cleanup, world: World, *, by_hand: bool, epoch: int) -> str:
+        """Tell the owners of what they do not know yet, but for places that are paused or have not opted in.
+
+        Why that may not be: the look counts all the same, and without having been told nothing goes.
+        """
         untold = [
             stone
             for stone in await self._tombstones.of(rule.code)
             if not stone.told and not is_paused(world, stone.ref.namespace)
             if by_hand or acts_on(world, stone.ref)
         ]
-        told = await tell(rule, self._cluster, untold, world, world.policy.cleanup.rule(rule.code))
+        try:
+            told = await tell(rule, self._cluster, untold, world, world.policy.cleanup.rule(rule.code))
+        except Forbidden as error:
+            return f"{rule.code} may not tell owners, so it deletes nothing: {error}"
         if told:
             await self._tombstones.told(rule.code, told, at=world.now, epoch=epoch)
+        return ""
+
+    def _pause(self, code: str) -> None:
+        """A minute after the first failure, an hour at most: nobody is in a hurry here, and rights may be granted."""
+        _, last = self._pauses.get(code, (0.0, _AFTER_FAILURE_SECONDS / 2))
+        pause = min(2 * last, _LONGEST_PAUSE_SECONDS)
+        self._pauses[code] = (self._clock.monotonic() + pause, pause)
+
+    def _lacks(self, code: str, words: str) -> None:
+        """Warn of the same once; no words: it lacks nothing any more."""
+        if words and self._said.get(code) != words:
+            logger.warning("%s", words)
+        self._said[code] = words
 
     def _plans(self, rule: Cleanup, stones: Sequence[Tombstone], world: World, total: int) -> list[Plan]:
         mode = world.policy.cleanup.rule(rule.code).mode
@@ -158,7 +215,8 @@ class Cleaner:
 
     def _is_time(self, code: str, settings: RuleSettings, last: LastLook | None, now: datetime) -> bool:
         next_at = next_look(settings, last, self._since)
-        return next_at is not None and next_at <= now and self._not_before.get(code, now) <= now
+        paused_until, _ = self._pauses.get(code, (0.0, 0.0))
+        return next_at is not None and next_at <= now and paused_until <= self._clock.monotonic()
 
 
 def next_look(settings: RuleSettings, last: LastLook | None, since: datetime) -> datetime | None:
@@ -169,7 +227,13 @@ def next_look(settings: RuleSettings, last: LastLook | None, since: datetime) ->
 
 
 def _result(
-    found: Found, stones: Sequence[Tombstone], settings: RuleSettings, answers: Sequence[Answer], *, by: str
+    found: Found,
+    stones: Sequence[Tombstone],
+    settings: RuleSettings,
+    answers: Sequence[Answer],
+    *,
+    by: str,
+    failed: str,
 ) -> Mapping[str, Any]:
     runs = [answer.run for answer in answers if answer.run is not None]
     return {
@@ -182,7 +246,7 @@ def _result(
         "most": settings.most_of(found.total),
         "run": str(runs[0].id) if runs else None,
         "declined": [decline.message for answer in answers for decline in answer.declined],
-        "failed": None,
+        "failed": failed or None,
     }
 
 
