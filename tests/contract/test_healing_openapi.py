@@ -15,10 +15,11 @@ from tests.support.postgres import Postgres
 
 from auto_healing import app
 from auto_healing.api.routes import ROUTERS
-from auto_healing.settings import HealingSettings, HealingWebSettings, MonitorSettings
+from auto_healing.settings import HealingSettings, HealingWebSettings
 from common.database.settings import DatabaseSettings
 from common.kube.settings import ClusterSettings
 from common.metrics import ServiceMetrics
+from common.monitor.settings import MonitorPeerSettings
 from common.web.app import create_app
 from common.web.auth import Scope
 from common.web.settings import WebSettings
@@ -60,7 +61,7 @@ def address(postgres: Postgres, cluster: DevCluster) -> Iterator[str]:
         cluster=ClusterSettings(kubeconfig=cluster.kubeconfig, name="test"),
         web=HealingWebSettings(port=0, tokens=SecretStr(ENTRY), shutdown_grace_seconds=1),
         database=DatabaseSettings(url=SecretStr(url)),
-        monitor=MonitorSettings(url="http://127.0.0.1:1", webhook_secrets=SecretStr(new_secret())),
+        monitor=MonitorPeerSettings(url="http://127.0.0.1:1", webhook_secrets=SecretStr(new_secret())),
     )
 
     async def serving(stop: asyncio.Event, tell: Callable[[str], None]) -> None:

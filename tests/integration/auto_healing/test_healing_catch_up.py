@@ -14,11 +14,11 @@ from tests.support.rows import a_namespace, a_node, a_pod, a_snapshot, a_status
 from tests.support.waiting import eventually
 
 from auto_healing.intake.catch_up import CatchUp
-from auto_healing.intake.monitor import CursorExpired, Listing, MonitorClient, MonitorUnavailable
 from auto_healing.storage.inbox import Inbox
 from common.clock import SystemClock
 from common.database.connections import Database
 from common.database.settings import DatabaseSettings
+from common.monitor.client import CursorExpired, Listing, MonitorClient, MonitorUnavailable
 from common.web.auth import Scope
 
 __all__ = ["health_url"]
@@ -201,8 +201,8 @@ ODD = '{"items": [{"code": 7}]}'
         pytest.param([(200, "{}")], "no health_monitor of this version", id="another API"),
         pytest.param([(200, EMPTY), (200, ODD)], "no health_monitor of this version", id="findings that are none"),
         pytest.param([(302, "")], "no health_monitor of this version", id="a way to a login"),
-        pytest.param([(401, "")], "AUTO_HEALING_MONITOR__TOKEN", id="a token that it does not know"),
-        pytest.param([(403, "")], "AUTO_HEALING_MONITOR__TOKEN", id="a token without the right"),
+        pytest.param([(401, "")], "MONITOR__TOKEN", id="a token that it does not know"),
+        pytest.param([(403, "")], "MONITOR__TOKEN", id="a token without the right"),
         pytest.param([(503, "still reading")], "answers 503: still reading", id="an error with its reason"),
     ],
 )

@@ -23,7 +23,6 @@ from auto_healing.facts import Pause, Sight
 from auto_healing.findings import OpenFindings
 from auto_healing.healer import Healer
 from auto_healing.herald import Herald
-from auto_healing.intake.monitor import Listing
 from auto_healing.placement import Placements
 from auto_healing.policy.parse import parse_policy
 from auto_healing.run import Place, Run, RunState
@@ -35,6 +34,7 @@ from auto_healing.world import World
 from common.cluster.rows import Row
 from common.contracts import Change, Finding, HealthEvent
 from common.database.errors import DatabaseUnavailable
+from common.monitor.client import Listing
 
 pytestmark = pytest.mark.database
 

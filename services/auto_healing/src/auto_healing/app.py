@@ -13,7 +13,6 @@ from auto_healing.api.services import Services
 from auto_healing.duties import Duties
 from auto_healing.facts import FiringAlert
 from auto_healing.intake.catch_up import CatchUp
-from auto_healing.intake.monitor import MonitorClient
 from auto_healing.kube.live import LiveCluster
 from auto_healing.metrics import SERVICE, Metrics
 from auto_healing.other_healers import OtherHealers
@@ -31,6 +30,7 @@ from common.hosting import Announce, Ground, ground
 from common.leading.leadership import Leadership
 from common.leading.locks import lock_for, replica_identity
 from common.metrics import ServiceMetrics, watch_loop_lag
+from common.monitor.client import MonitorClient
 from common.policy.follow import follow
 from common.supervisor import Supervisor
 from common.web.app import create_app
@@ -77,7 +77,11 @@ class App:
         )
         self._leadership: Leadership | None = None
         self._cluster = LiveCluster(api, self._may_write, clock)
-        self._monitor = MonitorClient(settings.monitor.url, settings.monitor.token.get_secret_value())
+        self._monitor = MonitorClient(
+            settings.monitor.url,
+            settings.monitor.token.get_secret_value(),
+            variable="AUTO_HEALING_MONITOR__TOKEN",
+        )
         self._alerts = Alerts(settings.alertmanager.url, clock) if settings.alertmanager.url else None
         self._others = OtherHealers(api, self._watch.store)
         self._catch_up: CatchUp | None = None

@@ -13,7 +13,6 @@ from typing import Protocol
 from auto_healing.attribute import attribute
 from auto_healing.decide import Placing, decide
 from auto_healing.findings import KnownFinding, OpenFindings
-from auto_healing.intake.monitor import Listing
 from auto_healing.ladders import Ladders
 from auto_healing.looks import Looks
 from auto_healing.plan import Plan
@@ -29,6 +28,7 @@ from common.clock import Clock
 from common.database.connections import Database
 from common.database.errors import DatabaseError
 from common.logs import Complaint
+from common.monitor.client import Listing
 
 logger = logging.getLogger(__name__)
 

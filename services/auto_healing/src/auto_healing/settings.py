@@ -3,51 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field
 from pydantic_settings import SettingsConfigDict
 
 from common.database.settings import DatabaseSettings
 from common.kube.settings import ClusterSettings
 from common.leading.locks import LeaderSettings
 from common.log_settings import LogSettings
+from common.monitor.settings import MonitorPeerSettings
 from common.policy.settings import PolicySettings
 from common.settings import Settings
 from common.web.settings import WebSettings
-from common.web.signatures import SecretInvalid, check_secret
-
-
-class MonitorSettings(BaseModel):
-    """health_monitor, whose events say what is wrong."""
-
-    url: Annotated[str, Field(description="Its address.", pattern=r"^https?://", max_length=500)] = (
-        "http://127.0.0.1:8080"
-    )
-    token: Annotated[SecretStr, Field(description="A token of it with the scope read.")] = SecretStr("")
-    webhook_secrets: Annotated[
-        SecretStr,
-        Field(
-            description="Secrets of its webhook subscriptions (whsec_...), comma separated: two while one is replaced. "
-            "Unset: events are read, but none is taken by webhook."
-        ),
-    ] = SecretStr("")
-
-    @field_validator("webhook_secrets")
-    @classmethod
-    def _are_secrets(cls, secrets: SecretStr) -> SecretStr:
-        for secret in _split(secrets):
-            try:
-                check_secret(secret)
-            except SecretInvalid as error:
-                raise ValueError(str(error)) from None
-        return secrets
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return _split(self.webhook_secrets)
-
-
-def _split(secrets: SecretStr) -> tuple[str, ...]:
-    return tuple(each.strip() for each in secrets.get_secret_value().split(",") if each.strip())
 
 
 class AlertmanagerSettings(BaseModel):
@@ -104,7 +70,7 @@ class HealingSettings(Settings):
     cluster: ClusterSettings = ClusterSettings()
     web: HealingWebSettings = HealingWebSettings()
     database: DatabaseSettings = DatabaseSettings()
-    monitor: MonitorSettings = MonitorSettings()
+    monitor: MonitorPeerSettings = MonitorPeerSettings()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
     policy: HealingPolicySettings = HealingPolicySettings()
     runs: RunSettings = RunSettings()

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from auto_healing.intake.monitor import CursorExpired, Listing, MonitorClient, MonitorUnavailable
 from auto_healing.storage.inbox import Inbox
 from common.clock import Clock
 from common.database.errors import DatabaseError
 from common.logs import Complaint
+from common.monitor.client import CursorExpired, Listing, MonitorClient, MonitorUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -47,17 +47,19 @@ class Listing:
 
 
 class MonitorClient:
-    """Made once; closes its connections with `close`."""
+    """Made once; closes its connections with `close`. `variable` is the setting that holds the token."""
 
     def __init__(
         self,
         url: str,
         token: str,
         *,
+        variable: str = "MONITOR__TOKEN",
         timeout_seconds: float = _TIMEOUT_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = url
+        self._variable = variable
         self._timeout_seconds = timeout_seconds
         self._http = httpx.AsyncClient(
             base_url=url,
@@ -129,8 +131,7 @@ class MonitorClient:
             raise CursorExpired(answer.text[:200])
         if answer.status_code in {401, 403}:
             raise MonitorUnavailable(
-                f"{self._url} refuses the token ({answer.status_code}); "
-                "AUTO_HEALING_MONITOR__TOKEN needs the scope read"
+                f"{self._url} refuses the token ({answer.status_code}); {self._variable} needs the scope read"
             )
         if answer.is_error:
             raise MonitorUnavailable(f"{self._url}{path} answers {answer.status_code}: {answer.text[:200]}")
