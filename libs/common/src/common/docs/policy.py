@@ -17,10 +17,13 @@ def _sections(path: str, definition: Definition, known: Definition, holds: Any, 
     groups: list[tuple[str, Definition, Any]] = []
     rows: list[str] = []
     for name, field in definition["properties"].items():
-        inner, default = _group(field, known), holds.get(name) if isinstance(holds, dict) else None
-        named = "additionalProperties" in field
+        inner = _group(field, known)
+        default = holds.get(name) if isinstance(holds, dict) else field.get("default")
+        named = bool(_named(field))
         if inner is not None:
-            groups.append((f"{path}.{name}{'.NAME' if named else ''}".removeprefix("."), inner, default))
+            groups.append(
+                (f"{path}.{name}{'.NAME' if named else ''}".removeprefix("."), inner, None if named else default)
+            )
         if inner is None or named or "items" in field or "anyOf" in field:
             rows.append(f"| `{name}` | {_default(name, default, inner)} | {_meaning(field)} |")
     title = f"`{path}`" if path else "Settings"
@@ -35,8 +38,7 @@ def _sections(path: str, definition: Definition, known: Definition, holds: Any, 
 
 def _group(field: Definition, known: Definition) -> Definition | None:
     """The definition of the mapping, or of those in the list or under names, that a field holds; None: it is plain."""
-    inside = [each for each in (field.get("items"), field.get("additionalProperties")) if isinstance(each, dict)]
-    for each in (field, *inside, *field.get("anyOf", ())):
+    for each in (field, field.get("items", {}), *_named(field), *field.get("anyOf", ())):
         target = known.get(each.get("$ref", "").rpartition("/")[2], each)
         if "properties" in target:
             return dict(target)
@@ -45,6 +47,12 @@ def _group(field: Definition, known: Definition) -> Definition | None:
             if found is not None:
                 return found
     return None
+
+
+def _named(field: Definition) -> list[Definition]:
+    """The definitions of what a mapping holds under names of the user's own."""
+    every = [field.get("additionalProperties"), *field.get("patternProperties", {}).values()]
+    return [each for each in every if isinstance(each, dict)]
 
 
 def _default(name: str, value: Any, group: Definition | None) -> str:
