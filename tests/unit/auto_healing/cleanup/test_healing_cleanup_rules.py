@@ -351,6 +351,25 @@ async def test_which_config_maps_go(metadata: dict[str, Any], goes: bool, told: 
     assert [each.object.name for each in found.unproven] == (["settings"] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("label", "told", "goes"),
+    [
+        pytest.param("grafana_dashboard", "grafana_dashboard", False, id="a program looks for its label"),
+        pytest.param("grafana_dashboard", "grafana_datasource", True, id="a program looks for another one"),
+        pytest.param("app", "app", True, id="its label only tells what it is"),
+    ],
+)
+async def test_what_a_program_finds_by_its_label_is_left(label: str, told: str, goes: bool) -> None:
+    sidecar = {"name": "sidecar", "env": [{"name": "LABEL", "value": told}]}
+    pod = {"metadata": {"name": "grafana-0", "namespace": "monitoring"}, "spec": {"containers": [sidecar]}}
+    lists = {"ConfigMap": [a_manifest("dashboard-1", labels={label: "1"})], "/api/v1/pods": [pod]}
+    found = await found_by("clean-config-maps", cluster=Pages(lists))
+    assert [each.ref.name for each in found.candidates] == (["dashboard-1"] if goes else [])
+    assert [each.reason for each in found.unproven] == (
+        [] if goes else ["may be found by its label grafana_dashboard, which stands in Pod monitoring/grafana-0"]
+    )
+
+
 async def test_a_custom_resource_that_names_it_keeps_it() -> None:
     widget = {"metadata": {"name": "w"}, "spec": {"source": "shop/settings"}}
     lists = {"ConfigMap": [a_manifest("settings")], "/apis/example.com/v1/widgets": [widget]}

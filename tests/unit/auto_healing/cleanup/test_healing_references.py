@@ -23,9 +23,10 @@ def looked_at(kind: str, body: dict[str, Any], *, namespace: str = "shop") -> Re
     whole = {"metadata": {"name": "user", "namespace": namespace, **body.pop("metadata", {})}, **body}
     item = msgspec.json.decode(msgspec.json.encode(whole), type=source.shape)
     used, words = source.extract(item)
-    references.use(ObjectKey(kind, namespace, "user"), used)
-    references.mention("it", words, source.kinds)
-    references.mention("its annotations", of_annotations(item.metadata))
+    by = ObjectKey(kind, namespace, item.metadata.name)
+    references.use(by, used)
+    references.mention("it", words, source.kinds, by=by)
+    references.mention("its annotations", of_annotations(item.metadata), by=by)
     return references
 
 
@@ -162,6 +163,25 @@ def test_what_else_is_used(by: str, body: dict[str, Any], kind: str) -> None:
             SERVICE,
             id="the host in a variable",
         ),
+        pytest.param(
+            "Pod",
+            {"spec": container(lifecycle={"preStop": {"exec": {"command": ["sh", "-c", f"kubectl get cm {NAME}"]}}})},
+            CONFIG_MAP,
+            id="a command before the end",
+        ),
+        pytest.param(
+            "Pod",
+            {"spec": container(readinessProbe={"exec": {"command": ["curl", f"http://{NAME}"]}})},
+            SERVICE,
+            id="a command of a probe",
+        ),
+        pytest.param("ConfigMap", {"data": {"proxy": f"upstream {NAME}.shop:80;"}}, SERVICE, id="configuration"),
+        pytest.param(
+            "Service", {"metadata": {"annotations": {"lb.example.com/tls": NAME}}}, SECRET, id="an annotated Service"
+        ),
+        pytest.param(
+            "Namespace", {"metadata": {"annotations": {"pull": f"shop/{NAME}"}}}, SECRET, id="an annotated Namespace"
+        ),
         pytest.param("Pod", {"spec": volume(futureVolume={"ref": NAME})}, SECRET, id="a volume of an unknown sort"),
         pytest.param(
             "Pod",
@@ -192,6 +212,27 @@ def test_what_else_is_used(by: str, body: dict[str, Any], kind: str) -> None:
 def test_what_only_names_it_leaves_it_unproven(by: str, body: dict[str, Any], kind: str) -> None:
     references = looked_at(by, body)
     assert use_of(references, kind) is Use.UNPROVEN
+
+
+def test_nothing_proves_its_own_use() -> None:
+    own = {"metadata": {"name": NAME, "annotations": {"title": NAME}}, "data": {"self": NAME}}
+    assert use_of(looked_at("ConfigMap", own), CONFIG_MAP) is Use.UNUSED
+    assert use_of(looked_at("ConfigMap", {**own, "metadata": {"name": NAME}}), SECRET) is Use.UNPROVEN
+
+
+@pytest.mark.parametrize(
+    "key", ["grafana_dashboard", "example.com/dashboard", "dashboard", "example.com/Dash_Board.v2"]
+)
+def test_the_label_that_a_program_is_told_to_look_for_is_a_mention(key: str) -> None:
+    source, references = SOURCES_BY_KIND["Deployment"], References({NAME}, {key})
+    spec = container(env=[{"name": "LABEL", "value": key}], args=["--verbose"])
+    item = msgspec.json.decode(
+        msgspec.json.encode({"metadata": {}, **WORKLOADS["Deployment"](spec)}), type=source.shape
+    )
+    references.mention("Deployment shop/sidecar", source.extract(item)[1])
+    assert references.mentioned(CONFIG_MAP, key) == "Deployment shop/sidecar"
+    assert not references.mentioned(CONFIG_MAP, f"{key}s")
+    assert use_of(references, CONFIG_MAP) is Use.UNUSED
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,11 @@ from common.contracts import ObjectKey
 CONFIG_MAP, SECRET, CLAIM, SERVICE = "ConfigMap", "Secret", "PersistentVolumeClaim", "Service"
 JUDGED = frozenset({CONFIG_MAP, SECRET, CLAIM, SERVICE})
 
+# Made by Kubernetes and meshes in every namespace.
+_EVERYWHERE = re.compile(r"kube-root-ca\.crt|openshift-service-ca\.crt|istio-ca-root-cert|linkerd-.*|cluster-info")
 _WORD = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
+# The key of a label that could not be a name.
+_KEY = re.compile(r"[A-Za-z0-9][-A-Za-z0-9.]*[_/](?:[-A-Za-z0-9_./]*[A-Za-z0-9])")
 # Also two characters of text that mean one: what follows them would otherwise seem to begin with the second.
 _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
 
@@ -39,11 +43,13 @@ class Verdict:
 class References:
     """All references that were found, to be asked about objects of the given names.
 
-    Names alone decide about mentions: who mentions an object of another namespace is believed to mean it.
+    Names alone decide about mentions: who mentions an object of another namespace is believed to mean it. `labels` are
+    keys of labels of the objects, whose mentions are kept as well.
     """
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self, names: Collection[str], labels: Collection[str] = ()) -> None:
         self._names = frozenset(names)
+        self._words = self._names.union(labels)
         self._users: dict[ObjectKey, str] = {}
         self._mentions: dict[tuple[str, str], str] = {}
         self._blind: dict[str, list[str]] = {kind: [] for kind in JUDGED}
@@ -54,12 +60,19 @@ class References:
             if key.name in self._names and key not in self._users:
                 self._users[key] = str(by)
 
-    def mention(self, where: str, words: Iterable[str], kinds: Collection[str] = JUDGED) -> None:
-        """The words stand somewhere in `where`, which may mean objects of these kinds."""
+    def mention(
+        self, where: str, words: Iterable[str], kinds: Collection[str] = JUDGED, *, by: ObjectKey | None = None
+    ) -> None:
+        """The words stand somewhere in `where`, which may mean objects of these kinds. Nobody means himself."""
         for word in words:
-            if word in self._names:
+            if word in self._words:
                 for kind in kinds:
-                    self._mentions.setdefault((kind, word), where)
+                    if by is None or (by.kind, by.name) != (kind, word):
+                        self._mentions.setdefault((kind, word), where)
+
+    def mentioned(self, kind: str, word: str) -> str:
+        """Where the word stands, which may mean an object of the kind; empty when it stands nowhere."""
+        return self._mentions.get((kind, word), "")
 
     def blind(self, reason: str, kinds: Collection[str] = JUDGED) -> None:
         """Something that could refer to objects of these kinds cannot be read."""
@@ -85,11 +98,21 @@ class References:
 
 
 def names_in(text: str) -> Iterator[str]:
-    """All that can be the name of an object, also as the beginning of a host's name: of "db.shop.svc" also "db"."""
-    for found in _WORD.finditer(_ESCAPED.sub(" ", text)):
+    """All that can be the name of an object, also as the beginning of a host's name: of "db.shop.svc" also "db".
+
+    And all that can be the key of a label.
+    """
+    text = _ESCAPED.sub(" ", text)
+    yield from _KEY.findall(text)
+    for found in _WORD.finditer(text):
         word = found[0]
         yield word
         end = word.find(".")
         while end > 0:
             yield word[:end]
             end = word.find(".", end + 1)
+
+
+def is_everywhere(name: str) -> bool:
+    """Whether something of the name is made in every namespace, by whoever uses it."""
+    return _EVERYWHERE.fullmatch(name) is not None

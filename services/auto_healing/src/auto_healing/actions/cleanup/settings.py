@@ -4,14 +4,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from auto_healing.plan import Mode
-from common.schedule import Schedule, checked_cron, checked_zone
 from common.policy.shape import Duration, Strict, word_of
+from common.schedule import Cron, Schedule, Zone
 
-Cron = Annotated[str, AfterValidator(checked_cron)]
-Zone = Annotated[str, AfterValidator(checked_zone)]
 Keep = Annotated[int, Field(ge=0, le=1000)]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -33,6 +33,10 @@ class Container(_Shape, frozen=True, gc=False, rename="camel"):
     env_from: tuple[_Variables, ...] | None = None
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
+    lifecycle: Raw = NONE  # this and probes may run commands
+    liveness_probe: Raw = NONE
+    readiness_probe: Raw = NONE
+    startup_probe: Raw = NONE
 
 
 class Projection(_Shape, frozen=True, gc=False, rename="camel"):
@@ -111,6 +115,12 @@ class RevisionItem(Item, frozen=True, gc=False, rename="camel"):
     """An earlier template of a StatefulSet or DaemonSet, which may be rolled back to."""
 
     data: _Revision = _Revision()
+
+
+class ConfigItem(Item, frozen=True, gc=False, rename="camel"):
+    """What a ConfigMap says is read for names alone."""
+
+    data: Raw = NONE
 
 
 class AccountItem(Item, frozen=True, gc=False, rename="camel"):

@@ -23,10 +23,16 @@ class Source:
     shape: type[shapes.Item]
     extract: Extract
     kinds: Collection[str] = _OF_PODS
+    metadata_only: bool = False
 
 
 def _workload(kind: str, path: str) -> Source:
     return Source(kind, path, shapes.WorkloadItem, uses.of_workload)
+
+
+def _annotated(kind: str, path: str) -> Source:
+    """Of which annotations alone may name something."""
+    return Source(kind, path, shapes.Item, uses.of_metadata, metadata_only=True)
 
 
 SOURCES: tuple[Source, ...] = (
@@ -76,6 +82,12 @@ SOURCES: tuple[Source, ...] = (
         uses.of_served,
         {SECRET, SERVICE},
     ),
+    Source("ConfigMap", "/api/v1/configmaps", shapes.ConfigItem, uses.of_config),
+    _annotated("Secret", "/api/v1/secrets"),
+    _annotated("Service", "/api/v1/services"),
+    _annotated("Namespace", "/api/v1/namespaces"),
+    _annotated("PersistentVolumeClaim", "/api/v1/persistentvolumeclaims"),
+    _annotated("IngressClass", "/apis/networking.k8s.io/v1/ingressclasses"),
     Source("Role", f"{_RBAC}/roles", shapes.RoleItem, uses.of_role),
     Source("ClusterRole", f"{_RBAC}/clusterroles", shapes.RoleItem, uses.of_role),
 )
@@ -86,7 +98,6 @@ HARMLESS = frozenset(
         "Binding",
         "ClusterRoleBinding",
         "ComponentStatus",
-        "ConfigMap",
         "CSIDriver",
         "CSINode",
         "CSIStorageCapacity",
@@ -97,22 +108,17 @@ HARMLESS = frozenset(
         "FlowSchema",
         "HorizontalPodAutoscaler",
         "IPAddress",
-        "IngressClass",
         "Lease",
         "LeaseCandidate",
         "LimitRange",
-        "Namespace",
         "NetworkPolicy",
         "Node",
-        "PersistentVolumeClaim",
         "PodDisruptionBudget",
         "PriorityClass",
         "PriorityLevelConfiguration",
         "ResourceQuota",
         "RoleBinding",
         "RuntimeClass",
-        "Secret",
-        "Service",
         "ServiceCIDR",
         "StorageVersion",
         "ValidatingAdmissionPolicyBinding",

@@ -53,13 +53,13 @@ class Unknown:
     kinds: Collection[str]
 
 
-async def survey(cluster: Cluster, names: Collection[str]) -> References:
-    """References to objects of these names.
+async def survey(cluster: Cluster, names: Collection[str], labels: Collection[str] = ()) -> References:
+    """References to objects of these names, and mentions of these keys of labels.
 
     Raises KubeErrors when the server does not answer: half of the references would be worse than none. What it forbids
     makes blind instead.
     """
-    references = References(names)
+    references = References(names, labels)
     unknown = [each async for each in _unknown_kinds(cluster, references)]
     for source in SOURCES:
         await _read(cluster, references, source)
@@ -71,13 +71,17 @@ async def survey(cluster: Cluster, names: Collection[str]) -> References:
 async def _read(cluster: Cluster, references: References, source: Source) -> None:
     decoder = msgspec.json.Decoder(_page_of(source.shape))
     try:
-        async for page in cluster.pages(source.path):
-            for item in decoder.decode(page).items or ():
-                _take(references, source, item)
+        async for page in cluster.pages(source.path, metadata_only=source.metadata_only):
+            await asyncio.to_thread(_take_page, references, source, decoder, page)
     except NotFound:
         return  # it is not served, so there is none
     except (Forbidden, msgspec.MsgspecError) as error:
         references.blind(f"{source.kind}s ({error})", source.kinds)
+
+
+def _take_page(references: References, source: Source, decoder: Any, page: bytes) -> None:
+    for item in decoder.decode(page).items or ():
+        _take(references, source, item)
 
 
 def _take(references: References, source: Source, item: shapes.Item) -> None:
@@ -85,9 +89,9 @@ def _take(references: References, source: Source, item: shapes.Item) -> None:
     used, words = source.extract(item)
     references.use(by, used)
     if words:
-        references.mention(str(by), words, source.kinds)
+        references.mention(str(by), words, source.kinds, by=by)
     if annotated := uses.of_annotations(item.metadata):
-        references.mention(f"the annotations of {by}", annotated)
+        references.mention(f"the annotations of {by}", annotated, by=by)
 
 
 async def _search(cluster: Cluster, references: References, unknown: Unknown) -> None:

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from auto_healing.actions.cleanup.references import CLAIM, CONFIG_MAP, SECRET, SERVICE, names_in
+from auto_healing.actions.cleanup.references import CLAIM, CONFIG_MAP, SECRET, SERVICE, is_everywhere, names_in
 from auto_healing.actions.cleanup.shapes import (
     AccountItem,
+    ConfigItem,
     Container,
     IngressItem,
     Item,
@@ -98,6 +99,15 @@ def of_workload(item: WorkloadItem) -> tuple[Found, frozenset[str]]:
 
 def of_revision(item: RevisionItem) -> tuple[Found, frozenset[str]]:
     return _in_namespace(item, parts_of_workload(item.data.spec, None))
+
+
+def of_config(item: ConfigItem) -> tuple[Found, frozenset[str]]:
+    """Configuration names Services, Secrets and other configuration."""
+    return (), frozenset() if is_everywhere(item.metadata.name) else frozenset(names_in(bytes(item.data).decode()))
+
+
+def of_metadata(item: Item) -> tuple[Found, frozenset[str]]:
+    return (), frozenset()
 
 
 def of_account(item: AccountItem) -> tuple[Found, frozenset[str]]:
@@ -208,9 +218,14 @@ def _containers(raw: bytes) -> Parts:
             words.update(names_in(variable.value or ""))
         for variables in container.env_from or ():
             used.update(_pair(variables.config_map_ref, variables.secret_ref))
-        for text in (*(container.command or ()), *(container.args or ())):
+        for text in (*(container.command or ()), *(container.args or ()), *_hooks(container)):
             words.update(names_in(text))
     return Parts(frozenset(used), frozenset(words))
+
+
+def _hooks(container: Container) -> Iterator[str]:
+    probes = (container.liveness_probe, container.readiness_probe, container.startup_probe)
+    yield from (bytes(raw).decode() for raw in (container.lifecycle, *probes))
 
 
 @lru_cache(maxsize=8_192)
