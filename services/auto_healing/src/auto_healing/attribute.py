@@ -5,12 +5,19 @@ Pure, and one pass for however many findings: a storm is one attribution. Each f
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.policy.settings import Attribution
-from auto_healing.revisions import blamed_revision
-from auto_healing.suspects import Blame, Workloads, blamed_nodes, blamed_workload
+from auto_healing.revisions import age_of_revision, blamed_revision
+from auto_healing.suspects import (
+    Blame,
+    Workloads,
+    blamed_configuration,
+    blamed_nodes,
+    blamed_pod,
+    blamed_workload,
+)
 from auto_healing.symptoms import (
     LOST,
     REMAINS,
@@ -25,7 +32,7 @@ from auto_healing.symptoms import (
     workload_of,
 )
 from auto_healing.verdicts import FaultKey, Verdicts, most_common
-from common.cluster.rows import PodRow
+from common.cluster.rows import NodeRow, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding, ObjectKey
 from common.contracts.objects import ZONE
@@ -110,29 +117,44 @@ class _Inquiry:
             self.verdicts.blame(_node(node), blame)
         for workload, pods in workloads.failing.items():
             left = pods
-            if workloads.is_local(workload, self.settings.workload_nodes):
-                for pod in pods:
-                    if pod.node in nodes:
-                        self.verdicts.lay_failing([pod], _node(pod.node))
-                left = [pod for pod in pods if pod.node not in nodes]
+            if workloads.is_local(workload, self.settings):
+                there = [pod for pod in pods if pod.node in nodes and not pod.misconfigured]
+                for pod in there:
+                    self.verdicts.lay_failing([pod], _node(pod.node))
+                left = [pod for pod in pods if pod not in there]
             if left:
                 self._workload(workload, left, workloads)
 
     def _workload(self, workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads) -> None:
-        """Its revision, itself, or each of its pods alone."""
-        level, blame = FaultLevel.REVISION, blamed_revision(workload, pods, workloads, self.settings)
-        if blame is None:
-            level, blame = FaultLevel.WORKLOAD, blamed_workload(workload, pods, workloads, self.settings)
-        if blame is None and workload in self.stuck:
-            evidence = f"the rollout of {workload} is stuck, and {len(pods)} of its pods fail"
-            blame = Blame(evidence=(evidence,), confidence=0.7)
-        if blame is not None:
-            self.verdicts.lay_failing(pods, (level, workload))
-            self.verdicts.blame((level, workload), blame)
+        """Its revision, what its pods name, itself, or each of its pods alone."""
+        if blame := blamed_revision(workload, pods, workloads, self.settings):
+            self._lay(pods, (FaultLevel.REVISION, workload), blame)
+            return
+        misconfigured = [pod for pod in pods if pod.misconfigured]
+        if misconfigured:
+            blame = blamed_configuration(workload, misconfigured, workloads)
+            self._lay(misconfigured, (FaultLevel.CONFIGURATION, workload), blame)
+        pods = [pod for pod in pods if not pod.misconfigured]
+        if not pods:
+            return
+        if blame := self._blamed_workload(workload, pods, workloads):
+            changed = age_of_revision(workload, pods, workloads, self.settings)
+            blame = replace(blame, evidence=blame.evidence + changed)
+            self._lay(pods, (FaultLevel.WORKLOAD, workload), blame)
             return
         for pod in pods:
-            self.verdicts.lay_failing([pod], (FaultLevel.POD, pod.key))
-            self.verdicts.blame((FaultLevel.POD, pod.key), _alone(pod, pods, workloads.well[workload]))
+            self._lay([pod], (FaultLevel.POD, pod.key), blamed_pod(pod, pods, workloads.well[workload]))
+
+    def _blamed_workload(self, workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads) -> Blame | None:
+        blame = blamed_workload(workload, pods, workloads, self.settings)
+        if blame is None and workload in self.stuck:
+            evidence = f"the rollout of {workload} is stuck, and {len(pods)} of its pods fail"
+            return Blame(evidence=(evidence,), confidence=0.7)
+        return blame
+
+    def _lay(self, pods: Sequence[FailingPod], key: FaultKey, blame: Blame) -> None:
+        self.verdicts.lay_failing(pods, key)
+        self.verdicts.blame(key, blame)
 
     def _no_failure(self, key: ObjectKey, row: PodRow | None, findings: Sequence[Finding]) -> None:
         """What pods leave behind or wait for goes by workload; what is only worth knowing goes with the pod."""
@@ -152,7 +174,7 @@ class _Inquiry:
         lost = {key[1].name for key, found in self.verdicts.laid().items() if _is_lost(key, found)}
         for zone, names in self.snapshot.zones().items():
             bad = lost.intersection(names)
-            if zone and len(bad) >= max(self.settings.zone_nodes, self.settings.zone_ratio * len(names)):
+            if zone and self._is_outage(len(bad), len(names)):
                 evidence = (
                     f"{len(bad)} of the {len(names)} nodes of {zone} are at fault: mending one of them does not help"
                 )
@@ -161,6 +183,12 @@ class _Inquiry:
                     {_node(node) for node in bad},
                     Blame(evidence=(evidence,), confidence=0.9),
                 )
+
+    def _is_outage(self, bad: int, nodes: int) -> bool:
+        """Most of its nodes; or all of a small one, as long as there is a node elsewhere."""
+        elsewhere = len(self.snapshot.rows(NodeRow)) > nodes
+        whole = bad == nodes and bad >= 2 and elsewhere
+        return whole or bad >= max(self.settings.zone_nodes, self.settings.zone_ratio * nodes)
 
     def services(self, findings: Findings) -> None:
         """A Service without endpoints follows from what its pods suffer from."""
@@ -185,7 +213,7 @@ class _Inquiry:
         """A workload's own, or what most of its pods suffer from where that explains it; else the cluster's."""
         if key.kind not in WORKLOAD_KINDS:
             return (FaultLevel.CLUSTER, key)
-        for level in (FaultLevel.REVISION, FaultLevel.WORKLOAD):
+        for level in (FaultLevel.REVISION, FaultLevel.WORKLOAD, FaultLevel.CONFIGURATION):
             if self.verdicts.has((level, key)):
                 return (level, key)
         cause = self.verdicts.cause_of(key) if code in UNAVAILABLE else None
@@ -202,11 +230,3 @@ def _is_lost(key: FaultKey, findings: Iterable[Finding]) -> bool:
     return level is FaultLevel.NODE and any(
         finding.code in LOST or (finding.object.key != subject and is_failure(finding)) for finding in findings
     )
-
-
-def _alone(pod: FailingPod, failing: Sequence[FailingPod], well: Sequence[PodRow]) -> Blame:
-    where = f" on {pod.node}" if pod.node else ""
-    if pod.workload == pod.key:
-        return Blame(evidence=(f"{pod.key} belongs to no workload and fails{where}",), confidence=0.8)
-    evidence = f"{len(failing)} of the {len(failing) + len(well)} pods of {pod.workload} fails{where}"
-    return Blame(evidence=(evidence,), confidence=0.8 if well else 0.5, revision=pod.revision)

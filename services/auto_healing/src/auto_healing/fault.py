@@ -12,6 +12,7 @@ class FaultLevel(StrEnum):
     POD = "pod"
     WORKLOAD = "workload"  # the same workload fails wherever its pods are
     REVISION = "revision"  # it began with a new revision, and the pods of the old one do well
+    CONFIGURATION = "configuration"  # what its pods name, a ConfigMap, a Secret or a key of them, is not there
     NODE = "node"  # many workloads fail on one node, or the node itself says so
     ZONE = "zone"
     CLUSTER = "cluster"  # what belongs to nothing narrower, such as an object nobody uses

@@ -5,8 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from auto_healing.guards.census import is_control_plane
+from auto_healing.node_changes import changes_of_node, minutes_of
 from auto_healing.policy.settings import Attribution
 from auto_healing.symptoms import FailingPod, workload_of
+from common.cluster.rows import NodeRow, PodRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey
 
@@ -39,32 +42,45 @@ class Workloads:
             workload: [pod for pod in pods if pod.ready and pod.key not in keys]
             for workload, pods in self.running.items()
         }
+        self.nodes = sum(not is_control_plane(node) for node in snapshot.rows(NodeRow).values())  # for workloads
         self._fails_on = {workload: {pod.node for pod in pods} for workload, pods in self.failing.items()}
         self._well_on = {workload: {pod.node for pod in pods} for workload, pods in self.well.items()}
 
     def does_well_off(self, workload: ObjectKey, node: str) -> bool:
         return bool(self._well_on[workload] - {node})
 
-    def is_local(self, workload: ObjectKey, nodes: int) -> bool:
+    def enough_nodes(self, settings: Attribution) -> int:
+        """From which it is a workload's fault: all of them, in a cluster that has fewer than the policy asks for."""
+        return min(settings.workload_nodes, max(2, self.nodes))
+
+    def is_local(self, workload: ObjectKey, settings: Attribution) -> bool:
         """Whether its failing may be its nodes' fault: it fails on few, or does well on at least as many others."""
         fails_on = self._fails_on[workload]
-        return len(fails_on) < nodes or len(self._well_on[workload] - fails_on) >= len(fails_on)
+        few = len(fails_on) < self.enough_nodes(settings)
+        return few or len(self._well_on[workload] - fails_on) >= len(fails_on)
 
 
 def blamed_nodes(workloads: Workloads, settings: Attribution) -> Mapping[str, Blame]:
     """Nodes on which many workloads fail that do well elsewhere."""
     local: dict[str, list[FailingPod]] = defaultdict(list)
     for workload, pods in workloads.failing.items():
-        if workloads.is_local(workload, settings.workload_nodes):
+        if workloads.is_local(workload, settings):
             for pod in pods:
-                local[pod.node].append(pod)
-    found = ((node, _blamed_node(node, pods, workloads, settings)) for node, pods in local.items() if node)
+                if may_be_its_nodes(pod):
+                    local[pod.node].append(pod)
+    there = ((node, pods) for node, pods in local.items() if workloads.snapshot.node(node) is not None)
+    found = ((node, _blamed_node(node, pods, workloads, settings)) for node, pods in there)
     blamed = {node: blame for node, blame in found if blame is not None}
     unsure = [node for node, blame in blamed.items() if blame.confidence < COMPARED]
-    if len(unsure) < settings.zone_nodes:
+    if len(unsure) < min(settings.zone_nodes, workloads.nodes):
         return blamed
-    # So many at once, and nothing to compare them with: what they share is to blame, and not each of them.
+    # So many at once, or all there are, and nothing to compare with: what they share is to blame, and not each of them.
     return {node: blame for node, blame in blamed.items() if node not in unsure}
+
+
+def may_be_its_nodes(pod: FailingPod) -> bool:
+    """A pod that no controller made tells of nobody but itself; what it names is missed on every node."""
+    return not pod.misconfigured and not pod.belongs_to_nothing
 
 
 def _blamed_node(node: str, pods: Sequence[FailingPod], workloads: Workloads, settings: Attribution) -> Blame | None:
@@ -72,7 +88,8 @@ def _blamed_node(node: str, pods: Sequence[FailingPod], workloads: Workloads, se
     if len(failing) < settings.node_workloads:
         return None
     snapshot = workloads.snapshot
-    there = {workload_of(pod, snapshot) for pod in snapshot.pods_on(node) if not pod.finished} | failing
+    running = {pod.key: workload_of(pod, snapshot) for pod in snapshot.pods_on(node) if not pod.finished}
+    there = {workload for pod, workload in running.items() if workload != pod} | failing
     if len(failing) < settings.node_ratio * len(there):
         return None
     evidence = f"{len(failing)} of the {len(there)} workloads on {node} fail there"
@@ -83,7 +100,8 @@ def _blamed_node(node: str, pods: Sequence[FailingPod], workloads: Workloads, se
     if max(began) - min(began) > TOGETHER:
         return None
     together = f"they began to within {minutes_of(max(began) - min(began))}, and none runs elsewhere to compare with"
-    return Blame(evidence=(evidence, together), confidence=0.6)
+    changed = changes_of_node(node, min(began), workloads.snapshot)
+    return Blame(evidence=(evidence, together, *changed), confidence=0.75 if changed else 0.6)
 
 
 def blamed_workload(
@@ -91,7 +109,7 @@ def blamed_workload(
 ) -> Blame | None:
     """The workload, when its pods fail on several nodes, or all that it has fail."""
     nodes, well = {pod.node for pod in pods if pod.node}, workloads.well[workload]
-    if len(nodes) >= settings.workload_nodes:
+    if len(nodes) >= workloads.enough_nodes(settings):
         where = f"{len(pods)} pods of {workload} fail on {len(nodes)} nodes"
     elif len(pods) >= settings.workload_nodes and not well:
         where = f"all {len(pods)} pods of {workload} that run fail"
@@ -107,6 +125,23 @@ def blamed_workload(
     )
 
 
-def minutes_of(span: timedelta) -> str:
-    minutes = round(span.total_seconds() / 60)
-    return "a minute" if minutes <= 1 else f"{minutes} minutes"
+def blamed_configuration(workload: ObjectKey, pods: Sequence[FailingPod], workloads: Workloads) -> Blame:
+    """What misconfigured pods name: the kubelet itself says what is missing."""
+    said = sorted({finding.message for pod in pods for finding in pod.findings if finding.code == "pod-config-error"})
+    well = len(workloads.well[workload])
+    rest = (f"{well} of its pods do well: they have started before",) if well else ()
+    revisions = {pod.revision for pod in pods}
+    return Blame(
+        evidence=(f"{len(pods)} pods of {workload} name what is not there", *said[:3], *rest),
+        confidence=COMPARED,
+        revision=revisions.pop() if len(revisions) == 1 else "",
+    )
+
+
+def blamed_pod(pod: FailingPod, failing: Sequence[FailingPod], well: Sequence[PodRow]) -> Blame:
+    """It alone, of those of its workload that fail."""
+    where = f" on {pod.node}" if pod.node else ""
+    if pod.belongs_to_nothing:
+        return Blame(evidence=(f"{pod.key} belongs to no workload and fails{where}",), confidence=0.8)
+    evidence = f"{len(failing)} of the {len(failing) + len(well)} pods of {pod.workload} fails{where}"
+    return Blame(evidence=(evidence,), confidence=0.8 if well else 0.5, revision=pod.revision)

@@ -51,6 +51,19 @@ class FailingPod:
     def began_at(self) -> datetime:
         return min(finding.since for finding in self.findings)
 
+    @property
+    def misconfigured(self) -> bool:
+        """What it names is not there: it fails on any node, and so says nothing of its own."""
+        return any(
+            finding.code == "pod-config-error" and finding.evidence.get("reason") == "CreateContainerConfigError"
+            for finding in self.findings
+        )
+
+    @property
+    def belongs_to_nothing(self) -> bool:
+        """Made by a person, or by a kubelet from a file."""
+        return self.workload == self.key
+
 
 def is_failure(finding: Finding) -> bool:
     return finding.severity is not Severity.INFO and finding.code not in QUIET | REMAINS | WAITING

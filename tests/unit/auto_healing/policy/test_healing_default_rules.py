@@ -30,6 +30,7 @@ REMEDIES = {
         R,
         ["roll-back", "pause-rollout"],
     ),
+    "a ConfigMap that is not there is left to a human": ("pod-config-error", FaultLevel.CONFIGURATION, []),
     "a memory limit that is too small is left to a human": ("pod-oom-killed", P, []),
     "a silent node has its pods rescheduled": ("node-unknown", N, ["reschedule-from-node"]),
     "a node that answers but is not ready is drained": ("node-not-ready", N, ["drain"]),

@@ -152,7 +152,10 @@ MISTAKES = {
     ),
     "an unknown level": (
         "rules: [{name: crash-loop, match: {levels: [nodes]}}]",
-        ["rules[0].match.levels[0]: must be one of pod, workload, revision, node, zone, cluster, not 'nodes'"],
+        [
+            "rules[0].match.levels[0]: must be one of pod, workload, revision, configuration, node, zone, cluster, not "
+            "'nodes'"
+        ],
     ),
     "namespaces for what has none": (
         "rules: [{name: mine, match: {codes: [node-unknown], namespaces: [shop]}, ladder: [cordon]}]",

@@ -13,7 +13,7 @@ from auto_healing.plan import timeout_of
 from auto_healing.policy import CALL_A_HUMAN, HealingPolicy, Match, Rule, Rung
 
 _POD, _WORKLOAD, _REVISION = FaultLevel.POD, FaultLevel.WORKLOAD, FaultLevel.REVISION
-_NODE, _ZONE = FaultLevel.NODE, FaultLevel.ZONE
+_CONFIGURATION, _NODE, _ZONE = FaultLevel.CONFIGURATION, FaultLevel.NODE, FaultLevel.ZONE
 
 _5_MINUTES = timedelta(minutes=5)
 _10_MINUTES = timedelta(minutes=10)
@@ -58,6 +58,7 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     _rule("node-condition", ("node-condition",), "cordon", levels=(_NODE,), after=_30_MINUTES),
     # Pods. What no restart can mend goes to a person at once.
     _rule("memory-too-small", ("pod-oom-killed",), levels=(_POD, _WORKLOAD)),
+    _rule("misconfigured", (), levels=(_CONFIGURATION,), after=_5_MINUTES),
     _rule("cannot-start", _NOT_STARTING, levels=(_POD, _WORKLOAD), after=_10_MINUTES),
     _rule(
         "crash-loop",
