@@ -12,9 +12,11 @@ from auto_healing.plan import Decline, Mode
 from auto_healing.policy import HealingPolicy, Rule, chosen
 from auto_healing.policy.codes import CLEANED_BY
 from auto_healing.policy.settings import Scope
+from auto_healing.restarts import evidence_now
 from common.cluster.rows import NamespaceRow, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding, ObjectKey
+from common.policy.shape import format_duration
 
 POLICY, TARGET, CLEANUP = "policy", "target", "cleanup"  # who declines that is no guard
 
@@ -37,24 +39,30 @@ def choose(fault: Fault, snapshot: ClusterSnapshot, policy: HealingPolicy, now: 
     """The first rule that matches; the reason when none does, or none does yet."""
     subject = snapshot.find(fault.subject)
     labels = subject.labels if subject else {}
-    waiting: list[tuple[datetime, str]] = []
+    waiting: list[tuple[datetime, Rule]] = []
+    lacking: list[str] = []
     for rule in policy.rules:
         if not rule.match.covers(fault, labels):
             continue
-        named = [each for each in fault.findings if rule.match.names(each) and rule.match.reached(each)]
-        due = [each for each in named if rule.match.due_at(each) <= now]
+        named = [each for each in fault.findings if rule.match.names(each)]
+        lacks = [rule.match.lacks(evidence_now(each, snapshot)) for each in named]
+        reached = [each for each, lack in zip(named, lacks, strict=True) if not lack]
+        due = [each for each in reached if rule.match.due_at(each) <= now]
         if due:
             return _chosen(rule, due, fault, snapshot, policy)
-        if named:
-            waiting.append((min(map(rule.match.due_at, named)), rule.name))
+        if reached:
+            waiting.append((min(map(rule.match.due_at, reached)), rule))
+        lacking += [f"rule {rule.name} waits until {lack}" for lack in lacks if lack]
     if waiting:
-        due_at, name = min(waiting)
+        due_at, rule = min(waiting, key=lambda each: each[0])
         return Decline(
             guard=POLICY,
-            message=f"rule {name} waits until it has lasted longer",
+            message=f"rule {rule.name} waits until it has lasted {format_duration(rule.match.min_age)}",
             numbers={"wait_seconds": round((due_at - now).total_seconds(), 1)},
             look_again_at=due_at,
         )
+    if lacking:
+        return Decline(guard=POLICY, message=lacking[0])
     nobody = Decline(guard=POLICY, message=f"no rule of the policy is for {_named(fault)}")
     return _left_to_cleanup(fault, policy) or nobody
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 from tests.support.clock import NOON
 from tests.support.healing_facts import Told, a_dark_node, a_past_run
 from tests.support.healing_faults import LONG_AGO, a_finding, a_revision, a_workload, crash_loops, nodes
@@ -139,8 +140,26 @@ def test_why_nothing_is_to_be_done(policy: str, code: str, guard: str, message: 
 def test_a_fault_that_is_too_young_is_looked_at_when_it_is_old_enough() -> None:
     since = NOON - timedelta(minutes=4)
     (decline,) = only(a_world(*SHOP), crash_loops(SHOP, since=since)).declined
-    assert decline.message == "rule crash-loop waits until it has lasted longer"
+    assert decline.message == "rule crash-loop waits until it has lasted 10m"
     assert decline.look_again_at == since + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("by_now", "declined"),
+    [
+        pytest.param(2, "rule crash-loop waits until restarts is at least 5; it is 3", id="fewer than it was told"),
+        pytest.param(4, "rule crash-loop waits until restarts is at least 5; it is 4", id="not often enough"),
+        pytest.param(5, "", id="as often as the rule wants"),
+    ],
+)
+def test_restarts_are_those_that_the_pod_has_by_now(by_now: int, declined: str) -> None:
+    """health_monitor tells of a crash loop at its second restart, and not again at each further one."""
+    status = structs.replace(BAD.statuses[0], restarts=by_now)  # type: ignore[attr-defined]
+    bad = structs.replace(BAD, statuses=(status,))
+    rows = [bad if row == BAD else row for row in SHOP]
+    told = [replace(each, evidence={"restarts": 3}) for each in crash_loops(rows)]
+    plan = only(a_world(*rows, a_namespace(labels={HEAL: "on"})), told)
+    assert [each.message for each in plan.declined] == [declined] * bool(declined)
 
 
 def test_a_rule_further_down_may_act_while_one_above_waits() -> None:

@@ -15,9 +15,11 @@ def later(seconds: float) -> Any:
     return NOON + timedelta(seconds=seconds)
 
 
-def no(guard: str = "cooldown", look_again_in: float | None = None, **numbers: Any) -> tuple[Decline, ...]:
+def no(
+    guard: str = "cooldown", look_again_in: float | None = None, message: str = "not now", **numbers: Any
+) -> tuple[Decline, ...]:
     again = None if look_again_in is None else later(look_again_in)
-    return (Decline(guard=guard, message="not now", numbers=numbers, look_again_at=again),)
+    return (Decline(guard=guard, message=message, numbers=numbers, look_again_at=again),)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,8 @@ def no(guard: str = "cooldown", look_again_in: float | None = None, **numbers: A
         pytest.param(no(), no("budget"), 1, False, id="another guard at once"),
         pytest.param(no(left=9), no(left=8), 1, True, id="other numbers alone are no news within a minute"),
         pytest.param(no(left=9), no(left=8), 61, False, id="other numbers after a minute"),
+        pytest.param(no(), no(message="never"), 59, True, id="another reason of the same guard within a minute"),
+        pytest.param(no(), no(message="never"), 61, False, id="another reason of the same guard after a minute"),
         pytest.param(no(look_again_in=30), no(look_again_in=60), 29, True, id="before the time that was named"),
         pytest.param(no(look_again_in=30), no(look_again_in=60), 30, False, id="at the time that was named"),
         pytest.param(no(look_again_in=0), no(look_again_in=0), 1, True, id="a guard that names now fills no ledger"),

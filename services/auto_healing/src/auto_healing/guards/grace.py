@@ -6,10 +6,9 @@ from typing import ClassVar
 from auto_healing.facts import Facts
 from auto_healing.guards.steps import CONDITIONS
 from auto_healing.plan import Decline, Step
-from common.cluster.rows import NodeRow, PodRow
+from auto_healing.restarts import restarts_of
+from common.cluster.rows import NodeRow
 from common.contracts import Finding
-
-_LOOP = "pod-crash-loop"
 
 
 class Grace:
@@ -45,7 +44,7 @@ class Grace:
                 numbers=numbers,
                 look_again_at=since + grace,
             )
-        restarts = _restarts(finding, facts)
+        restarts = restarts_of(finding, facts.snapshot)
         if restarts is None or restarts >= settings.restarts:
             return None
         return Decline(
@@ -68,13 +67,3 @@ def _flipped_at(finding: Finding, facts: Facts) -> datetime | None:
         return None
     condition = node.condition(CONDITIONS.get(finding.code, finding.part))
     return None if condition is None else condition.changed_at
-
-
-def _restarts(finding: Finding, facts: Facts) -> int | None:
-    """Of the container in a crash loop; None when it is about something else. A pod that is gone has 0."""
-    if finding.code != _LOOP:
-        return None
-    pod = facts.snapshot.find(finding.object.key)
-    if not isinstance(pod, PodRow):
-        return 0
-    return max((each.restarts for each in pod.statuses if finding.part in {"", each.name}), default=0)

@@ -15,6 +15,7 @@ from auto_healing.plan import Mode, Parameters
 from auto_healing.policy.settings import Attribution, Promotion, Scope
 from common.cluster.rows import Labels
 from common.contracts import Finding, Severity
+from common.contracts.health import Scalar
 
 CALL_A_HUMAN = "call-a-human"
 
@@ -47,9 +48,13 @@ class Match:
             not self.severities or finding.severity in self.severities
         )
 
-    def reached(self, finding: Finding) -> bool:
-        """Whether the numbers of the finding's evidence are high enough. A number that is not told is not."""
-        return all(_number(finding.evidence.get(name)) >= least for name, least in self.at_least.items())
+    def lacks(self, evidence: Mapping[str, Scalar]) -> str:
+        """Which number of the evidence is not high enough, for people; empty when all are. One not told is not."""
+        for name, least in self.at_least.items():
+            if (number := _number(evidence.get(name))) < least:
+                now = f"{number:g}" if number > float("-inf") else "not told"
+                return f"{name} is at least {least:g}; it is {now}"
+        return ""
 
     def due_at(self, finding: Finding) -> datetime:
         return finding.since + self.min_age

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from auto_healing.plan import Decline, Plan
 
-# Numbers such as a remaining time differ at each look; they alone are no news so soon.
-_NUMBERS_AFTER = timedelta(seconds=60)
+# Numbers such as a remaining time differ at each look, and with them what is said; that alone is no news so soon.
+_WORDS_AFTER = timedelta(seconds=60)
 # A guard that is asked again at the time it named may name the next one at once.
 _LOOK_AGAIN_AFTER = timedelta(seconds=10)
 _OBSERVED_AFTER = timedelta(hours=1)
@@ -19,7 +19,7 @@ _FULL = 20_000
 class _Answer:
     at: datetime
     guards: tuple[str, ...]
-    numbers: Hashable
+    words: Hashable
     look_again_at: datetime | None
 
 
@@ -42,13 +42,13 @@ class Repeats:
             return age < _OBSERVED_AFTER
         if last.look_again_at is not None and at >= last.look_again_at and age >= _LOOK_AGAIN_AFTER:
             return False
-        return age < _NUMBERS_AFTER or last.numbers == _numbers(declined)
+        return age < _WORDS_AFTER or last.words == _words(declined)
 
     def told(self, plan: Plan, declined: Sequence[Decline], at: datetime) -> None:
         if len(self._answers) >= _FULL:
             self._forget(at)
         look_again_at = declined[0].look_again_at if declined else None
-        self._answers[_key(plan)] = _Answer(at, _guards(declined), _numbers(declined), look_again_at)
+        self._answers[_key(plan)] = _Answer(at, _guards(declined), _words(declined), look_again_at)
 
     def forget(self, plan: Plan) -> None:
         """What comes next is news: the plan was carried out."""
@@ -69,5 +69,7 @@ def _guards(declined: Sequence[Decline]) -> tuple[str, ...]:
     return tuple(each.guard for each in declined)
 
 
-def _numbers(declined: Sequence[Decline]) -> Hashable:
-    return tuple(tuple(sorted(each.numbers.items())) for each in declined)
+def _words(declined: Sequence[Decline]) -> Hashable:
+    """The reason that counts, and the numbers of all."""
+    first = declined[0].message if declined else ""
+    return first, tuple(tuple(sorted(each.numbers.items())) for each in declined)
