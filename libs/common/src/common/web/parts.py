@@ -1,16 +1,19 @@
 """What routes ask for: the right to call them, and the parts they answer from; what is said while one is missing."""
 
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
-from common.web.auth import Scope, requires
+from common.web.auth import Identity, Scope, requires
 from common.web.problems import Problem
 
 MAY_READ = Depends(requires(Scope.READ))
 MAY_APPROVE = Depends(requires(Scope.APPROVE))
 MAY_OPERATE = Depends(requires(Scope.OPERATE))
 MAY_ADMIN = Depends(requires(Scope.ADMIN))
+# For a route that wants to know who is calling.
+Approver = Annotated[Identity, Depends(requires(Scope.APPROVE))]
+Operator = Annotated[Identity, Depends(requires(Scope.OPERATE))]
 
 Stored_co = TypeVar("Stored_co", covariant=True)
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from common.web.auth import Scope
 from common.web.static_tokens import StaticTokens
 
 
@@ -26,7 +27,7 @@ class WebSettings(BaseModel):
         SecretStr,
         Field(
             description="Static tokens, each name:scope:sha256 with the SHA-256 of the token in hex, "
-            "separated by commas or lines. Scopes: read, operate, admin; several are joined with +."
+            f"separated by commas or lines. Scopes: {', '.join(Scope)}; several are joined with +."
         ),
     ] = SecretStr("")
     kubernetes_auth: Annotated[

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
+from auto_healing.api.parameters import InNamespace, Named, OfAction, OfKind, OfRun, Word
 from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.storage import export
 from auto_healing.storage.ledger import LedgerEntry, Search
@@ -25,7 +26,6 @@ router = APIRouter(prefix="/api/v1/audit", tags=["audit"], dependencies=[MAY_REA
 _CURSORS = Cursors("audit", tuple[int])
 _LAST_SEQ = 2**63 - 1
 HexHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hexadecimal")]
-Word = Annotated[str | None, Query(max_length=253)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +88,25 @@ def _search(
     *,
     since: Annotated[Instant | None, Query(description="At or after this instant")] = None,
     until: Annotated[Instant | None, Query(description="Before this instant")] = None,
-    kind: Word = None,
-    namespace: Word = None,
-    name: Word = None,
-    event: Word = None,
-    action: Word = None,
-    outcome: Word = None,
-    actor: Word = None,
-    code: Word = None,
-    guard: Word = None,
-    run: Annotated[UUID | None, Query(description="Id of a run")] = None,
+    kind: OfKind = None,
+    namespace: InNamespace = None,
+    name: Named = None,
+    event: Annotated[
+        Word | None,
+        Query(description="Only with this event, such as declined, step-started or healed", examples=["declined"]),
+    ] = None,
+    action: OfAction = None,
+    outcome: Annotated[
+        Word | None, Query(description="Only with this outcome, such as healed or failed", examples=["healed"])
+    ] = None,
+    actor: Annotated[
+        Word | None, Query(description="Only by this actor: policy, auto_healing, or a person", examples=["policy"])
+    ] = None,
+    code: Annotated[
+        Word | None, Query(description="Only about a finding of this check", examples=["pod-crash-loop"])
+    ] = None,
+    guard: Annotated[Word | None, Query(description="Only what this guard declined", examples=["cooldown"])] = None,
+    run: OfRun = None,
 ) -> Search:
     return Search(
         since=since,

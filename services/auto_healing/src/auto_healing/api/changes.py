@@ -6,28 +6,26 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.actions.nodes.cordons import cordon_in
+from auto_healing.api.parameters import InNamespace, Named, OfKind
 from auto_healing.api.services import AnyServices, Stored, StoredServices, SyncedServices
 from auto_healing.leased import ChangeState, LeasedChange
 from auto_healing.storage.changes import ChangeFilter
 from common.cluster.rows import NodeRow
 from common.contracts import ObjectRef
-from common.web.auth import Identity, Scope, requires
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
-from common.web.parts import MAY_READ
+from common.web.parts import MAY_READ, Operator
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["changes"])
 
 LONGEST = timedelta(days=30)
 _CURSORS = Cursors("changes, newest first", tuple[datetime, UUID])
-Operator = Annotated[Identity, Depends(requires(Scope.OPERATE))]
-ChangeId = Annotated[UUID, Path(description="Of the change")]
-Word = Annotated[str | None, Query(max_length=253, description="Only of objects with this one")]
+ChangeId = Annotated[UUID, Path(description="The change's id, as the list of changes tells it")]
 Reason = Annotated[str, Field(max_length=500, examples=["The node was repaired"])]
 
 
@@ -81,7 +79,7 @@ class ExtendRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     minutes: Annotated[int | None, Field(ge=1, le=LONGEST // timedelta(minutes=1), description="From now on")] = None
-    until: Instant | None = None
+    until: Annotated[Instant | None, Field(description="An instant instead of `minutes`")] = None
     reason: Reason = ""
 
 
@@ -121,9 +119,9 @@ async def list_changes(
     stored: StoredServices,
     *,
     state: Annotated[ChangeState | None, Query(description="Only in this state")] = None,
-    kind: Word = None,
-    namespace: Word = None,
-    name: Word = None,
+    kind: OfKind = None,
+    namespace: InNamespace = None,
+    name: Named = None,
     limit: Limit = 100,
     cursor: CursorText = None,
 ) -> Page[ChangeShown]:

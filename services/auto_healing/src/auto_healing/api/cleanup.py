@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from auto_healing.actions.cleanup import CLEANUP_BY_CODE
 from auto_healing.api.cleanup_shapes import NOT_DUE, ByHandRequest, CandidateShown, LookShown, RuleShown, RulesShown
@@ -14,9 +14,8 @@ from auto_healing.cleanup.by_hand import ByHand
 from auto_healing.storage.proposing import Answer
 from auto_healing.storage.tombstones import Asked
 from common.kube.errors import KubeError
-from common.web.auth import Identity, Scope, requires
 from common.web.paging import Cursors, CursorText, Limit, Page
-from common.web.parts import MAY_READ
+from common.web.parts import MAY_READ, Operator
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1/cleanup", tags=["cleanup"])
@@ -27,8 +26,8 @@ def _by_hand(services: SyncedServices, stored: StoredServices) -> ByHand:
 
 
 Hand = Annotated[ByHand, Depends(_by_hand)]
-Operator = Annotated[Identity, Depends(requires(Scope.OPERATE))]
 Rule = StrEnum("Rule", {code.replace("-", "_"): code for code in CLEANUP_BY_CODE})  # type: ignore[misc]
+RuleCode = Annotated[Rule, Path(description="The rule's code, as the list of rules tells it")]
 _CURSORS = Cursors("marked objects", tuple[str, str, str, str, str])
 _ASKED: dict[int | str, dict[str, Any]] = {
     202: {"model": LookShown, "description": "It was asked for, and happens within seconds"}
@@ -64,7 +63,7 @@ async def list_candidates(
 
 
 @router.post("/{rule}/scan", responses=_ASKED)
-async def look_now(hand: Hand, caller: Operator, rule: Rule, wanted: ByHandRequest, answer: Response) -> LookShown:
+async def look_now(hand: Hand, caller: Operator, rule: RuleCode, wanted: ByHandRequest, answer: Response) -> LookShown:
     """Look now. With `dry_run` false the replica that leads does so too within seconds, marks, and tells the owners."""
     shown = await _shown(hand, rule)
     if wanted.dry_run:
@@ -75,7 +74,7 @@ async def look_now(hand: Hand, caller: Operator, rule: Rule, wanted: ByHandReque
 
 
 @router.post("/{rule}/run", responses=_ASKED | responses(409))
-async def run_now(hand: Hand, caller: Operator, rule: Rule, wanted: ByHandRequest, answer: Response) -> LookShown:
+async def run_now(hand: Hand, caller: Operator, rule: RuleCode, wanted: ByHandRequest, answer: Response) -> LookShown:
     """Delete what is due. With `dry_run` false it begins at once; the cap, the guards and both phases hold as ever."""
     shown = await _shown(hand, rule)
     if wanted.dry_run:

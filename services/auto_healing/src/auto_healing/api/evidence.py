@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path
 
+from auto_healing.api.parameters import InNamespace, Named, OfKind, OfRun
 from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.kube.cluster import NotActing
 from auto_healing.kube.restorable import NotRestorable
@@ -14,25 +15,22 @@ from auto_healing.storage.evidence import Evidence, EvidenceSummary
 from auto_healing.storage.listing import Of
 from auto_healing.storage.manifests import ManifestSummary
 from common.kube.errors import KubeError
-from common.web.auth import Identity, Scope, requires
 from common.web.paging import Cursors, CursorText, Limit, Page
-from common.web.parts import MAY_READ
+from common.web.parts import MAY_READ, Operator
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["evidence"])
 
 _EVIDENCE = Cursors("evidence", tuple[datetime, UUID])
 _MANIFESTS = Cursors("manifests", tuple[datetime, UUID])
-Operator = Annotated[Identity, Depends(requires(Scope.OPERATE))]
-Word = Annotated[str | None, Query(max_length=253)]
 
 
 def _of(
     *,
-    run: Annotated[UUID | None, Query(description="Id of a run")] = None,
-    kind: Word = None,
-    namespace: Word = None,
-    name: Word = None,
+    run: OfRun = None,
+    kind: OfKind = None,
+    namespace: InNamespace = None,
+    name: Named = None,
 ) -> Of:
     return Of(run_id=run, kind=kind, namespace=namespace, name=name)
 
@@ -50,7 +48,10 @@ async def list_evidence(
 
 
 @router.get("/evidence/{evidence_id}", dependencies=[MAY_READ], responses=responses(404))
-async def get_evidence(stored: StoredServices, evidence_id: UUID) -> Evidence:
+async def get_evidence(
+    stored: StoredServices,
+    evidence_id: Annotated[UUID, Path(description="The bundle's id, as lists of evidence tell it")],
+) -> Evidence:
     """One bundle: logs, events, conditions, revisions, usage and specification, as they were before the action."""
     found = await stored.evidence.get(evidence_id)
     if found is None:
@@ -69,7 +70,10 @@ async def list_manifests(
 
 @router.post("/manifests/{manifest_id}/restore", responses=responses(404, 409))
 async def restore_manifest(
-    services: AnyServices, stored: StoredServices, caller: Operator, manifest_id: UUID
+    services: AnyServices,
+    stored: StoredServices,
+    caller: Operator,
+    manifest_id: Annotated[UUID, Path(description="The manifest's id, as lists of manifests tell it")],
 ) -> Restored:
     """Create the object again, once. 409 says why that cannot be: one of its name exists, or its volume is gone."""
     if not services.acting():

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.api.services import AnyServices, Services, Stored, StoredServices
 from auto_healing.facts import Pause
 from common.cluster.rows import NamespaceRow
-from common.web.auth import Identity, Scope, requires
+from common.web.auth import Identity
 from common.web.instant import Instant
-from common.web.parts import MAY_READ
+from common.web.parts import MAY_READ, Operator
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1/pauses", tags=["pauses"])
 
-Operator = Annotated[Identity, Depends(requires(Scope.OPERATE))]
-NamespaceName = Annotated[str, Path(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+NamespaceName = Annotated[
+    str, Path(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", description="Name of the namespace")
+]
 
 
 class PauseRequest(BaseModel):
@@ -27,9 +28,17 @@ class PauseRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, examples=["Migrating the storage class"])]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=500,
+            description="Why, for whoever reads the ledger",
+            examples=["Migrating the storage class"],
+        ),
+    ]
     minutes: Annotated[int | None, Field(ge=1, le=525_600, description="From now on")] = None
-    until: Instant | None = None
+    until: Annotated[Instant | None, Field(description="An instant instead of `minutes`")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

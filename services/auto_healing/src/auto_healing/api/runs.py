@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from auto_healing.api.parameters import InNamespace, Named, OfAction, OfKind, RunId, Word
 from auto_healing.api.run_shapes import RunBrief, RunShown
 from auto_healing.api.services import Services, Stored, StoredServices, SyncedServices
 from auto_healing.decide import plan_for
@@ -20,18 +21,15 @@ from auto_healing.storage.proposing import Proposal
 from auto_healing.storage.run_reading import RunFilter
 from auto_healing.storage.runs import NoSuchRun
 from common.contracts import Finding, ObjectKey, ObjectRef
-from common.web.auth import Identity, Scope, requires
+from common.web.auth import Identity
 from common.web.paging import Cursors, CursorText, Limit, Page
-from common.web.parts import MAY_READ
+from common.web.parts import MAY_READ, Approver, Operator
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
 _CURSORS = Cursors("runs", tuple[datetime, UUID])
 _MOST_EVIDENCE = 500
-Approver = Annotated[Identity, Depends(requires(Scope.APPROVE))]
-Operator = Annotated[Identity, Depends(requires(Scope.OPERATE))]
-Word = Annotated[str | None, Query(max_length=253)]
 Name = Annotated[str, Field(max_length=253)]
 Value = (
     bool
@@ -39,7 +37,15 @@ Value = (
     | Annotated[float, Field(allow_inf_nan=False)]
     | Annotated[str, Field(max_length=1000)]
 )
-Reason = Annotated[str, Field(min_length=1, max_length=500, examples=["Its disk is replaced this afternoon"])]
+Reason = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=500,
+        description="Why, in words for whoever reads the ledger",
+        examples=["Its disk is replaced this afternoon"],
+    ),
+]
 
 
 class TargetRequest(BaseModel):
@@ -47,10 +53,10 @@ class TargetRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Annotated[str, Field(min_length=1, max_length=63, examples=["Pod"])]
+    kind: Annotated[str, Field(min_length=1, max_length=63, description="Kind of the object", examples=["Pod"])]
     namespace: Annotated[Name, Field(description="Empty for cluster-scoped kinds")] = ""
-    name: Annotated[Name, Field(min_length=1, examples=["checkout-7d4b9c-x2x9z"])]
-    uid: Annotated[str, Field(max_length=64)] = ""
+    name: Annotated[Name, Field(min_length=1, description="Its name", examples=["checkout-7d4b9c-x2x9z"])]
+    uid: Annotated[str, Field(max_length=64, description="Only while the object has this uid; empty: any")] = ""
 
     @model_validator(mode="after")
     def _in_its_place(self) -> "TargetRequest":
@@ -69,7 +75,7 @@ class RunRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Annotated[str, Field(max_length=63, examples=["delete-pod"])]
+    action: Annotated[str, Field(max_length=63, description="Code of the action", examples=["delete-pod"])]
     target: TargetRequest
     parameters: Annotated[dict[Name, Value], Field(max_length=20, description="As the catalogue of actions says")] = {}
     reason: Reason
@@ -80,7 +86,10 @@ class DenyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: Annotated[
+        str,
+        Field(max_length=500, description="Why not, for whoever reads the ledger", examples=["Wait for the rollout"]),
+    ] = ""
 
 
 class UndoRequest(BaseModel):
@@ -94,11 +103,11 @@ class UndoRequest(BaseModel):
 def _filter(
     *,
     state: Annotated[list[RunState] | None, Query(max_length=20, description="In one of these states")] = None,
-    rule: Word = None,
-    action: Word = None,
-    kind: Word = None,
-    namespace: Word = None,
-    name: Word = None,
+    rule: Annotated[Word | None, Query(description="Only of this rule of the policy", examples=["crash-loop"])] = None,
+    action: OfAction = None,
+    kind: OfKind = None,
+    namespace: InNamespace = None,
+    name: Named = None,
 ) -> RunFilter:
     return RunFilter(states=frozenset(state or ()), rule=rule, action=action, kind=kind, namespace=namespace, name=name)
 
@@ -116,7 +125,7 @@ async def list_runs(
 
 
 @router.get("/{run_id}", dependencies=[MAY_READ], responses=responses(404))
-async def get_run(stored: StoredServices, run_id: UUID) -> RunShown:
+async def get_run(stored: StoredServices, run_id: RunId) -> RunShown:
     """One run: its plan, its steps, its entries in the ledger, and what was kept before anything was removed."""
     run = await stored.runs.get(run_id)
     if run is None:
@@ -151,7 +160,7 @@ async def ask_for_run(
 
 
 @router.post("/{run_id}/approve", responses=responses(404, 409))
-async def approve_run(stored: StoredServices, caller: Approver, run_id: UUID) -> RunBrief:
+async def approve_run(stored: StoredServices, caller: Approver, run_id: RunId) -> RunBrief:
     """Say yes to a run that waits for it. It begins at once, if the guards still let it."""
     try:
         return RunBrief.of(await stored.runs.approve(run_id, caller))
@@ -160,7 +169,7 @@ async def approve_run(stored: StoredServices, caller: Approver, run_id: UUID) ->
 
 
 @router.post("/{run_id}/deny", responses=responses(404, 409))
-async def deny_run(stored: StoredServices, caller: Approver, run_id: UUID, why: DenyRequest) -> RunBrief:
+async def deny_run(stored: StoredServices, caller: Approver, run_id: RunId, why: DenyRequest) -> RunBrief:
     """Say no to a run that has not begun."""
     try:
         return RunBrief.of(await stored.runs.deny(run_id, caller, why.reason))
@@ -169,7 +178,7 @@ async def deny_run(stored: StoredServices, caller: Approver, run_id: UUID, why: 
 
 
 @router.post("/{run_id}/undo", status_code=202, responses=responses(404, 409))
-async def undo_run(stored: StoredServices, caller: Operator, run_id: UUID, why: UndoRequest) -> RunBrief:
+async def undo_run(stored: StoredServices, caller: Operator, run_id: RunId, why: UndoRequest) -> RunBrief:
     """Take back what a run has done, as far as that is possible; a run that is under way is stopped first."""
     try:
         return RunBrief.of(await stored.runs.ask_undo(run_id, caller.name, why.reason))

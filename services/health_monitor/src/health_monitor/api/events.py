@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 
 from common.contracts import Change, HealthEvent, Severity
@@ -78,7 +78,9 @@ async def events(
 
 
 @router.get("/events/{event_id}", response_model=HealthEvent, responses=responses(404))
-async def event(stored: StoredServices, event_id: UUID) -> Response:
+async def event(
+    stored: StoredServices, event_id: Annotated[UUID, Path(description="The event's id, as its CloudEvent tells it")]
+) -> Response:
     """One event."""
     found = await stored.events.get(event_id)
     if found is None:

@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["objects"], dependencies=[MAY_READ])
 
-Name = Annotated[str, Path(max_length=253)]
+Name = Annotated[str, Path(max_length=253, description="Its name", examples=["checkout"])]
+InNamespace = Annotated[str, Path(max_length=253, description="The namespace it is in", examples=["shop"])]
+Kind = Annotated[str, Path(max_length=253, description="Its kind", examples=["Deployment"])]
 _CURSORS = {
     (collection, sort): Cursors(f"{collection} by {sort}", tuple[float, tuple[str, str, str]])
     for collection in Collection
@@ -90,13 +92,13 @@ async def namespace(services: StartedServices, name: Name) -> Response:
 
 
 @router.get("/workloads/{namespace}/{kind}/{name}", response_model=Detail, responses=responses(404))
-async def workload(services: StartedServices, namespace: Name, kind: Name, name: Name) -> Response:
+async def workload(services: StartedServices, namespace: InNamespace, kind: Kind, name: Name) -> Response:
     """One workload: a top controller, or a pod that has none."""
     return await _one(services, ObjectKey(kind, namespace, name))
 
 
 @router.get("/pods/{namespace}/{name}", response_model=Detail, responses=responses(404))
-async def pod(services: StartedServices, namespace: Name, name: Name) -> Response:
+async def pod(services: StartedServices, namespace: InNamespace, name: Name) -> Response:
     """One pod."""
     return await _one(services, ObjectKey("Pod", namespace, name))
 
