@@ -84,7 +84,6 @@ async def test_what_goes_away_is_waited_for_and_then_everything_is_healed(
     postgres = Server.at(postgres_folder).with_programs()
     async with team_of(shop.kubeconfig, private_postgres.url, tmp_path, POLICY) as team:
         monitor, healer = team.services[0], await team.start_healer()
-        healer.may_complain = True  # its queue tells by tracebacks that the database is away
         await healer.storing()
 
         # PostgreSQL goes away while a run is watched, and something more breaks meanwhile.

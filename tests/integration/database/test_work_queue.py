@@ -1,18 +1,22 @@
 """Jobs exist if and only if the transaction that deferred them commits, and each is carried out."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from procrastinate import JobContext
 from sqlalchemy import text
+from tests.support.postgres import DURABLE
 from tests.support.waiting import eventually
 
 from common.database.connections import Database
 from common.database.embedded import EmbeddedPostgres
+from common.database.embedded_server import Server
 from common.database.engine import Target
 from common.database.migrate import upgrade
 from common.database.settings import DatabaseSettings
@@ -46,11 +50,14 @@ class Notebook:
             return int(await connection.scalar(query, {"status": status}) or 0)
 
 
+N = TypeVar("N", bound=Notebook)
+
+
 @asynccontextmanager
-async def notebook_on(url: str) -> AsyncIterator[Notebook]:
+async def notebook_on(url: str, kind: type[N] = Notebook) -> AsyncIterator[N]:
     target = Target.of(url, schema="sample", service="sample")
     await upgrade(target, SCRIPTS)
-    notebook = Notebook(target)
+    notebook = kind(target)
     await notebook.queue.open()
     try:
         yield notebook
@@ -60,8 +67,8 @@ async def notebook_on(url: str) -> AsyncIterator[Notebook]:
 
 
 @asynccontextmanager
-async def working(notebook: Notebook) -> AsyncIterator[None]:
-    worker = asyncio.create_task(notebook.queue.run_worker(concurrency=4))
+async def working(notebook: Notebook, *, grace_seconds: float = 20.0) -> AsyncIterator[None]:
+    worker = asyncio.create_task(notebook.queue.run_worker(concurrency=4, grace_seconds=grace_seconds))
     try:
         yield
     finally:
@@ -144,6 +151,65 @@ async def test_a_job_that_waits_already_replaces_the_one_left_behind(postgres_ur
 
         assert await notebook.queue.rescue_stalled() == 0
         assert (await notebook.jobs("todo"), await notebook.jobs("doing")) == (1, 0)
+
+
+class Held(Notebook):
+    """Writes its first note only after it was broken off."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.begun = asyncio.Event()
+
+    async def _write(self, context: JobContext, note: str) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            await asyncio.Event().wait()
+        await super()._write(context, note)
+
+
+async def lost(notebook: Held, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """PostgreSQL crashes within a job, whose worker could not sign off. No missing heartbeat tells that it is dead."""
+    await notebook.defer("held")
+    await asyncio.wait_for(notebook.begun.wait(), 60)
+    async with notebook.database.begin() as connection:
+        await connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() + interval '1 hour'"))
+    await asyncio.to_thread(server.pg_ctl, "stop", "-m", "immediate", "-w", "-s")
+
+    async def told() -> bool:
+        return any("PostgreSQL is away" in record.getMessage() for record in caplog.records)
+
+    await eventually(told)
+
+
+async def test_a_worker_that_lost_the_database_puts_its_jobs_back_at_once_and_says_so_in_a_line(
+    private_postgres: EmbeddedPostgres, postgres_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server.at(postgres_folder).with_programs()
+    async with notebook_on(private_postgres.url, Held) as notebook, working(notebook, grace_seconds=0.1):
+        await lost(notebook, server, caplog)
+        await asyncio.to_thread(server.start, DURABLE)
+
+        await eventually(written(notebook, "held"))
+    assert notebook.written == ["held"]
+    loud = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    troubles = [record for record in loud if record.name != "psycopg.pool"]  # whose warnings no service logs
+    assert [(record.name, record.exc_info) for record in troubles] == [("common.database.work", None)]
+
+
+async def test_a_worker_ends_when_it_is_told_to_also_without_a_database(
+    private_postgres: EmbeddedPostgres, postgres_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server.at(postgres_folder).with_programs()
+    async with notebook_on(private_postgres.url, Held) as notebook:
+        worker = asyncio.create_task(notebook.queue.run_worker(concurrency=4, grace_seconds=0.1))
+        await notebook.defer("held")
+        await asyncio.wait_for(notebook.begun.wait(), 60)
+        await asyncio.to_thread(server.pg_ctl, "stop", "-m", "immediate", "-w", "-s")
+        worker.cancel()
+
+        done, _ = await asyncio.wait([worker], timeout=60)
+        assert done == {worker}
+        assert worker.cancelled()
 
 
 async def test_a_worker_outlives_a_restart_of_postgresql(private_postgres: EmbeddedPostgres) -> None:

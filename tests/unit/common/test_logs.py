@@ -119,6 +119,7 @@ def test_an_exception_is_one_line_without_secrets(logged: Lines) -> None:
 def test_chatty_libraries_are_kept_to_warnings(logged: Lines) -> None:
     for name in ("uvicorn.access", "uvicorn.error", "procrastinate.worker", "alembic.runtime.migration", "httpx"):
         logging.getLogger(name).info("chatter")
+    logging.getLogger("psycopg.pool").warning("error connecting")
     structlog.get_logger("ours").debug("too much detail")
 
     assert logged() == []

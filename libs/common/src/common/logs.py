@@ -37,6 +37,7 @@ _QUIET = {
     "uvicorn.error": logging.WARNING,
     "alembic": logging.WARNING,
     "procrastinate": logging.WARNING,
+    "psycopg.pool": logging.ERROR,  # each of its attempts to reconnect: whoever waits for a connection tells of it
     "httpx": logging.WARNING,
 }
 

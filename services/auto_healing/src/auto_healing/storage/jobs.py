@@ -4,11 +4,14 @@ A job of an epoch that is over does nothing: whoever leads then has deferred its
 holds its lock until it is found, keeps no new leader waiting.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 from procrastinate import RetryStrategy
+from procrastinate.jobs import Job
+from procrastinate.retry import RetryDecision
 from procrastinate.tasks import Task
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,8 +20,18 @@ from common.database.work import WorkQueue, defer_in
 
 Work = Callable[[UUID, int], Awaitable[None]]
 
-# What a run meets is dealt with within the job; this is for defects, which the next leader may not have.
-_RETRY = RetryStrategy(max_attempts=5, wait=10, linear_wait=10)
+
+class _Retry(RetryStrategy):
+    """What a run meets is dealt with within the job; it waits after defects, which the next leader may not have."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """What was only interrupted goes on as soon as it can."""
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision()
+        return super().get_retry_decision(exception=exception, job=job)
+
+
+_RETRY = _Retry(max_attempts=5, wait=10, linear_wait=10)
 _OLD_HOURS = 24
 
 
