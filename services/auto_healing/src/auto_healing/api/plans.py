@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from auto_healing.api.aside import aside
 from auto_healing.api.plan_shapes import PlanShown, Shown, body_of
 from auto_healing.api.runs import Name, TargetRequest, Value
 from auto_healing.api.services import SyncedServices
@@ -93,7 +94,7 @@ async def plan(
     """
     async with turn:
         world = replace(services.world(), snapshot=services.snapshot.copy())
-        body = await asyncio.to_thread(_answer, question, world)
+        body = await aside(_answer, question, world)
     return Response(body, media_type="application/json")
 
 

@@ -37,12 +37,13 @@ class Repeller:
 class Kin:
     """Pods of one controller, by node and by zone."""
 
-    nodes: Counts = field(default_factory=Counter)
-    zones: Counts = field(default_factory=Counter)
+    nodes: dict[str, int] = field(default_factory=dict)
+    zones: dict[str, int] = field(default_factory=dict)
 
     def add(self, node: NodeRow, number: int) -> None:
-        self.nodes[node.name] += number
-        self.zones[node.zone] += number
+        name, zone = node.name, node.zone
+        self.nodes[name] = self.nodes.get(name, 0) + number
+        self.zones[zone] = self.zones.get(zone, 0) + number
 
 
 class Neighbours:

@@ -1,8 +1,8 @@
 """What taking pods away means: where each one's replacement would run, and what would suffer."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from auto_healing.placement import reasons
 from auto_healing.placement.budgets import Budgets
@@ -11,6 +11,15 @@ from auto_healing.placement.scheduler import Scheduler
 from auto_healing.plan import Displacement
 from common.cluster.rows import NodeRow, PodRow
 from common.cluster.snapshot import ClusterSnapshot
+
+
+class _Loss(NamedTuple):
+    """What a pod's going means, whatever place is found for it."""
+
+    reason: str  # why none is looked for
+    stays: bool  # it is made again where it was
+    blocked_by: tuple[str, ...]
+    outage: bool
 
 
 class Placements:
@@ -51,13 +60,10 @@ class Placements:
         """
         self._scheduler.take_away(without_nodes)
         leaving = {pod.uid: pod for pod in pods if not self._scheduler.moves.is_gone(pod)}
-        drafts = {uid: self._leave(pod, now or self._now, evicted=evicted) for uid, pod in leaving.items()}
-        for pod in _queue([pod for uid, pod in leaving.items() if not drafts[uid].reason]):
-            node, reason = self._scheduler.place(pod)
-            drafts[pod.uid] = replace(drafts[pod.uid], to_node=node, reason=reason, fits_nowhere=not node)
-            if node:
-                self._back.append(pod)
-        return tuple(drafts.values())
+        losses = {uid: self._leave(pod, now or self._now, evicted=evicted) for uid, pod in leaving.items()}
+        queue = _queue([pod for uid, pod in leaving.items() if not losses[uid].reason])
+        places = {pod.uid: self._place(pod) for pod in queue}
+        return tuple(_displacement(pod, losses[uid], places.get(uid)) for uid, pod in leaving.items())
 
     def settle(self) -> None:
         """Time passes: replacements that found a place are ready, and count for replicas and disruption budgets."""
@@ -70,20 +76,20 @@ class Placements:
         """Why the pod could not run on the node now; empty when it could."""
         return self._scheduler.refusal(pod, node)
 
-    def _leave(self, pod: PodRow, now: datetime, *, evicted: bool) -> Displacement:
-        """What holds before a place is looked for. With a reason, none is to be looked for."""
+    def _leave(self, pod: PodRow, now: datetime, *, evicted: bool) -> _Loss:
+        """What holds before a place is looked for."""
         reason, stays = self._no_place(pod, now)
-        draft = Displacement(
-            pod=pod.key.ref(pod.uid),
-            from_node=pod.node,
-            to_node=pod.node if stays else "",
-            reason=reason,
-            blocked_by=self._budgets.evict(pod) if evicted else (),
-            outage=self._replicas.leave(pod),
-        )
+        blocked_by = self._budgets.evict(pod) if evicted else ()
+        loss = _Loss(reason, stays, blocked_by, self._replicas.leave(pod))
         if not stays:
             self._scheduler.leave(pod)
-        return draft
+        return loss
+
+    def _place(self, pod: PodRow) -> tuple[str, str]:
+        node, reason = self._scheduler.place(pod)
+        if node:
+            self._back.append(pod)
+        return node, reason
 
     def _no_place(self, pod: PodRow, now: datetime) -> tuple[str, bool]:
         """Why no place is looked for, or nothing; and whether it is made again where it was."""
@@ -96,6 +102,19 @@ class Placements:
             reason = reasons.STATIC if pod.owner is None or pod.owner.kind == "Node" else reasons.DAEMON
             return reason, bool(pod.node) and not self._scheduler.is_away(pod.node)
         return ("", False) if pod.owner is not None else (reasons.NO_OWNER, False)
+
+
+def _displacement(pod: PodRow, loss: _Loss, place: tuple[str, str] | None) -> Displacement:
+    node, reason = place or (pod.node if loss.stays else "", loss.reason)
+    return Displacement(
+        pod=pod.key.ref(pod.uid),
+        from_node=pod.node,
+        to_node=node,
+        reason=reason,
+        blocked_by=loss.blocked_by,
+        outage=loss.outage,
+        fits_nowhere=place is not None and not node,
+    )
 
 
 def _queue(pods: Sequence[PodRow]) -> list[PodRow]:

@@ -16,6 +16,7 @@ class Replicas:
         self._moves = moves
         self._back = back if back is not None else Counter()  # replacements that are ready
         self._left: dict[ObjectKey, int] = {}
+        self._tops: dict[str, ObjectKey] = {}  # by the uid of the controller
 
     def copy(self, moves: Moves) -> "Replicas":
         return Replicas(self._snapshot, moves, Counter(self._back))
@@ -24,7 +25,7 @@ class Replicas:
         """Call it before the pod is counted as gone. Whether its workload has no ready pod from then on."""
         if not pod.ready or pod.finished or pod.deleted_at is not None:
             return False
-        owner = self._snapshot.top_owner(pod)
+        owner = self._top(pod)
         if owner.kind in {"Job", "CronJob"}:
             return False
         left = self._left.get(owner)
@@ -38,7 +39,16 @@ class Replicas:
 
     def settle(self, pod: PodRow) -> None:
         """A replacement of the pod is ready."""
-        owner = self._snapshot.top_owner(pod)
+        owner = self._top(pod)
         self._back[owner] += 1
         if owner in self._left:
             self._left[owner] += 1
+
+    def _top(self, pod: PodRow) -> ObjectKey:
+        uid = pod.owner.uid if pod.owner is not None else ""
+        top = self._tops.get(uid)
+        if top is None:
+            top = self._snapshot.top_owner(pod)
+            if uid:
+                self._tops[uid] = top
+        return top

@@ -10,10 +10,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from auto_healing.placement.crowding import Crowding
 from auto_healing.placement.eligible import Eligible
 from auto_healing.placement.filters import Kind, Shape, node_refusal, reach_refusal, shape_of
 from auto_healing.placement.moves import Moves
-from auto_healing.placement.neighbours import Kin, Neighbours
+from auto_healing.placement.neighbours import Neighbours
 from auto_healing.placement.places import Places
 from auto_healing.placement.reasons import GATED, PORTS, unavailable, unavailable_for_all
 from auto_healing.placement.relations import SKEW, Relations, relations_of
@@ -25,7 +26,6 @@ from common.cluster.snapshot import ClusterSnapshot
 
 SEARCHES_KEPT = 64  # of up to half a megabyte each in a cluster of 5,000 nodes
 KINDS_KEPT = 256
-SPREAD_WEIGHT = 2.0  # against 1 of a node's load: the scheduler's default for PodTopologySpread
 
 Equals = tuple[Shape, str, int, int]  # shape, namespace, identities of labels and scheduling
 
@@ -61,6 +61,7 @@ class Scheduler:
         self._relations: dict[tuple[int, str, int], Relations] = {}
         self._unfit: dict[Equals, Unfit] = {}
         self._moved = 0
+        self._open_zones: frozenset[str] | None = None  # not looked at yet
 
     def copy(self) -> "Scheduler":
         other = object.__new__(Scheduler)
@@ -80,6 +81,7 @@ class Scheduler:
             self._away.update(nodes)
             self._places.forget()
             self._relations.clear()
+            self._open_zones = None
             self._unfit.clear()  # where an empty place counts no more, a spread is easier to keep
 
     def is_away(self, node: str) -> bool:
@@ -117,7 +119,8 @@ class Scheduler:
         if relations.hopeless:
             found: NodeRow | Counter[str] = search.none(SKEW, away=self._away)
         else:
-            found = search.best(self._judge(pod, relations), away=self._away)
+            crowding = Crowding(self._neighbours.kin(pod), self._zones())
+            found = search.best(_judge(relations, crowding), least=crowding.least, away=self._away)
         if isinstance(found, NodeRow):
             self._come(pod, found)
             return found.name, ""
@@ -151,6 +154,12 @@ class Scheduler:
         self._neighbours.move(pod, node.name, 1)
         self._moved += 1
 
+    def _zones(self) -> frozenset[str]:
+        """Where pods may still be placed."""
+        if self._open_zones is None:
+            self._open_zones = frozenset(node.zone for node in self._order if node.name not in self._away)
+        return self._open_zones
+
     def _relations_of(self, pod: PodRow) -> Relations:
         place = (id(pod.scheduling), pod.namespace, id(pod.labels))
         relations = self._relations.get(place)
@@ -172,26 +181,18 @@ class Scheduler:
             self._start += AT_ONCE
         return search
 
-    def _judge(self, pod: PodRow, relations: Relations) -> Judge:
-        related = bool(relations)
-        kin = self._neighbours.kin(pod)
-        total = sum(kin.zones.values()) if kin else 0
 
-        def judge(node: NodeRow) -> float | str:
-            if related and (why := relations.refusal(node)):
-                return why
-            return _crowding(kin, total, node) if kin and total else 0.0
+def _judge(relations: Relations, crowding: Crowding) -> Judge:
+    if not relations:
+        return crowding.on
 
-        return judge
+    def judge(node: NodeRow) -> float | str:
+        return relations.refusal(node) or crowding.on(node)
+
+    return judge
 
 
 def _make_room(kept: dict[Any, Any], limit: int) -> None:
     """The one that is there longest goes."""
     if len(kept) >= limit:
         del kept[next(iter(kept))]
-
-
-def _crowding(kin: Kin, total: int, node: NodeRow) -> float:
-    """What speaks against a node for being near pods of the same controller, from 0 to 3."""
-    here = kin.nodes.get(node.name, 0)
-    return SPREAD_WEIGHT * here / (1 + here) + kin.zones.get(node.zone, 0) / total

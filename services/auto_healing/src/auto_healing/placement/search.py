@@ -33,8 +33,8 @@ class Search:
         self._heap: list[Entry] = []
         self._out: Counter[str] = Counter()  # why nodes were dropped for good
 
-    def best(self, judge: Judge, *, away: Collection[str]) -> NodeRow | Counter[str]:
-        """The cheapest of the candidates; when none fits, why not, of all nodes."""
+    def best(self, judge: Judge, *, least: float, away: Collection[str]) -> NodeRow | Counter[str]:
+        """The cheapest of the candidates; when none fits, why not, of all nodes. The judge adds `least` or more."""
         self._extend(away)
         tried: list[Entry] = []
         refused: Counter[str] = Counter()
@@ -48,7 +48,7 @@ class Search:
             found += 1
             if entry[0] + extra < lowest:
                 chosen, lowest = entry[2], entry[0] + extra
-            if self._heap and self._heap[0][0] >= lowest:
+            if self._heap and self._heap[0][0] + least >= lowest:
                 break
         for entry in tried:
             heappush(self._heap, entry)
