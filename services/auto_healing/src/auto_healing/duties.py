@@ -15,6 +15,7 @@ from auto_healing.actions.action import Outcome
 from auto_healing.cleanup.cleaner import Cleaner
 from auto_healing.drafting import displacements
 from auto_healing.execute import BeforeStep, Endings, Executor, Hands
+from auto_healing.guards.paused import stops
 from auto_healing.healer import Healer
 from auto_healing.herald import Herald
 from auto_healing.history import History
@@ -22,7 +23,7 @@ from auto_healing.intake.catch_up import CatchUp
 from auto_healing.kube.cluster import NotActing
 from auto_healing.kube.live import LiveCluster
 from auto_healing.placement.placements import Placements
-from auto_healing.plan import Decline, Harm, Step
+from auto_healing.plan import Decline, Step
 from auto_healing.return_changes import Sweeper
 from auto_healing.run import Run
 from auto_healing.settings import HealingSettings
@@ -122,7 +123,7 @@ class Duties:
             endings,
             snapshot=lambda: view.snapshot,
             findings=view.findings.all,
-            is_paused=self._is_paused,
+            is_paused=lambda run: stops(run.plan.steps, view.pauses(), clock.now()),
             clock=clock,
         )
         self._worker = Worker(opened.jobs, stored.runs, executor, watch, epoch)
@@ -169,12 +170,6 @@ class Duties:
             except (NotActing, Deposed, DatabaseError) as error:
                 logger.warning("temporary changes are looked at again in a moment: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
-
-    def _is_paused(self, run: Run) -> bool:
-        """Whether a person has said stop since it began. What restores goes on."""
-        harmful = any(step.harm is Harm.HARMFUL for step in run.plan.steps)
-        places = {"", *(step.target.namespace for step in run.plan.steps)}
-        return harmful and any(pause.namespace in places for pause in self._view.pauses())
 
     def _recheck(self, run: Run, step: Step, history: History) -> Sequence[Decline]:
         """The guards, with facts and destinations of now."""

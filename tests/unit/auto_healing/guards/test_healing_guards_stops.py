@@ -12,10 +12,10 @@ from tests.support.rows import a_deployment, a_namespace, a_pod, a_replica_set, 
 from auto_healing.facts import FiringAlert, Pause
 from auto_healing.guards.alerts import Alerts
 from auto_healing.guards.maintenance_window import MaintenanceWindow
-from auto_healing.guards.paused import Paused
+from auto_healing.guards.paused import Paused, stops
 from auto_healing.guards.protected import Protected
 from auto_healing.marks import HEAL
-from auto_healing.plan import Mode
+from auto_healing.plan import Harm, Mode
 
 HOUR = timedelta(hours=1)
 
@@ -61,6 +61,14 @@ def test_a_pause_is_looked_at_again_when_the_last_of_them_ends() -> None:
     decline = Paused().check(*Case(facts={"pauses": pauses}).build())
     assert decline is not None
     assert decline.look_again_at == NOON + 2 * HOUR
+
+
+def test_a_pause_breaks_off_what_displaces_pods_of_its_namespace_and_nothing_that_restores() -> None:
+    drain, _ = Case(target=a_dark_node(), action="drain", step={"displaces": (moves(ELSEWHERE),)}).build()
+    assert stops([drain], [a_pause(namespace="carts")], NOON)
+    assert not stops([drain], [a_pause(namespace="shop")], NOON)
+    assert not stops([drain], [a_pause(namespace="carts", until=NOON)], NOON)
+    assert not stops([replace(drain, harm=Harm.RESTORING)], [a_pause()], NOON)
 
 
 CONTROL_PLANE = a_dark_node(labels={"node-role.kubernetes.io/control-plane": ""})

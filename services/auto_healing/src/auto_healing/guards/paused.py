@@ -1,9 +1,11 @@
 """People said stop."""
 
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import ClassVar
 
 from auto_healing.facts import Facts, Pause
-from auto_healing.plan import Decline, Step
+from auto_healing.plan import Decline, Harm, Step
 
 
 class Paused:
@@ -16,12 +18,7 @@ class Paused:
     stops_restoring: ClassVar[bool] = False
 
     def check(self, step: Step, facts: Facts) -> Decline | None:
-        touched = {"", step.target.namespace, *(each.pod.namespace for each in step.displaces)}
-        holding = [
-            pause
-            for pause in facts.pauses
-            if pause.namespace in touched and (pause.until is None or pause.until > facts.now)
-        ]
+        holding = pauses_of(step, facts.pauses, facts.now)
         if not holding:
             return None
         last = max(holding, key=lambda pause: (pause.until is None, pause.until or facts.now))
@@ -31,6 +28,17 @@ class Paused:
             numbers={"pauses": len(holding)},
             look_again_at=last.until,
         )
+
+
+def stops(steps: Iterable[Step], pauses: Collection[Pause], now: datetime) -> bool:
+    """Whether a person has said stop to what is under way. What restores goes on."""
+    return any(pauses_of(step, pauses, now) for step in steps if step.harm is Harm.HARMFUL)
+
+
+def pauses_of(step: Step, pauses: Iterable[Pause], now: datetime) -> list[Pause]:
+    """Those in force that hold the step, also by the pods that it displaces."""
+    touched = {"", step.target.namespace, *(each.pod.namespace for each in step.displaces)}
+    return [each for each in pauses if each.namespace in touched and (each.until is None or each.until > now)]
 
 
 def _message(pause: Pause) -> str:
