@@ -140,7 +140,7 @@ MISTAKES = {
     ),
     "an empty ladder": (
         "rules: [{name: crash-loop, ladder: []}]",
-        ["rules[0].ladder: list should have at least 1 item after validation, not 0"],
+        ["rules[0].ladder: must have at least 1, not 0"],
     ),
     "a timeout that nothing settles in": (
         "rules: [{name: crash-loop, ladder: [{action: evict-pod, timeout: 5s}]}]",
@@ -182,6 +182,25 @@ MISTAKES = {
             "mode: must be one of off, observe, approve, auto, not 'full'",
             "scope.opt_in: should be a valid boolean, not 'maybe'",
             "rules[0].name: string should match pattern '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$', not 'Crash Loop'",
+        ],
+    ),
+    "mistakes in shape and in meaning at once": (
+        """mode: full
+rules:
+  - {name: mine, mode: yolo, match: {codes: [node-gone]}, ladder: [{action: fix}, {action: drain, verify: 1s}, drian]}
+  - {name: mine, match: {code: [node-unknown]}}
+  - 7""",
+        [
+            "mode: must be one of off, observe, approve, auto, not 'full'",
+            "rules[0].mode: must be one of off, observe, approve, auto, not 'yolo'",
+            "rules[0].ladder[1].verify: must be at least 1m: nothing in a cluster settles sooner, not '1s'",
+            "rules[1].match.code: no such setting; did you mean codes?",
+            "rules[2]: must be a mapping with name, mode, match, ladder, approval_expires",
+            "rules[0].match.codes[0]: there is no code node-gone; did you mean node-cordoned?",
+            "rules[0].ladder[0].action: there is no action fix",
+            "rules[0].ladder[2].action: there is no action drian; did you mean drain?",
+            "rules[1].name: mine is the name of rules[0] already; give another",
+            "rules[1].ladder: is missing, and mine is no default rule: write one such as [call-a-human]",
         ],
     ),
 }

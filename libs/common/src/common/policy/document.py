@@ -17,7 +17,7 @@ M = TypeVar("M", bound=BaseModel)
 def read_document(text: str, model: type[M], *, members: Mapping[str, str]) -> M:
     """Raises PolicyError with all mistakes. `members` names what a mapping holds, such as {"checks": "check"}."""
     try:
-        return model.model_validate(_load(text))
+        return model.model_validate(load(text))
     except ValidationError as error:
         raise PolicyError(_mistake(details, model, members) for details in error.errors()) from None
 
@@ -37,7 +37,8 @@ class _Loader(yaml.CSafeLoader):
         return dict(super().construct_mapping(node, deep))
 
 
-def _load(text: str) -> Any:
+def load(text: str) -> Any:
+    """What a YAML text says. Raises PolicyError when it is none, or one that means harm."""
     try:
         aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader))
         if aliases > MOST_ALIASES:
@@ -61,6 +62,10 @@ def _mistake(details: ErrorDetails, model: type[BaseModel], members: Mapping[str
         return Mistake(path, f"no such {word}{nearest(str(location[-1]), _names_at(model, location[:-1]))}")
     if details["type"] == "model_type":
         return Mistake(path, f"must be a mapping with {', '.join(_names_at(model, location))}")
+    if details["type"] == "too_short":
+        return Mistake(
+            path, f"must have at least {details['ctx']['min_length']}, not {details['ctx']['actual_length']}"
+        )
     message = details["msg"].removeprefix("Value error, ").removeprefix("Input ")
     given = details["input"]
     shown = "" if isinstance(given, dict | list) or details["type"] == "missing" else f", not {given!r}"

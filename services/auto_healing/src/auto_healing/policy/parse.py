@@ -1,6 +1,6 @@
 """Turns the text of a policy file into a policy, or names every mistake in it at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from auto_healing.actions import ACTIONS_BY_CODE
@@ -8,6 +8,7 @@ from auto_healing.plan import timeout_of
 from auto_healing.policy import CALL_A_HUMAN, HealingPolicy, Match, Rule, Rung
 from auto_healing.policy.codes import KIND_OF_CODE
 from auto_healing.policy.defaults import DEFAULT_RULES
+from auto_healing.policy.legible import legible_rules
 from auto_healing.policy.schema import LADDER_ACTIONS, MatchDocument, PolicyDocument, RuleDocument, RungDocument
 from common.policy.document import read_document
 from common.policy.mistakes import Mistake, PolicyError, nearest
@@ -19,9 +20,11 @@ _DEFAULTS = {rule.name: rule for rule in DEFAULT_RULES}
 
 def parse_policy(text: str) -> HealingPolicy:
     """The policy that a YAML text describes. Raises PolicyError with all its mistakes."""
-    document = read_document(text, PolicyDocument, members={"parameters": "parameter"})
-    mistakes = list(_mistakes(document))
-    if mistakes:
+    try:
+        document = read_document(text, PolicyDocument, members={"parameters": "parameter"})
+    except PolicyError as error:
+        raise PolicyError([*error.mistakes, *_mistakes(legible_rules(text))]) from None
+    if mistakes := list(_mistakes(document.rules)):
         raise PolicyError(mistakes)
     return HealingPolicy(
         version=document.version,
@@ -82,9 +85,10 @@ def _rung(document: RungDocument) -> Rung:
     )
 
 
-def _mistakes(document: PolicyDocument) -> Iterator[Mistake]:
+def _mistakes(rules: Iterable[RuleDocument]) -> Iterator[Mistake]:
+    """What the rules mean that cannot be meant."""
     seen: dict[str, int] = {}
-    for number, rule in enumerate(document.rules):
+    for number, rule in enumerate(rules):
         path = f"rules[{number}]"
         if rule.name in seen:
             yield Mistake(f"{path}.name", f"{rule.name} is the name of rules[{seen[rule.name]}] already; give another")

@@ -73,16 +73,20 @@ class RungDocument(Strict):
     """How long it is watched whether it helped, at least 1m"""
 
 
+RuleName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ARung = Annotated[RungDocument, BeforeValidator(_named)]
+
+
 class RuleDocument(Strict):
     """One rule. With the name of a default rule it changes what it gives of that one; else it comes before them all."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    name: RuleName
     """Lower-case words with hyphens; runs, metrics and the ledger name it"""
     mode: AMode | None = None
     """How far it may go by itself, instead of the mode for all"""
     match: MatchDocument | None = None
     """Which faults it is for"""
-    ladder: Annotated[list[Annotated[RungDocument, BeforeValidator(_named)]], Field(min_length=1)] | None = None
+    ladder: Annotated[list[ARung], Field(min_length=1)] | None = None
     """Remedies, the mildest first. A name alone is a rung with the default times"""
     approval_expires: Duration | None = None
     """How long a run waits for approval, instead of the time for all"""
