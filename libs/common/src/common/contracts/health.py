@@ -106,7 +106,9 @@ class HealthEvent(BaseModel):
     specversion: Literal["1.0"] = "1.0"
     id: str = Field(description="UUID; the same on every delivery of this event")
     source: str = Field(description="URI of the cluster it is about", examples=["/clusters/prod-eu-1"])
-    type: str = Field(examples=["io.k8s-health-checker.health.finding.opened.v1"])
+    type: str = Field(
+        description="What happened, and in which version", examples=["io.k8s-health-checker.health.finding.opened.v1"]
+    )
     subject: str = Field(description="The object, as kind/namespace/name", examples=["Pod/shop/checkout-7d4b9c-x2x9z"])
     time: datetime = Field(description="When it was detected (UTC)")
     datacontenttype: Literal["application/json"] = "application/json"

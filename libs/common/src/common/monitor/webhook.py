@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from common.contracts import HealthEvent
+from common.web.app import REFERENCE
 from common.web.problems import Problem
 from common.web.signatures import SignatureRefused, verify
 
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 DESCRIBED: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/cloudevents+json": {"schema": HealthEvent.model_json_schema()}},
+        "content": {"application/cloudevents+json": {"schema": HealthEvent.model_json_schema(ref_template=REFERENCE)}},
     }
 }
 

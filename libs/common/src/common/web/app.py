@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -21,16 +22,30 @@ from common.web.settings import WebSettings
 # Any route below a credential may answer with these; 404, 409 and the like are the route's own to declare.
 COMMON = problems.responses(400, 401, 403, 413, 422, 503)
 
+# For whoever describes a body: `model_json_schema(ref_template=REFERENCE)`.
+REFERENCE = "#/components/schemas/{model}"
+
 
 class _Service(FastAPI):
-    """FastAPI whose description knows the shape of a problem."""
+    """FastAPI whose description knows the shape of a problem, and of bodies that routes read by themselves."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            schemas = super().openapi().setdefault("components", {}).setdefault("schemas", {})
-            described = problems.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= described.pop("$defs") | {"ProblemDetails": described}
-        return super().openapi()
+            self.openapi_schema = described = deepcopy(super().openapi())  # parts of it belong to the routes
+            schemas = described.setdefault("components", {}).setdefault("schemas", {})
+            _name(problems.ProblemDetails.model_json_schema(ref_template=REFERENCE), schemas)
+            for operation in (each for path in described["paths"].values() for each in path.values()):
+                for content in operation.get("requestBody", {}).get("content", {}).values():
+                    content["schema"] = _name(content["schema"], schemas)
+        return self.openapi_schema
+
+
+def _name(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """A reference to the schema, which is put among the others with all that it is made of; itself when it is one."""
+    if "$defs" not in schema:
+        return schema
+    schemas |= schema.pop("$defs") | {schema["title"]: schema}
+    return {"$ref": REFERENCE.format(model=schema["title"])}
 
 
 def create_app(

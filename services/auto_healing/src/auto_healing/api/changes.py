@@ -26,7 +26,10 @@ router = APIRouter(prefix="/api/v1", tags=["changes"])
 LONGEST = timedelta(days=30)
 _CURSORS = Cursors("changes, newest first", tuple[datetime, UUID])
 ChangeId = Annotated[UUID, Path(description="The change's id, as the list of changes tells it")]
-Reason = Annotated[str, Field(max_length=500, examples=["The node was repaired"])]
+Reason = Annotated[
+    str,
+    Field(max_length=500, description="Why, for whoever reads the ledger", examples=["The node was repaired"]),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

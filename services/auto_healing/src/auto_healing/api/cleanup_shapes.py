@@ -152,4 +152,11 @@ class ByHandRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dry_run: Annotated[bool, Field(strict=True, description="Only show what would happen")] = True
-    reason: Annotated[str, Field(max_length=500, examples=["The node ran full last night"])] = ""
+    reason: Annotated[
+        str,
+        Field(
+            max_length=500,
+            description="Why, in words for whoever reads the ledger",
+            examples=["The node ran full last night"],
+        ),
+    ] = ""

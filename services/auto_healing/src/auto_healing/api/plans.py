@@ -24,7 +24,7 @@ from common.web.problems import Mistake, Problem, responses
 router = APIRouter(prefix="/api/v1", tags=["plans"], dependencies=[MAY_READ])
 
 MOST_NODES = 100
-NodeName = Annotated[str, Field(min_length=1, max_length=253, examples=["node-7"])]
+NodeName = Annotated[str, Field(min_length=1, max_length=253, description="Name of the node", examples=["node-7"])]
 Parameters = Annotated[
     dict[Name, Value], Field(max_length=20, description="Of the action, as the catalogue of actions says")
 ]
@@ -42,7 +42,7 @@ class ActionQuestion(Question):
     """One action on one object, as asked for by hand."""
 
     scenario: Literal["action"]
-    action: Annotated[str, Field(max_length=63, examples=["evict-pod"])]
+    action: Annotated[str, Field(max_length=63, description="Code of the action", examples=["evict-pod"])]
     target: TargetRequest
     parameters: Parameters = {}
 
@@ -66,7 +66,7 @@ class LostZoneQuestion(Question):
     """All nodes of a zone, gone at once."""
 
     scenario: Literal["lost-zone"]
-    zone: Annotated[str, Field(min_length=1, max_length=63, examples=["eu-west-1a"])]
+    zone: Annotated[str, Field(min_length=1, max_length=63, description="Name of the zone", examples=["eu-west-1a"])]
 
 
 AnyQuestion = Annotated[

@@ -20,7 +20,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Annotated[str, Field(max_length=100, examples=["Pod"])]
+    kind: Annotated[str, Field(max_length=100, description="Kind of the object", examples=["Pod"])]
     namespace: Annotated[str, Field(max_length=253, description="Empty for cluster-scoped kinds")] = ""
     name: Annotated[str, Field(max_length=253, description="Empty for the cluster itself")] = ""
 

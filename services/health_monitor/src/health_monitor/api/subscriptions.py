@@ -53,8 +53,15 @@ class SubscriptionRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[str, Field(max_length=2000, examples=["https://alerts.example.com/hooks/health"])]
-    description: Annotated[str, Field(max_length=500)] = ""
+    url: Annotated[
+        str,
+        Field(
+            max_length=2000,
+            description="Where events are posted to",
+            examples=["https://alerts.example.com/hooks/health"],
+        ),
+    ]
+    description: Annotated[str, Field(max_length=500, description="Whose it is and what for, for people")] = ""
     filter: FilterRequest = FilterRequest()
 
 
@@ -88,8 +95,8 @@ class RedeliverRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    cursor: Annotated[int | None, Field(ge=1, le=LAST_CURSOR)] = None
-    dead_since: Instant | None = None
+    cursor: Annotated[int | None, Field(ge=1, le=LAST_CURSOR, description="Of the one event")] = None
+    dead_since: Annotated[Instant | None, Field(description="Everything that was given up at or after it")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
