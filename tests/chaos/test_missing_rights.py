@@ -1,72 +1,25 @@
 """With fewer rights than it asks for the service sees less, says what and why, and does the rest."""
 
 import asyncio
-import base64
 import re
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from tests.support.accounts import Account, account, shipped_roles, without
 from tests.support.cluster_objects import evict
 from tests.support.service import PROGRAM, Service, environment, running
 
 from devcluster import DevCluster
-from devcluster.api import collection, path_of, wait_for
 
+__all__ = ["account"]
 pytestmark = pytest.mark.cluster
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "kubernetes" / "rbac.yaml"
-ROLES = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 LACKING = "persistentvolumeclaims"
-Account = Callable[[str, list[dict[str, Any]]], Path]
 
 
-@pytest.fixture
-def account(devcluster_shared: DevCluster, namespace: str, tmp_path: Path) -> Iterator[Account]:
-    """Makes a service account with these roles and bindings; answers with a kubeconfig that has its token."""
-    api, made = devcluster_shared.api, []
-
-    def make(name: str, roles: list[dict[str, Any]]) -> Path:
-        about = {"name": name, "namespace": namespace}
-        api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": about})
-        annotations = {"kubernetes.io/service-account.name": name}
-        secret = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"}
-        api.create(secret | {"metadata": {**about, "annotations": annotations}})
-        for role in roles:
-            api.create(role)
-            made.append(path_of(role))
-        path = f"{collection('v1/secrets', namespace)}/{name}"
-        token = wait_for("the token", lambda: api.get(path).get("data", {}).get("token"))
-        config = yaml.safe_load(devcluster_shared.kubeconfig.read_text())
-        config["users"][0]["user"] = {"token": base64.b64decode(token).decode()}
-        kubeconfig = tmp_path / f"{name}.yaml"
-        kubeconfig.write_text(yaml.safe_dump(config))
-        return kubeconfig
-
-    yield make
-    for path in made:
-        api.delete(path)
-
-
-def shipped_roles(namespace: str, account: str) -> list[dict[str, Any]]:
-    """The rights that the product is installed with, under names of their own, for an account of the namespace."""
-    roles = [each for each in yaml.safe_load_all(SHIPPED.read_text()) if each["kind"] in ROLES]
-    roles = [each for each in roles if each["metadata"].get("namespace") in (None, "kube-node-lease")]
-    for role in roles:
-        role["metadata"]["name"] += f"-{namespace}-{account}"
-        if "roleRef" in role:
-            role["roleRef"]["name"] += f"-{namespace}-{account}"
-            role["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]
-    return roles
-
-
-def without(resource: str, roles: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for rule in (rule for role in roles for rule in role.get("rules", ())):
-        rule["resources"] = [each for each in rule["resources"] if each != resource]
-    return roles
+def roles(namespace: str, name: str) -> list[dict[str, Any]]:
+    return shipped_roles("rbac.yaml", "health-monitor", namespace, name)
 
 
 async def unseen(service: Service) -> dict[str, str]:
@@ -79,8 +32,8 @@ async def unseen(service: Service) -> dict[str, str]:
 async def test_one_forbidden_kind_is_named_with_verb_and_resource_and_the_rest_works(
     devcluster_shared: DevCluster, namespace: str, account: Account
 ) -> None:
-    as_shipped = await asyncio.to_thread(account, "whole", shipped_roles(namespace, "whole"))
-    lacking = await asyncio.to_thread(account, "lacking", without(LACKING, shipped_roles(namespace, "lacking")))
+    as_shipped = await asyncio.to_thread(account, "whole", roles(namespace, "whole"))
+    lacking = await asyncio.to_thread(account, "lacking", without(LACKING, roles(namespace, "lacking")))
     await asyncio.to_thread(evict, devcluster_shared, namespace, "victim")
     async with running(as_shipped) as whole, running(lacking) as service:
         await whole.ready()

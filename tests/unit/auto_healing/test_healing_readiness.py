@@ -37,6 +37,7 @@ def asked(
     monitor: Dependency | None = None,
     alerts: Dependency | None = None,
     supervisor: Supervisor | None = None,
+    rights: str | None = None,
 ) -> dict[str, Probe]:
     watch = SimpleNamespace(
         synced=asyncio.Event(), store=SimpleNamespace(sources={source.kind: source for source in sources})
@@ -48,6 +49,7 @@ def asked(
         supervisor or Supervisor(lambda name: None),
         storage=cast("Any", Dependency(storage)),
         policy=policy,
+        rights=cast("Any", Dependency(rights)),
         catch_up=lambda: cast("Any", monitor),
         alerts=cast("Any", alerts),
     )
@@ -73,6 +75,7 @@ def asked(
         pytest.param(
             asked(monitor=Dependency("does not answer")), "health_monitor", "does not answer", id="no health_monitor"
         ),
+        pytest.param(asked(rights="no evictions"), "rights", "no evictions", id="a missing right"),
         pytest.param(asked(alerts=Dependency("no alerts")), "alertmanager", "no alerts", id="no Alertmanager"),
     ],
 )

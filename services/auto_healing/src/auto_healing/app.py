@@ -20,6 +20,7 @@ from auto_healing.past import Past
 from auto_healing.policy.defaults import DEFAULT_POLICY
 from auto_healing.policy.file import PolicyFile
 from auto_healing.readiness import probes
+from auto_healing.rights import Rights
 from auto_healing.settings import HealingSettings
 from auto_healing.storage.models import election, leader
 from auto_healing.storage.opening import Opened, Storage
@@ -93,6 +94,7 @@ class App:
             alerts=_none_fires if self._alerts is None else self._alerts.firing,
             other_healers=lambda: self._others.found,
         )
+        self._rights = Rights(api, self._view.policy)
 
     async def run(self, stop: asyncio.Event) -> None:
         """The API answers at once, and says what is missing; the rest comes up behind it."""
@@ -103,6 +105,7 @@ class App:
         start("watch", self._watch.run)
         start("view", self._view.run)
         start("other healers", self._others_from_synced)
+        start("rights", self._rights.run)
         if self._alerts is not None:
             start("alerts", self._alerts.run)
         start("gauges", self._show)
@@ -203,6 +206,7 @@ class App:
                 self._supervisor,
                 storage=self._storage,
                 policy=self._policy,
+                rights=self._rights,
                 catch_up=lambda: self._catch_up,
                 alerts=self._alerts,
             ),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from auto_healing.alerts import Alerts
 from auto_healing.intake.catch_up import CatchUp
 from auto_healing.policy.file import PolicyFile
+from auto_healing.rights import Rights
 from auto_healing.storage.opening import Storage
 from common.cluster.snapshot import SourceState, not_read_yet
 from common.cluster.watch import ClusterWatch
@@ -18,6 +19,7 @@ def probes(
     *,
     storage: Storage,
     policy: PolicyFile | None,
+    rights: Rights,
     catch_up: Callable[[], CatchUp | None],
     alerts: Alerts | None,
 ) -> list[Probe]:
@@ -43,6 +45,7 @@ def probes(
         Probe("tasks", supervisor.trouble),
         Probe("watch", sight, required=False),
         Probe("health_monitor", monitor, required=False),
+        Probe("rights", rights.trouble, required=False),
     ]
     if policy is not None:
         asked.append(Probe("policy", policy.trouble, required=False))
