@@ -83,6 +83,7 @@ async def test_runs_are_listed_by_what_they_are_page_by_page(healing_url: str) -
 async def test_one_run_is_shown_with_all_that_is_known_of_it(healing_url: str) -> None:
     async with an_api(healing_url) as api:
         run = await api.stored()
+        assert (await api.get(f"/{run.id}"))["run"]["reason"] == run.plan.steps[0].reason != ""
         evidence = EvidenceStore(api.execution.database)
         kept = await evidence.save(run.plan.target, {"logs": "x"}, run_id=run.id, at=NOON, epoch=api.execution.epoch)
         await api.execution.carry_out(run)
@@ -93,7 +94,7 @@ async def test_one_run_is_shown_with_all_that_is_known_of_it(healing_url: str) -
         (step,) = shown["steps"]
         assert (step["state"], step["result"], step["tries"]) == ("done", "done", 1)
         assert [moment["event"] for moment in shown["timeline"]] == [entry["event"] for entry in shown["ledger"]]
-        assert shown["ledger"][0]["event"] == "proposed"
+        assert (shown["ledger"][0]["event"], shown["timeline"][0]["by"]) == ("proposed", "policy")
         assert [each["id"] for each in shown["evidence"]] == [str(kept)]
 
 

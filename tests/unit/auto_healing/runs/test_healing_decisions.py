@@ -53,8 +53,14 @@ def test_only_what_waits_is_approved(state: RunState) -> None:
         approved(a_stored_run(state), ALICE, NOON)
 
 
+def test_who_says_yes_once_more_is_told_who_did() -> None:
+    run = a_stored_run(RunState.APPROVED, approved_by="bob")
+    with pytest.raises(NotNow, match="is approved, by bob"):
+        approved(run, ALICE, NOON)
+
+
 def test_a_yes_that_comes_too_late_is_none() -> None:
-    with pytest.raises(NotNow, match="in time"):
+    with pytest.raises(NotNow, match="in time; while its cause lasts, another one is proposed"):
         approved(a_stored_run(RunState.AWAITING_APPROVAL, approval_expires_at=NOON), ALICE, NOON)
 
 
@@ -78,7 +84,8 @@ def test_undo_is_for_what_may_have_done_something(state: RunState) -> None:
         with pytest.raises(NotNow, match="bob has asked"):
             undo_wanted(wanted, "carol", "me too")
     else:
-        with pytest.raises(NotNow, match="nothing to undo"):
+        begun = state not in {RunState.AWAITING_APPROVAL, RunState.APPROVED}
+        with pytest.raises(NotNow, match="nothing to undo$" if begun else "nothing to undo yet: deny it instead"):
             undo_wanted(run, "bob", "wrong node")
 
 

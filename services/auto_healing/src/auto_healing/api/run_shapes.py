@@ -33,7 +33,7 @@ class RunBrief:
     fault_level: FaultLevel
     code: Annotated[str, Field(description="Of the finding that led to it; empty by hand")]
     rung: Annotated[int, Field(description="Of the rule's ladder, from 0")]
-    reason: Annotated[str, Field(description="Of its last move, for people")]
+    reason: Annotated[str, Field(description="Of its last move; before the first, why it is wanted")]
     requested_by: Annotated[str, Field(description="policy, or a person's name")]
     approved_by: Annotated[str, Field(description="Empty: nobody had to")]
     approval_expires_at: datetime | None
@@ -63,7 +63,7 @@ class RunBrief:
             fault_level=plan.fault.level,
             code=findings[0].code if findings else "",
             rung=plan.rung,
-            reason=run.reason,
+            reason=run.reason or (plan.steps[0].reason if plan.steps else ""),
             requested_by=run.requested_by,
             approved_by=run.approved_by,
             approval_expires_at=run.approval_expires_at,
@@ -145,14 +145,15 @@ class Moment:
     at: datetime
     seconds: Annotated[float, Field(description="Since the run was stored")]
     event: Annotated[str, Field(examples=["step-started"])]
+    by: Annotated[str, Field(description="A person's name, policy, or auto_healing, which carries out")]
     what: Annotated[str, Field(description="One sentence for people")]
 
     @classmethod
     def of(cls, entry: LedgerEntry, run: Run) -> "Moment":
         words = " ".join(filter(None, (entry.action, entry.outcome)))
-        what = f"{words}: {entry.message}" if entry.message else words
+        what = ": ".join(filter(None, (words, entry.message)))
         seconds = round((entry.at - run.created_at).total_seconds(), 3)
-        return cls(at=entry.at, seconds=seconds, event=entry.event, what=what)
+        return cls(at=entry.at, seconds=seconds, event=entry.event, by=entry.actor, what=what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

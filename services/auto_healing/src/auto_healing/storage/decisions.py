@@ -18,10 +18,13 @@ class NotNow(Exception):
 
 def approved(run: Run, by: Identity, at: datetime) -> Run:
     """Raises NotNow unless it waits for approval."""
+    if run.state is RunState.EXPIRED or (run.state is RunState.AWAITING_APPROVAL and is_late(run, at)):
+        raise NotNow(
+            "the run is expired, as nobody approved it in time; while its cause lasts, another one is proposed"
+        )
     if run.state is not RunState.AWAITING_APPROVAL:
-        raise NotNow(f"the run is {run.state}: it does not wait for approval")
-    if is_late(run, at):
-        raise NotNow("nobody approved it in time; ask for it again")
+        who = f", by {run.approved_by}" if run.approved_by else ""
+        raise NotNow(f"the run is {run.state}{who}: it does not wait for approval")
     return replace(
         run,
         state=RunState.APPROVED,
@@ -43,7 +46,8 @@ def denied(run: Run, by: Identity, reason: str, at: datetime) -> Run:
 def undo_wanted(run: Run, by: str, reason: str) -> Run:
     """Raises NotNow when nothing can have been done."""
     if run.state not in _UNDOABLE:
-        raise NotNow(f"the run is {run.state}: there is nothing to undo")
+        instead = " yet: deny it instead" if run.state in _DENIABLE else ""
+        raise NotNow(f"the run is {run.state}: there is nothing to undo{instead}")
     if run.undo_by:
         raise NotNow(f"{run.undo_by} has asked for it already")
     return replace(run, undo_by=by, undo_reason=reason)

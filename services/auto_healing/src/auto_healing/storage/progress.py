@@ -88,7 +88,8 @@ class Progress:
         if succeeded and step.number == len(run.plan.steps) - 1:
             moved = replace(moved, state=RunState.VERIFYING, verifying_at=at, reason=outcome.message)
             seconds = run.plan.verify_window.total_seconds()
-            entries.append(about_run(run, Told.VERIFYING, at, data={"window_seconds": seconds}))
+            message = f"for up to {seconds:g} s it is watched whether that helped"
+            entries.append(about_run(run, Told.VERIFYING, at, message=message, data={"window_seconds": seconds}))
         return await self._store(run, moved, epoch, entries, ended), ended
 
     async def start_undo(self, run: Run, step: StoredStep, at: datetime, *, epoch: int) -> Run:
