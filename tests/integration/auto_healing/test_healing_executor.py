@@ -136,7 +136,7 @@ async def test_a_later_step_that_a_guard_stops_takes_back_the_earlier_ones(heali
 
         object.__setattr__(execution.before, "recheck", after_the_first)
         run = await carried_out(execution, BOTH)
-        assert (run.state, run.reason) == (RunState.UNDONE, "too many")
+        assert (run.state, run.reason) == (RunState.DECLINED, "too many")
         assert execution.actions["cordon"].log == ["on node-1", "off node-1"]  # type: ignore[attr-defined]
         assert execution.cluster.done == []
         assert await execution.told(run.id) == [
@@ -147,9 +147,9 @@ async def test_a_later_step_that_a_guard_stops_takes_back_the_earlier_ones(heali
             "undo-asked",
             "undo-started",
             "undo-ended done",
-            "undone undone",
+            "declined declined",
         ]
-        assert execution.failed == [run]
+        assert execution.failed == []  # it tells nothing of the remedy: no next rung
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ async def test_an_interrupted_step_whose_time_is_over_is_asked_about_again(heali
         clock.step(CORDON.timeout + timedelta(seconds=1))
         execution.declines = [NO]
         ended = await execution.carry_out(run)
-        assert (ended.state, ended.reason) == (RunState.UNDONE, "too many")
+        assert (ended.state, ended.reason) == (RunState.DECLINED, "too many")
         assert execution.actions["cordon"].log == ["off node-1"]  # type: ignore[attr-defined]
 
 
@@ -349,6 +349,81 @@ async def test_a_step_that_waits_is_broken_off_when_somebody_wants_it_undone(hea
         await execution.watch.look(execution.epoch)
         ended = await task
         assert (ended.state, ended.reason) == (RunState.UNDONE, "stop it")  # nobody knows how far it had got
+        assert execution.failed == []
+
+
+async def paused_within(execution: Execution, action: Waiting, run: Run) -> Run:
+    """The run, after an operator paused healing while its step was waiting."""
+    task = asyncio.create_task(execution.carry_out(run))
+
+    async def waits() -> bool:
+        return action.calls == 1
+
+    await eventually(waits)
+    execution.paused = True
+    assert execution.epoch is not None
+    await execution.watch.look(execution.epoch)
+    return await task
+
+
+async def test_a_run_that_a_pause_broke_off_is_taken_back_and_calls_no_next_rung(healing_url: str) -> None:
+    action = Waiting()
+    async with an_execution(healing_url, actions=(action,)) as execution:
+        run = await paused_within(
+            execution, action, await stored(execution, a_plan(target=A_NODE, steps=(CORDON, DELETE)))
+        )
+        assert run.state is RunState.DECLINED
+        assert "paused" in run.reason
+        assert action.log == ["off node-1"]  # nobody knows how far it had got
+        assert await execution.told(run.id) == [
+            "proposed approved",
+            "step-started",
+            "step-ended failed",
+            "declined declined paused",
+            "undo-asked",
+            "undo-started",
+            "undo-ended done",
+            "declined declined",
+        ]
+        assert (execution.failed, execution.counting.ended) == ([], ["declined"])
+        assert execution.past.holder_of(A_NODE.key) is None
+
+
+async def test_a_run_that_a_pause_broke_off_with_nothing_to_take_back_calls_no_next_rung(healing_url: str) -> None:
+    action = Waiting("delete-pod")
+    action.undoable = ""  # type: ignore[misc]
+    async with an_execution(healing_url, actions=(action,)) as execution:
+        run = await paused_within(execution, action, await stored(execution))
+        assert run.state is RunState.DECLINED
+        assert (await execution.told(run.id))[-1] == "declined declined"
+        assert execution.failed == []
+
+
+async def test_what_a_pause_broke_off_and_cannot_be_taken_back_has_failed(healing_url: str) -> None:
+    action = Waiting()
+    action.undo_will = [Outcome(result=Result.FAILED, message="somebody else changed it")]
+    async with an_execution(healing_url, actions=(action,)) as execution:
+        run = await paused_within(execution, action, await stored(execution, a_plan(target=A_NODE, steps=(CORDON,))))
+        assert run.state is RunState.FAILED
+        assert run.reason.endswith("could not be taken back: cordon")
+
+
+async def test_the_undo_of_what_a_pause_broke_off_goes_on_after_a_crash_and_ends_the_same(healing_url: str) -> None:
+    action = Waiting()
+    async with an_execution(healing_url, actions=(action,)) as execution:
+        undo = action.undo
+
+        async def killed(*_: Any) -> Outcome:
+            execution.epoch = None
+            action.undo = undo  # type: ignore[method-assign]
+            raise NotActing("another leads")
+
+        action.undo = killed  # type: ignore[method-assign]
+        left = await paused_within(execution, action, await stored(execution, a_plan(target=A_NODE, steps=(CORDON,))))
+        assert left.state is RunState.RUNNING
+        await execution.lead()
+        run = await execution.carry_out(left)
+        assert run.state is RunState.DECLINED
         assert execution.failed == []
 
 

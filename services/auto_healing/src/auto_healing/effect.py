@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from auto_healing.reach import is_made_since
 from auto_healing.run import Run
 from common.cluster.rows import DaemonSetRow, DeploymentRow, NodeRow, PodRow, Row, StatefulSetRow, WorkloadRow
 from common.cluster.snapshot import ClusterSnapshot
@@ -65,7 +66,7 @@ def _pod(row: Row | None, run: Run, snapshot: ClusterSnapshot) -> Effect:
             return _pods([row])
     if owner == target.key:
         return Effect(healthy=True, reason=f"{target.key} is gone, and belonged to nobody")
-    made = [pod for pod in snapshot.pods_of(owner) if _is_made_since(pod, run)]
+    made = [pod for pod in snapshot.pods_of(owner) if is_made_since(pod, run)]
     return _pods(made) if made else _complete(owner, snapshot, of=f"nothing takes the place of {target.key}")
 
 
@@ -76,7 +77,7 @@ def _moved(gone: Collection[ObjectRef], run: Run, snapshot: ClusterSnapshot) -> 
         return Effect(healthy=False, reason=f"{left.key} is still there")
     made: list[PodRow] = []
     for (namespace, prefix), count in Counter((ref.namespace, _family(ref.name)) for ref in gone).items():
-        found = [pod for pod in snapshot.pods_in(namespace) if _family(pod.name) == prefix and _is_made_since(pod, run)]
+        found = [pod for pod in snapshot.pods_in(namespace) if _family(pod.name) == prefix and is_made_since(pod, run)]
         if len(found) < count:
             effect = _complete(_owner_named(namespace, prefix, snapshot), snapshot, of="nothing else is to be made")
             if not effect.healthy:
@@ -110,13 +111,6 @@ def _still_there(ref: ObjectRef, snapshot: ClusterSnapshot, abandoned: bool) -> 
     if not isinstance(row, PodRow) or row.uid != ref.uid or row.finished:
         return False
     return row.deleted_at is None or not abandoned
-
-
-def _is_made_since(pod: PodRow, run: Run) -> bool:
-    """The API server's instants have whole seconds."""
-    if pod.created_at is None or run.started_at is None or pod.deleted_at is not None or pod.finished:
-        return False
-    return pod.created_at >= run.started_at.replace(microsecond=0)
 
 
 def _pods(pods: Collection[PodRow]) -> Effect:

@@ -32,7 +32,7 @@ class Ladders:
         for run in judged:
             if run.state is RunState.HEALED:
                 self.healed(run)
-            else:
+            elif run.did_not_help:
                 self.climb(run, policy, now)
 
     def climb(self, run: Run, policy: HealingPolicy, now: datetime) -> None:

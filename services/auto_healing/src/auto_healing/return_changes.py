@@ -13,9 +13,9 @@ from auto_healing.kube.cluster import Cluster
 from auto_healing.leased import ChangeState, LeasedChange, RunBrief
 from auto_healing.marks import CORDON_UNTIL, FENCED
 from auto_healing.returning import Next, Verdict, judge, lift_orphan, orphans, over
+from auto_healing.run import SERVICE
 from auto_healing.storage.changes import Changes
 from auto_healing.storage.ledger import Entry
-from auto_healing.storage.run_entries import SERVICE
 from common.cluster.rows import NodeRow
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey

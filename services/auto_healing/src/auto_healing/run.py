@@ -8,6 +8,8 @@ from uuid import UUID
 from auto_healing.plan import Plan
 from common.contracts import ObjectKey
 
+SERVICE = "auto_healing"  # who acts, and who takes back what did not go well
+
 
 class RunState(StrEnum):
     """Where a run is. From `healed` on it has ended."""
@@ -20,7 +22,7 @@ class RunState(StrEnum):
     HEALED = "healed"
     FAILED = "failed"  # did not help, and could not be undone or has nothing to undo
     UNDONE = "undone"  # did not help, and was undone
-    DECLINED = "declined"  # by a guard, or a person
+    DECLINED = "declined"  # by a guard or a person, before it began or on its way; what had been done is taken back
     EXPIRED = "expired"  # nobody approved it in time
     OBSERVED = "observed"  # in the shadow: ended without anything having been done
 
@@ -100,3 +102,8 @@ class Run:
     approver_groups: tuple[str, ...] = ()
     undo_by: str = ""  # who wants it undone; empty: nobody
     undo_reason: str = ""
+
+    @property
+    def did_not_help(self) -> bool:
+        """Whether the next rung is to be tried. What a person took back proves nothing, nor what was stopped."""
+        return self.state in (RunState.FAILED, RunState.UNDONE) and self.undo_by in ("", SERVICE)

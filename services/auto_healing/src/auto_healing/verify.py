@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from auto_healing.effect import Effect, effect_of
+from auto_healing.reach import Reach, is_of_owner
 from auto_healing.run import Run
-from common.cluster.rows import PodRow
 from common.cluster.snapshot import ClusterSnapshot, SourceState
 from common.contracts import Finding, ObjectKey, Severity
 
@@ -47,7 +47,7 @@ class Observation:
     effect: Effect
     unresolved: tuple[Finding, ...] = ()  # those it answers, or the same about its owner's pods
     new_on_target: tuple[Finding, ...] = ()  # others about the target itself, begun since
-    new_around: tuple[Finding, ...] = ()  # about the same owner or node, begun since
+    new_around: tuple[Finding, ...] = ()  # about whom the run can have harmed, begun since
     blind: str = ""
 
 
@@ -84,6 +84,7 @@ def _sorted(
     answered = {finding.key for finding in run.plan.fault.findings}
     codes = {finding.code for finding in run.plan.fault.findings}
     unresolved, on_target, around = [], [], []
+    reach = Reach.of(run, snapshot)
     for finding in findings:
         key = finding.object.key
         if finding.key in answered:
@@ -92,25 +93,11 @@ def _sorted(
             continue
         elif key == run.plan.target.key:
             on_target.append(finding)
-        elif is_near(run, key, snapshot):
-            if finding.code in codes:
-                unresolved.append(finding)
-            elif finding.severity is not Severity.INFO:
-                around.append(finding)
+        elif finding.code in codes and is_of_owner(run, key, snapshot):
+            unresolved.append(finding)
+        elif finding.severity is not Severity.INFO and reach.holds(finding):
+            around.append(finding)
     return unresolved, on_target, around
-
-
-def is_near(run: Run, key: ObjectKey, snapshot: ClusterSnapshot) -> bool:
-    """Whether an object is of the run's owner, or on its node."""
-    row = snapshot.find(key)
-    on_node = isinstance(row, PodRow) and bool(run.place.node) and row.node == run.place.node
-    return on_node or is_of_owner(run, key, snapshot)
-
-
-def is_of_owner(run: Run, key: ObjectKey, snapshot: ClusterSnapshot) -> bool:
-    """Whether an object is the run's owner, or belongs to it."""
-    row = snapshot.find(key)
-    return key == run.place.owner or (row is not None and snapshot.top_owner(row) == run.place.owner)
 
 
 def _blindness(snapshot: ClusterSnapshot) -> str:

@@ -8,15 +8,17 @@ from uuid import UUID
 
 from auto_healing.execute import Endings, Executor
 from auto_healing.execute.attempts import DATABASE_AWAY
+from auto_healing.reach import is_of_owner
 from auto_healing.run import Run, RunState
 from auto_healing.storage.decisions import after, is_late
 from auto_healing.storage.fence import Deposed
 from auto_healing.storage.progress import MoveRefused
 from auto_healing.storage.runs import Runs
-from auto_healing.verify import Ruling, is_of_owner, judge, observe, seconds_to_heal
+from auto_healing.verify import Ruling, judge, observe, seconds_to_heal
 from common.clock import Clock
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding
+from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class RunWatch:
         self._findings = findings
         self._is_paused = is_paused
         self._clock = clock
+        self._complaint = Complaint(logger, clock)
         self._blind: dict[UUID, timedelta] = {}
         self._looked_at: float | None = None
         self._known: frozenset[tuple[object, datetime]] = frozenset()
@@ -54,10 +57,13 @@ class RunWatch:
         while True:
             try:
                 await self.look(epoch)
+                self._complaint.over()
             except Deposed:
                 return
-            except (MoveRefused, *DATABASE_AWAY) as error:
-                logger.warning("the runs are looked at again in a moment: %s", error)
+            except MoveRefused as error:  # it was moved meanwhile, which the next look sees
+                logger.info("the runs are looked at again: %s", error)
+            except DATABASE_AWAY as error:
+                self._complaint.warn(f"no run is judged until the database is back: {error}")
             except Exception:
                 logger.exception("looking at the runs failed")
             await asyncio.sleep(_LOOK_SECONDS)
@@ -70,8 +76,10 @@ class RunWatch:
             for run in await self._runs.expire(epoch=epoch):
                 self._endings.told(run)
         for run in unfinished:
-            if run.undo_by or (run.state is RunState.RUNNING and self._is_paused(run)):
-                self._executor.stop(run.id)
+            if run.undo_by:
+                self._executor.stop(run.id, f"{run.undo_by} wants it undone")
+            elif run.state is RunState.RUNNING and self._is_paused(run):
+                self._executor.stop(run.id, "healing was paused while it was under way")
             elif run.state is RunState.VERIFYING:
                 await self._judge(run, now, passed, epoch)
         self._blind = {run.id: self._blind[run.id] for run in unfinished if run.id in self._blind}

@@ -13,6 +13,7 @@ from tests.support.rows import (
     a_condition,
     a_deployment,
     a_node,
+    a_pdb,
     a_pod,
     a_replica_set,
     a_snapshot,
@@ -240,7 +241,13 @@ def test_how_the_pods_of_a_drained_node_fare(rows: tuple[Any, ...], healthy: boo
 
 
 NEIGHBOUR = a_pod("other-1", uid="uid-other-1", node="node-1")
-SIBLING = pod_after("checkout-9")
+CROWDED = a_pod("other-2", uid="uid-other-2", node="node-2")
+NODE_2 = a_node("node-2")
+LABELS = {"app": "shop"}
+SIBLING = pod_after("checkout-9", labels=LABELS)
+ALLY = a_pod("cart-1", uid="uid-cart-1", node="node-3", labels=LABELS)
+STRANGER = a_pod("search-1", uid="uid-search-1", node="node-3", labels={"app": "search"})
+BUDGETS = (a_pdb("shop", selector=LABELS), a_pdb("search", selector={"app": "search"}))
 
 
 def ref(row: PodRow) -> ObjectRef:
@@ -254,8 +261,25 @@ def ref(row: PodRow) -> ObjectRef:
         pytest.param(a_finding(ref(SIBLING), since=30), "unresolved", id="the same on its owner, begun since"),
         pytest.param(a_finding(ref(SIBLING), since=-30), "", id="the same on its owner, from before"),
         pytest.param(a_finding(code="pod-oom-killed", since=30), "new_on_target", id="another about the target"),
-        pytest.param(a_finding(ref(NEIGHBOUR), "pod-failed", since=30), "new_around", id="another on its node"),
-        pytest.param(a_finding(ref(NEIGHBOUR), "pod-failed", since=-1), "", id="a neighbour that failed before"),
+        pytest.param(a_finding(ref(NEIGHBOUR), "pod-failed", since=30), "", id="a neighbour that it took a pod from"),
+        pytest.param(a_finding(ref(NEIGHBOUR), since=30), "", id="the same code on a neighbour that it left alone"),
+        pytest.param(
+            a_finding(ref(CROWDED), "pod-evicted", since=30), "new_around", id="evicted where its pod is now"
+        ),
+        pytest.param(a_finding(ref(CROWDED), "pod-evicted", since=-1), "", id="evicted there before"),
+        pytest.param(a_finding(ref(CROWDED), since=30), "", id="a crash where its pod came to, which is its own"),
+        pytest.param(
+            a_finding(NODE_2.key.ref(NODE_2.uid), "node-memory-pressure", since=30),
+            "new_around",
+            id="no memory left where its pod came to",
+        ),
+        pytest.param(
+            a_finding(A_NODE, "node-memory-pressure", since=30), "", id="no memory left on the node that it left"
+        ),
+        pytest.param(
+            a_finding(ref(ALLY), "pod-not-ready", since=30), "new_around", id="another that its budget counts"
+        ),
+        pytest.param(a_finding(ref(STRANGER), "pod-not-ready", since=30), "", id="one that another budget counts"),
         pytest.param(a_finding(ref(SIBLING), "pod-failed", since=30), "new_around", id="another on its owner"),
         pytest.param(
             a_finding(ref(NEIGHBOUR), "pod-no-requests", since=30, severity=Severity.INFO), "", id="what is no harm"
@@ -267,10 +291,26 @@ def ref(row: PodRow) -> ObjectRef:
 )
 def test_which_findings_are_observed(finding: Finding, where: str) -> None:
     run = a_run(plan=a_plan(fault=Fault(level=FaultLevel.POD, subject=A_POD.key, findings=(a_finding(),))))
-    snapshot = a_snapshot(DEPLOYMENT, REPLICA_SET, NEIGHBOUR, SIBLING)
+    rows = (a_node("node-1", uid=A_NODE.uid), NODE_2, NEIGHBOUR, CROWDED, SIBLING, ALLY, STRANGER, *BUDGETS)
+    snapshot = a_snapshot(DEPLOYMENT, REPLICA_SET, *rows)
     observation = observe(run, snapshot, [finding], at(60))
     found = {name for name in ("unresolved", "new_on_target", "new_around") if getattr(observation, name)}
     assert found == ({where} if where else set())
+
+
+@pytest.mark.parametrize(
+    ("created", "where"),
+    [
+        pytest.param(30, ("pod-failed",), id="it came there since"),
+        pytest.param(-30, (), id="it was there before"),
+    ],
+)
+def test_who_comes_to_an_uncordoned_node_may_be_harmed_by_it(created: float, where: tuple[str, ...]) -> None:
+    run = a_run(plan=node_plan("uncordon"), place=Place(owner=A_NODE.key, node="node-1"))
+    pod = a_pod("other-3", uid="uid-other-3", node="node-1", created_at=at(created))
+    snapshot = a_snapshot(a_node("node-1", uid=A_NODE.uid), pod)
+    observation = observe(run, snapshot, [a_finding(ref(pod), "pod-failed", since=40)], at(60))
+    assert tuple(finding.code for finding in observation.new_around) == where
 
 
 def test_what_happens_on_a_bad_node_is_no_effect_of_closing_it() -> None:

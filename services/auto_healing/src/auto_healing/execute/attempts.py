@@ -70,7 +70,7 @@ async def until_stored(write: Callable[[], Awaitable[T]], *, leads: Callable[[],
         except DATABASE_AWAY as error:
             if not leads():
                 raise
-            logger.warning("what was done cannot be stored yet: %s", error)
+            logger.log(logging.DEBUG if tries else logging.WARNING, "what was done cannot be stored yet: %s", error)
             await asyncio.sleep(BACKOFF.delay(tries, _random))
     raise AssertionError("unreachable")
 

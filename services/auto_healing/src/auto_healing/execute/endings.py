@@ -9,7 +9,6 @@ from auto_healing.actions.action import Outcome
 from auto_healing.plan import Step
 from auto_healing.run import Run, RunState
 from auto_healing.storage.progress import Progress
-from auto_healing.storage.run_entries import SERVICE
 from common.contracts import ObjectKey
 
 
@@ -56,5 +55,5 @@ class Endings:
     def told(self, run: Run) -> None:
         """A run that has ended, and is stored."""
         self.witness.run_ended(run)
-        if run.state in (RunState.FAILED, RunState.UNDONE) and run.undo_by in ("", SERVICE):
+        if run.did_not_help:
             self.on_failed(run)

@@ -18,16 +18,15 @@ from structlog.contextvars import bound_contextvars
 from auto_healing.actions.action import Outcome
 from auto_healing.execute.attempts import DATABASE_AWAY, pause, until_stored
 from auto_healing.execute.before_step import BeforeStep
-from auto_healing.execute.carried import Carried
+from auto_healing.execute.carried import INTERRUPTED, Carried, was_broken_off
 from auto_healing.execute.endings import Endings
-from auto_healing.execute.hands import INTERRUPTED, Hands
+from auto_healing.execute.hands import Hands
 from auto_healing.kube.cluster import NotActing
 from auto_healing.plan import Decline
-from auto_healing.run import Run, RunState, StepState
+from auto_healing.run import SERVICE, Run, RunState, StepState
 from auto_healing.storage.decisions import after, is_due, is_late
 from auto_healing.storage.fence import Deposed
 from auto_healing.storage.progress import SUCCESS, MoveRefused
-from auto_healing.storage.run_entries import SERVICE
 from auto_healing.storage.run_rows import StoredStep
 from auto_healing.storage.runs import Runs
 
@@ -64,10 +63,10 @@ class Executor:
             self._busy.discard(run_id)
             self._hands.forget(run_id)
 
-    def stop(self, run_id: UUID) -> None:
-        """Somebody wants a run undone; if it is under way, its step is broken off."""
+    def stop(self, run_id: UUID, why: str) -> None:
+        """Somebody wants a run undone, or no run at all; if it is under way, its step is broken off."""
         if run_id in self._busy:
-            self._hands.stop(run_id)
+            self._hands.stop(run_id, why)
 
     async def _persevere(self, run_id: UUID, epoch: int) -> None:
         for tries in count():
@@ -80,7 +79,7 @@ class Executor:
                 logger.info("run %s is left to the next leader: %s", run_id, error)
                 break
             except (NotActing, MoveRefused, *DATABASE_AWAY) as error:
-                logger.warning("run %s waits: %s", run_id, error)
+                logger.log(logging.DEBUG if tries else logging.WARNING, "run %s waits: %s", run_id, error)
             await pause(tries)
 
     async def _advance(self, run_id: UUID, epoch: int) -> None:
@@ -120,6 +119,9 @@ class Executor:
         if carried.run.undo_by:
             await self._undo(carried)
             return False
+        if was_broken_off(outcome):
+            await self._stop_before(carried, step, [Decline(guard="paused", message=outcome.message)])
+            return False
         if outcome.result not in SUCCESS:
             await self._take_back(carried, outcome.message)
             return False
@@ -135,7 +137,7 @@ class Executor:
         planned, run_id = carried.planned(step), carried.run.id
         give_up_at = self._before.clock.now() + planned.timeout
         while declined := await self._before.declines(carried.run, planned):
-            if carried.untouched or self._hands.is_stopped(run_id) or not _passes(declined, give_up_at):
+            if carried.untouched or self._hands.stopped(run_id) or not _passes(declined, give_up_at):
                 return declined
             await asyncio.sleep(_LOOK_SECONDS)
             if self._leads() != carried.epoch:
@@ -162,7 +164,7 @@ class Executor:
     async def _take_back(self, carried: Carried, reason: str) -> None:
         """It did not go well: undo what was done, the last first, or say that there is nothing to undo."""
         if not carried.undoable(self._hands.actions):
-            await self._end(carried, RunState.FAILED, reason)
+            await self._end(carried, RunState.DECLINED if carried.is_stopped else RunState.FAILED, reason)
             return
         if not carried.run.undo_by:
             at, run = self._after(carried.run), carried.run
@@ -191,12 +193,14 @@ class Executor:
         left = [step.action for step in carried.steps if step.state is StepState.UNDO_FAILED]
         undone = any(step.state is StepState.UNDONE for step in carried.steps)
         reason = run.undo_reason or "undone"
+        stopped = carried.is_stopped and not left
         if undone and not left:
-            await self._end(carried, RunState.UNDONE, reason)
+            given_up = stopped and run.undo_by == SERVICE
+            await self._end(carried, RunState.DECLINED if given_up else RunState.UNDONE, reason)
             return
         reason += f"; could not be taken back: {', '.join(left)}" if left else "; there is nothing to take back"
         if run.state is RunState.RUNNING or (run.state is RunState.VERIFYING and (left or run.undo_by == SERVICE)):
-            await self._end(carried, RunState.FAILED, reason)
+            await self._end(carried, RunState.DECLINED if stopped else RunState.FAILED, reason)
         else:
             at = self._after(run)
             carried.run = await self._progress.keep_as_is(run, at, epoch=carried.epoch, reason=reason)

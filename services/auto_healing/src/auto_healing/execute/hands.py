@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from auto_healing.actions.action import Action, Doing, Outcome, Result, Store
-from auto_healing.execute.attempts import HOW_FAR, attempt
-from auto_healing.execute.carried import Carried
+from auto_healing.execute.attempts import attempt
+from auto_healing.execute.carried import INTERRUPTED, Carried, broken_off
 from auto_healing.kube.cluster import Cluster, NotActing
 from auto_healing.plan import Step
 from auto_healing.run import Run
@@ -20,14 +20,6 @@ from common.clock import Clock
 from common.cluster.snapshot import ClusterSnapshot
 from common.kube.errors import KubeError
 
-INTERRUPTED = Outcome(
-    result=Result.FAILED, message="it was interrupted, and nobody knows how far it got", numbers=HOW_FAR
-)
-_STOPPED = Outcome(
-    result=Result.FAILED,
-    message="it was stopped by a person, who wants it undone or has paused healing",
-    numbers=HOW_FAR,
-)
 _UNDO_TIMEOUT = timedelta(minutes=5)
 
 
@@ -41,21 +33,22 @@ class Hands:
     store_of: Callable[[UUID, int], Store]
     clock: Clock
     _applying: dict[UUID, asyncio.Task[Outcome]] = field(default_factory=dict)
-    _stopped: set[UUID] = field(default_factory=set)
+    _stopped: dict[UUID, str] = field(default_factory=dict)
 
-    def stop(self, run_id: UUID) -> None:
+    def stop(self, run_id: UUID, why: str) -> None:
         """Break off the step that is being applied, and whatever would be applied next, but for undoing."""
         if run_id not in self._stopped:
-            self._stopped.add(run_id)
+            self._stopped[run_id] = why
             if (applying := self._applying.get(run_id)) is not None:
                 applying.cancel()
 
-    def is_stopped(self, run_id: UUID) -> bool:
-        return run_id in self._stopped
+    def stopped(self, run_id: UUID) -> str:
+        """Why it was stopped; empty when it was not."""
+        return self._stopped.get(run_id, "")
 
     def forget(self, run_id: UUID) -> None:
         """The run is not carried out any more."""
-        self._stopped.discard(run_id)
+        self._stopped.pop(run_id, None)
 
     async def apply(self, carried: Carried, step: StoredStep) -> Outcome:
         """Raises NotActing and Deposed; all else is an outcome."""
@@ -74,8 +67,8 @@ class Hands:
         return await attempt(lambda: action.undo(doing, done), clock=self.clock, deadline=doing.deadline)
 
     async def _stoppable(self, run_id: UUID, act: Callable[[], Awaitable[Outcome]], deadline: datetime) -> Outcome:
-        if run_id in self._stopped:
-            return _STOPPED
+        if why := self.stopped(run_id):
+            return broken_off(why)
         acting = asyncio.create_task(attempt(act, clock=self.clock, deadline=deadline), name=f"run {run_id}")
         self._applying[run_id] = acting
         try:
@@ -84,7 +77,7 @@ class Hands:
             this = asyncio.current_task()
             if this is not None and this.cancelling():  # the whole service stops
                 raise
-            return _STOPPED
+            return broken_off(self.stopped(run_id))
         finally:
             del self._applying[run_id]
 

@@ -12,12 +12,11 @@ from sqlalchemy.dialects.postgresql import insert
 from auto_healing.actions.action import Change
 from auto_healing.leased import ChangeState, LeasedChange, RunBrief
 from auto_healing.plan import BY_HAND
-from auto_healing.run import RunState
+from auto_healing.run import SERVICE, RunState
 from auto_healing.storage.fence import fenced
 from auto_healing.storage.ledger import Entry, append
 from auto_healing.storage.models import change as table
 from auto_healing.storage.models import run
-from auto_healing.storage.run_entries import SERVICE
 from common.contracts import ObjectRef
 from common.database.connections import Database
 

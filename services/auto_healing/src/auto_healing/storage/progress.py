@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from auto_healing.actions.action import Outcome, Result
 from auto_healing.past import Past
 from auto_healing.plan import Decline
-from auto_healing.run import Run, RunState, StepState
+from auto_healing.run import SERVICE, Run, RunState, StepState
 from auto_healing.storage import ledger
 from auto_healing.storage.decisions import may_follow, undo_wanted
 from auto_healing.storage.fence import fenced
@@ -22,7 +22,7 @@ from auto_healing.storage.jobs import Jobs
 from auto_healing.storage.ledger import Entry
 from auto_healing.storage.models import run as run_table
 from auto_healing.storage.models import step as step_table
-from auto_healing.storage.run_entries import SERVICE, Told, about_run, numbers_of, refusal
+from auto_healing.storage.run_entries import Told, about_run, numbers_of, refusal
 from auto_healing.storage.run_rows import StoredStep, progress_values, step_values
 from common.database.connections import Database
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from auto_healing.actions.action import Outcome
 from auto_healing.plan import Decline, Plan, Step
-from auto_healing.run import Run
+from auto_healing.run import SERVICE, Run
 from auto_healing.storage.ledger import Entry
 
 POLICY = "policy"  # who asks when nobody does
-SERVICE = "auto_healing"  # who acts
 
 
 class Told(StrEnum):
