@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 from common.contracts import Change, EventData, HealthEvent, ObjectKey, Severity
 from common.database.connections import Database
-from health_monitor.storage.events import EventFilter, EventLog, Expired, ExpiredReason, Tail
+from health_monitor.storage.events import Bounds, EventFilter, EventLog, Expired, ExpiredReason, Tail
 from health_monitor.storage.publish import Outbox
 
 pytestmark = pytest.mark.database
@@ -153,6 +153,41 @@ async def test_the_tail_hands_on_every_event_once_on_the_replica_that_stores_and
         await run_until_done(task)
     for events in heard.values():
         assert [event.cursor for event in events] == list(range(1, 3_001))
+
+
+class SlowLog(EventLog):
+    """Gives the answer about the bounds only when it is let to."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def bounds(self) -> Bounds:
+        found = await super().bounds()
+        self.asked.set()
+        await self.let.wait()
+        return found
+
+
+async def test_what_is_stored_while_the_tail_asks_for_the_end_is_handed_on_once(
+    outbox: Outbox, database: Database
+) -> None:
+    log = SlowLog(database)
+    heard: list[HealthEvent] = []
+    tail = Tail(log, heard.extend)
+    log.let.set()
+    await tail.catch_up()
+    log.let.clear()
+    log.asked.clear()
+    looking = asyncio.create_task(tail.catch_up())
+    await log.asked.wait()
+    await tell(outbox, an_event("a"), an_event("b"))
+    tail.stored((await log.read(0)).events)
+    log.let.set()
+    await looking
+    await tell(outbox, an_event("c"))
+    await tail.catch_up()
+    assert [event.cursor for event in heard] == [1, 2, 3]
 
 
 async def test_events_from_before_the_start_are_not_handed_on(outbox: Outbox, log: EventLog) -> None:

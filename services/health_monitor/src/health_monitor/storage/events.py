@@ -199,14 +199,18 @@ class Tail:
 
     async def catch_up(self) -> None:
         """Hand on what is in the database. Raises DatabaseError."""
+        before = self._cursor
         head = (await self._log.bounds()).head
-        if self._cursor is None or self._cursor > head:  # the second: the database was put back to a backup
+        # The second: the database was put back to a backup. What was stored while it was asked is no sign of that.
+        if self._cursor is None or (before is not None and before > head):
             self._cursor = head
         while self._cursor < head:
             try:
                 page = await self._log.read(self._cursor, limit=_TAIL_AT_ONCE)
             except Expired as expired:
-                self._cursor = expired.oldest
+                if expired.reason is ExpiredReason.AHEAD:
+                    return  # put back just now, which the next look finds
+                self._cursor = max(self._cursor, expired.oldest)
                 continue
             self.stored(page.events)
             self._cursor = max(self._cursor, page.next_cursor)
