@@ -1,6 +1,7 @@
 """The command line `auto-healing`.
 
-Exit codes: 0 done; 1 the policy file has mistakes; 2 the command is wrong or cannot be carried out.
+Exit codes: 0 done; 1 the policy file has mistakes, or the ledger was edited; 2 the command is wrong or cannot be carried
+out.
 """
 
 import sys
@@ -12,7 +13,7 @@ from common.cli.program import Program
 _PROGRAM = Program(
     "auto-healing",
     "Decides what ends a fault, does it, proves that it helped, and accounts for all of it.",
-    "Exit codes: 0 done, 1 mistakes in the policy, 2 wrong command.",
+    "Exit codes: 0 done, 1 mistakes in the policy, or a ledger that was edited, 2 wrong command.",
     COMMANDS,
 )
 

@@ -3,49 +3,17 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 import pytest
 from tests.support.clock import NOON
+from tests.support.healing_ledger import a_chain, a_row, a_stored
 
-from auto_healing.storage.chain import COLUMNS, START, ChainedRow, hash_of, json_text
+from auto_healing.storage.chain import COLUMNS, START, hash_of, json_text
 from auto_healing.storage.export import csv_header, csv_rows, from_ndjson, ndjson, prove_lines
 from auto_healing.storage.ledger import LedgerEntry
 from auto_healing.storage.proof import Broken, Chain, Head
 from common.contracts import ObjectKey
-
-
-def a_row(**changes: Any) -> ChainedRow:
-    values: dict[str, Any] = {
-        "seq": 1,
-        "at": NOON,
-        "event": "declined",
-        "run_id": UUID(int=7),
-        "kind": "Pod",
-        "namespace": "shop",
-        "name": "web-1",
-        "code": "pod-crash-loop",
-        "action": "delete-pod",
-        "outcome": "declined",
-        "actor": "policy",
-        "guard": "cooldown",
-        "message": "grüß",
-        "data": '{"seconds":30}',
-    }
-    return ChainedRow(**(values | changes))
-
-
-def a_stored(row: ChainedRow, previous: bytes = START) -> LedgerEntry:
-    return LedgerEntry.from_row((*row, hash_of(previous, row)))
-
-
-def a_chain(length: int) -> list[LedgerEntry]:
-    chained: list[LedgerEntry] = []
-    for seq in range(1, length + 1):
-        previous = chained[-1].hash if chained else START
-        chained.append(a_stored(a_row(seq=seq, name=f"web-{seq}"), previous))
-    return chained
 
 
 def follow(entries: list[LedgerEntry]) -> tuple[Chain, Broken | None]:
