@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 from tests.support.clock import NOON
 from tests.support.healing_database import claim_healing
 from tests.support.healing_policy_api import a_policy_client
@@ -85,9 +86,30 @@ async def test_only_the_leader_counts(healing_database: Database) -> None:
     await claim_healing(healing_database)
     with pytest.raises(Deposed):
         await shadows.record([observed("p")], NOON, epoch=old)
+    assert await shadows.tallies(NOON - timedelta(days=1)) == {}
+    await shadows.record([observed("p")], NOON, epoch=None)
     with pytest.raises(Deposed):
         await shadows.settle([], NOON, THRESHOLDS, epoch=old)
-    assert await shadows.tallies(NOON - timedelta(days=1)) == {}
+    assert await tally(shadows) == Tally(open=1)
+
+
+async def test_a_look_that_finds_nothing_new_writes_nothing(healing_database: Database) -> None:
+    shadows = Shadows(healing_database)
+    plan = observed("p")
+
+    async def version() -> tuple[object, ...]:
+        async with healing_database.begin() as connection:
+            found = await connection.execute(text("SELECT xmin::text, xmax::text, ctid::text FROM shadow"))
+            return tuple(found.one())
+
+    await shadows.record([plan], NOON, epoch=None)
+    before = await version()
+    await shadows.settle(faults([plan]), LATER, THRESHOLDS, epoch=None)
+    assert await version() == before
+    await shadows.record([plan], LATER, epoch=None)
+    assert (await version())[2] == before[2], "ON CONFLICT locks the row, but writes no other"
+    await shadows.settle(faults([plan]), MUCH_LATER, THRESHOLDS, epoch=None)
+    assert (await version())[2] != before[2]
 
 
 async def test_runs_are_counted_newest_first(healing_database: Database) -> None:

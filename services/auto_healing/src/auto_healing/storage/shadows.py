@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -24,6 +24,9 @@ _COUNTED = ("watched", "went_away", "misfits", "declined", "open")
 _STILL_OPEN = shadow.c.resolved_at.is_(None)
 _OPEN = (shadow.c.rule, shadow.c.code, shadow.c.kind, shadow.c.namespace, shadow.c.name)
 _INSERT = insert(shadow)
+_OPEN_CASES = select(
+    shadow.c.id, shadow.c.code, shadow.c.kind, shadow.c.namespace, shadow.c.name, shadow.c.at, shadow.c.given_up_at
+).where(_STILL_OPEN)
 # The same trouble is one case, however often it is looked at. It counts as declined only if it always was.
 _RECORD = _INSERT.on_conflict_do_update(
     index_elements=list(_OPEN),
@@ -32,6 +35,9 @@ _RECORD = _INSERT.on_conflict_do_update(
         "declined": shadow.c.declined & _INSERT.excluded.declined,
         "fits": func.coalesce(_INSERT.excluded.fits, shadow.c.fits),
     },
+    # An update that changes nothing would write the row anew, at every look.
+    where=(shadow.c.declined & ~_INSERT.excluded.declined)
+    | (_INSERT.excluded.fits.is_not(None) & shadow.c.fits.is_distinct_from(_INSERT.excluded.fits)),
 )
 
 
@@ -52,15 +58,19 @@ class Shadows:
     async def settle(self, faults: Sequence[Fault], now: datetime, thresholds: Promotion, *, epoch: int | None) -> None:
         """Note which trouble has gone, and which has outlived the time to go by itself. `faults` are all open ones."""
         still = troubles(faults)
+        late: list[UUID] = []
+        gone: list[UUID] = []
+        async with self._database.begin() as connection:
+            for case in await connection.execute(_OPEN_CASES):
+                if case.given_up_at is None and case.at < now - thresholds.settle:
+                    late.append(case.id)
+                if (case.code, ObjectKey(case.kind, case.namespace, case.name)) not in still:
+                    gone.append(case.id)
+        if not late and not gone:
+            return  # as at nearly every look, and nobody but the leader writes here
         async with fenced(self._database, epoch) as connection:
-            late = (_STILL_OPEN, shadow.c.given_up_at.is_(None), shadow.c.at < now - thresholds.settle)
-            await connection.execute(update(shadow).where(*late).values(given_up_at=now))
-            open_cases = await connection.execute(
-                select(shadow.c.id, shadow.c.code, shadow.c.kind, shadow.c.namespace, shadow.c.name).where(_STILL_OPEN)
-            )
-            gone = [id_ for id_, code, *name in open_cases if (code, ObjectKey(*name)) not in still]
-            if gone:
-                await connection.execute(update(shadow).where(shadow.c.id.in_(gone)).values(resolved_at=now))
+            await connection.execute(update(shadow).where(shadow.c.id.in_(late)).values(given_up_at=now))
+            await connection.execute(update(shadow).where(shadow.c.id.in_(gone)).values(resolved_at=now))
 
     async def tallies(self, since: datetime) -> dict[str, Tally]:
         """By rule, of cases and runs that began since then."""
