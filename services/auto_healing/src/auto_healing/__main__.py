@@ -1,7 +1,6 @@
 """The command line `auto-healing`.
 
-Exit codes: 0 done; 1 the policy file has mistakes, or the ledger was edited; 2 the command is wrong or cannot be carried
-out.
+Exit codes: 0 done; 1 the policy file has mistakes, or the ledger was edited; 2 the command is wrong or cannot be done.
 """
 
 import sys
