@@ -112,6 +112,13 @@ class Tidying:
         await self.see()
         return await self.execution.carry_out(self.run)
 
+    async def judged(self) -> None:
+        """An hour later the run's end is decided, so that another one may begin."""
+        self.clock.step(HOUR)
+        await self.see()
+        assert self.execution.epoch is not None
+        await self.execution.watch.look(self.execution.epoch)
+
     async def outcome(self, run: Run) -> Json:
         ((outcome,),) = await healing_rows(
             self.execution.database, "SELECT outcome FROM step WHERE run_id = :run AND number = 0", run=run.id

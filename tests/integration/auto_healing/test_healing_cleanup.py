@@ -68,10 +68,7 @@ async def test_an_evicted_pile_goes_but_for_its_newest(
         assert not again.stones
         assert tidy.counted("cleanup_unused", rule="clean-evicted-pods", state="waiting") == 0
         assert tidy.counted("cleanup_oldest_timestamp_seconds", rule="clean-evicted-pods") is None
-        tidy.clock.step(HOUR)
-        await tidy.see()
-        assert tidy.execution.epoch is not None
-        await tidy.execution.watch.look(tidy.execution.epoch)
+        await tidy.judged()
         assert (await tidy.execution.found(run.id)).state is RunState.HEALED
 
 

@@ -1,6 +1,7 @@
 """A snapshot of a volume before its claim is deleted, so that its data can be had again."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -26,10 +27,10 @@ async def snapshot_of(doing: Doing, claim: Manifest, settings: ClaimSettings) ->
     if not class_name:
         if settings.without_snapshot is WithoutSnapshot.DELETE:
             return Ready(manifest=claim, evidence={"snapshot": f"none: {why_not}"})
-        return Ready(manifest=claim, refusal=f"{why_not}, and without_snapshot is refuse")
+        return Ready(manifest=claim, refusal=f"cannot be kept in a snapshot: {why_not}, and without_snapshot is refuse")
     snapshot = await _made(doing, claim, class_name)
-    if not await _is_ready(doing, snapshot, settings.snapshot_timeout):
-        return Ready(manifest=claim, refusal=f"its VolumeSnapshot {snapshot.name} is not ready yet")
+    if missing := await _not_ready(doing, snapshot, settings.snapshot_timeout):
+        return Ready(manifest=claim, refusal=f"waits for its VolumeSnapshot {snapshot.name}, which {missing}")
     return Ready(manifest=naming(claim, snapshot.name), evidence={"snapshot": snapshot.name})
 
 
@@ -80,15 +81,22 @@ async def _made(doing: Doing, claim: Manifest, class_name: str) -> ObjectRef:
     return key.ref()
 
 
-async def _is_ready(doing: Doing, snapshot: ObjectRef, patience: timedelta) -> bool:
+async def _not_ready(doing: Doing, snapshot: ObjectRef, patience: timedelta) -> str:
+    """Waits until it is ready. The end of a sentence about it when it never is: the driver's own words, if any."""
     until = min(doing.clock.now() + patience, doing.deadline)
     while True:
         try:
             found = await doing.cluster.read(snapshot)
-        except KubeError:
-            found = None
-        if found is not None and (found.get("status") or {}).get("readyToUse"):
-            return True
-        if doing.clock.now() >= until:
-            return False
+            why = _lacks((found or {}).get("status") or {})
+        except KubeError as error:
+            why = f"cannot be read: {error}"
+        if not why or doing.clock.now() >= until:
+            return why
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def _lacks(status: Mapping[str, Any]) -> str:
+    if status.get("readyToUse"):
+        return ""
+    said = (status.get("error") or {}).get("message")
+    return f"failed: {said}" if said else "is not ready yet"
