@@ -36,6 +36,7 @@ def an_entry(name: str = "p1", **changes: Any) -> Entry:
         "at": NOON,
         "object": ObjectKey("Pod", "shop", name),
         "run_id": RUN,
+        "actor": "policy",
         "guard": "cooldown",
         "message": "=not now",
         "data": {"seconds": 30},

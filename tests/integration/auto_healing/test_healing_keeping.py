@@ -127,12 +127,12 @@ async def test_facts_are_read_from_runs_ledger_and_evidence(healing_database: Da
     usage = {"Pod shop/checkout-1": {"containers": {"app": {"memory_bytes": 300 * MIB}}}}
     for memory in ({"usage": usage}, {}):
         await EvidenceStore(healing_database).save(POD, memory, run_id=killed[0].id, at=NOON, epoch=None)
-    refused = {"event": "declined", "at": NOON, "data": {"rule": "nodes"}}
+    refused = {"event": "declined", "actor": "policy", "at": NOON, "data": {"rule": "nodes"}}
     await Ledger(healing_database).append(
         *(Entry(guard="capacity", object=ObjectKey("Node", "", f"n{number % 4}"), **refused) for number in range(12)),
         Entry(guard="approval", **refused),
-        Entry(event="healed", at=NOON),
-        Entry(guard="capacity", event="declined", at=NOON - DAY),
+        Entry(event="healed", actor="auto_healing", at=NOON),
+        Entry(guard="capacity", event="declined", actor="policy", at=NOON - DAY),
     )
     facts = RunFacts(healing_database)
 
@@ -219,7 +219,7 @@ async def test_each_pass_notes_in_the_log_how_the_ledger_ends(
     healing_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = Ledger(healing_database)
-    await ledger.append(Entry(event="healed", at=NOON))
+    await ledger.append(Entry(event="healed", actor="auto_healing", at=NOON))
     with caplog.at_level("INFO"):
         await Retention(healing_database, SteppedClock(), Kept(), epoch=lambda: None).once(NOON)
     (noted,) = [record.__dict__ for record in caplog.records if record.message == "the ledger ends here"]

@@ -38,12 +38,12 @@ class Entry:
 
     event: str
     at: datetime
+    actor: str
     object: ObjectKey = _NOBODY
     run_id: UUID | None = None
     code: str = ""
     action: str = ""
     outcome: str = ""
-    actor: str = ""
     guard: str = ""
     message: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
