@@ -209,6 +209,7 @@ def test_the_budget_of_nodes(case: Case, refusal: str) -> None:
 
 READY = a_pod("checkout-a", owner=owned_by(a_replica_set()))
 CRASHING = a_looping_pod("checkout-a")
+PULLING = a_pod("checkout-a", owner=owned_by(a_replica_set()), phase="Pending", ready=False)
 NO_ROOM = a_pdb(disruptions_allowed=0, current_healthy=2)
 ENOUGH = a_pdb(disruptions_allowed=0, current_healthy=2, desired_healthy=2)
 
@@ -234,6 +235,25 @@ ENOUGH = a_pdb(disruptions_allowed=0, current_healthy=2, desired_healthy=2)
             "1 of its pods are healthy, and it wants 2",
             id="but not evicted while too few are",
         ),
+        pytest.param(
+            Case(
+                rows=[CRASHING, a_pdb(disruptions_allowed=0, current_healthy=1, unready_may_go=True)],
+                action="evict-pod",
+            ),
+            "",
+            id="unless its PDB always lets go what is not ready",
+        ),
+        pytest.param(
+            Case(rows=[CRASHING, a_pdb(generation=2, unready_may_go=True)], action="evict-pod"),
+            "",
+            id="then not even its controller is waited for",
+        ),
+        pytest.param(
+            Case(rows=[PULLING, a_pdb(disruptions_allowed=0, current_healthy=1)], action="evict-pod"),
+            "",
+            id="a pod that never started asks no PDB",
+        ),
+        pytest.param(Case(rows=[PULLING, a_pdb(), a_pdb("second")], action="evict-pod"), "", id="nor two of them"),
         pytest.param(
             Case(rows=[READY, a_pdb(generation=2)], action="evict-pod"),
             "its controller has not looked yet",

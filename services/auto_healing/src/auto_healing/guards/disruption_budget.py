@@ -16,6 +16,7 @@ from auto_healing.guards.steps import (
     row_of,
     tidies,
 )
+from auto_healing.placement.budgets import asks_nobody, lets_unready_go
 from auto_healing.plan import Decline, Step
 from common.cluster.rows import NodeRow, PodDisruptionBudgetRow, PodRow, WorkloadRow
 from common.contracts import ObjectKey
@@ -123,7 +124,7 @@ def _named(names: list[str]) -> str:
 def _pdbs(step: Step, facts: Facts) -> Iterator[Decline]:
     evicts = step.action in EVICTING
     for pod in displaced_pods(step, facts):
-        if pod.finished or pod.deleted_at is not None or not (pod.ready or evicts) or not pod.node:
+        if asks_nobody(pod) or not (pod.ready or evicts) or not pod.node:
             continue
         pdbs = facts.snapshot.pdbs_of(pod)
         if evicts and len(pdbs) > 1:
@@ -147,12 +148,12 @@ def _pdbs(step: Step, facts: Facts) -> Iterator[Decline]:
 
 
 def _forbids(pdb: PodDisruptionBudgetRow, pod: PodRow) -> str:
-    """Why, or empty. A pod that is not ready may go as long as enough others are (IfHealthyBudget, the default)."""
+    """Why, or empty: in the order in which the Eviction API decides."""
+    if not pod.ready and lets_unready_go(pdb):
+        return ""
     if pdb.observed_generation < pdb.generation:
         return "it was changed, and its controller has not looked yet"
     if pdb.disruptions_allowed > 0:
-        return ""
-    if not pod.ready and pdb.current_healthy >= pdb.desired_healthy > 0:
         return ""
     return f"{pdb.current_healthy} of its pods are healthy, and it wants {pdb.desired_healthy}"
 

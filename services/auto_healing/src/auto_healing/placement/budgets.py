@@ -17,13 +17,13 @@ class Budgets:
 
     def evict(self, pod: PodRow) -> tuple[str, ...]:
         """Names of the budgets that forbid it now. Several that select one pod forbid it for ever, all of them."""
-        if pod.phase == "Pending" or pod.finished or pod.deleted_at is not None:
+        if asks_nobody(pod):
             return ()
         pdbs = self._snapshot.pdbs_of(pod)
         if len(pdbs) > 1:
             return tuple(sorted(pdb.name for pdb in pdbs))
         for pdb in pdbs:
-            if not pod.ready and _lets_unready_go(pdb):
+            if not pod.ready and lets_unready_go(pdb):
                 continue
             if pdb.observed_generation < pdb.generation or self.left(pdb) <= 0:
                 return (pdb.name,)
@@ -41,7 +41,13 @@ class Budgets:
                 self._spent[pdb.key] -= 1
 
 
-def _lets_unready_go(pdb: PodDisruptionBudgetRow) -> bool:
+def asks_nobody(pod: PodRow) -> bool:
+    """Whether the Eviction API lets it go whatever its budgets say: such a pod does no work yet, or no more."""
+    return pod.phase == "Pending" or pod.finished or pod.deleted_at is not None
+
+
+def lets_unready_go(pdb: PodDisruptionBudgetRow) -> bool:
+    """Whether it lets pods go that are not ready, though it allows no disruption."""
     if pdb.unready_may_go:
         return True
     return pdb.desired_healthy > 0 and pdb.current_healthy >= pdb.desired_healthy
