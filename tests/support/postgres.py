@@ -66,13 +66,17 @@ class Postgres:
     def drop_database(self, url: str) -> None:
         self._execute(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
+    def rename(self, url: str, name: str) -> None:
+        """Nobody may be connected to it."""
+        self._execute(f'ALTER DATABASE "{make_url(url).database}" RENAME TO "{name}"')
+
     def template(self, name: str, prepare: Callable[[str], None]) -> str:
         """The name of a database that `prepare(url)` has filled, once in a run, to make copies of."""
         with FileLock(self._folder / f"{name}.lock"):
             if not self._execute("SELECT 1 FROM pg_database WHERE datname = %s", name):
                 fresh = self.new_database()
                 prepare(fresh)
-                self._execute(f'ALTER DATABASE "{make_url(fresh).database}" RENAME TO "{name}"')
+                self.rename(fresh, name)
         return name
 
     def url_of(self, database: str) -> str:

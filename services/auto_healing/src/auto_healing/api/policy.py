@@ -1,7 +1,7 @@
 """What may be healed and how: the policy that holds, what is wrong with its file, and what it can name."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,18 +16,11 @@ from auto_healing.policy.parse import parse_policy
 from auto_healing.policy.schema import policy_json_schema
 from auto_healing.policy.shown import shown
 from common.policy.file import LARGEST_BYTES
-from common.policy.mistakes import Mistake, PolicyError
+from common.policy.mistakes import PolicyError
 from common.web.parts import MAY_READ
+from common.web.policy import PolicyMistake, mistakes_shown
 
 router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyMistake:
-    """Something in a policy that cannot stand, and what to write instead."""
-
-    path: Annotated[str, Field(description="Where, such as rules[0].ladder[1].action; empty for the file itself")]
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +99,7 @@ class GuardList:
 async def show_policy(services: AnyServices) -> PolicyShown:
     """The policy that holds, and every mistake in its file."""
     file = services.policy_file
-    mistakes = _mistakes(file.mistakes) if file else []
+    mistakes = mistakes_shown(file.mistakes) if file else ()
     return PolicyShown(
         file=str(file.path) if file else None,
         valid=not mistakes,
@@ -121,8 +114,8 @@ async def check_policy(wanted: PolicyText) -> PolicyChecked:
     try:
         await asyncio.to_thread(parse_policy, wanted.text)
     except PolicyError as error:
-        return PolicyChecked(valid=False, mistakes=_mistakes(error.mistakes))
-    return PolicyChecked(valid=True, mistakes=[])
+        return PolicyChecked(valid=False, mistakes=mistakes_shown(error.mistakes))
+    return PolicyChecked(valid=True, mistakes=())
 
 
 @router.get("/policy/schema")
@@ -165,7 +158,3 @@ async def list_guards() -> GuardList:
             for guard in GUARDS
         ]
     )
-
-
-def _mistakes(mistakes: Iterable[Mistake]) -> list[PolicyMistake]:
-    return [PolicyMistake(path=each.path, message=each.message) for each in mistakes]

@@ -8,19 +8,12 @@ from pydantic import Field
 
 from common.web.paging import Page
 from common.web.parts import MAY_READ
+from common.web.policy import PolicyMistake, mistakes_shown
 from health_monitor.api.answers import answer, answer_items
 from health_monitor.api.services import AnyServices
 from health_monitor.catalogue import CatalogueEntry, catalogue
 
 router = APIRouter(prefix="/api/v1", tags=["checks"], dependencies=[MAY_READ])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyMistake:
-    """Something in the policy file that cannot stand."""
-
-    path: Annotated[str, Field(description="Where in the file; empty for the file itself")]
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,5 +41,5 @@ async def policy(services: AnyServices) -> Response:
     file = services.policy_file
     if file is None:
         return answer(PolicyStatus, PolicyStatus(file=None, valid=True, mistakes=()))
-    mistakes = tuple(PolicyMistake(path=each.path, message=each.message) for each in file.mistakes)
+    mistakes = mistakes_shown(file.mistakes)
     return answer(PolicyStatus, PolicyStatus(file=str(file.path), valid=not mistakes, mistakes=mistakes))
