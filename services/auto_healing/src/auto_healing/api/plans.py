@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from auto_healing.api.aside import aside
 from auto_healing.api.plan_shapes import PlanShown, Shown, body_of
 from auto_healing.api.runs import Name, TargetRequest, Value
-from auto_healing.api.services import SyncedServices
+from auto_healing.api.services import SyncedServices, world_of
 from auto_healing.whatif import WhatIf, what_if_action, what_if_drained, what_if_lost
 from auto_healing.world import World
 from common.cluster.rows import NodeRow
@@ -93,7 +93,7 @@ async def plan(
     decline now. Nothing is written, neither to the cluster nor to the ledger.
     """
     async with turn:
-        world = replace(services.world(), snapshot=services.snapshot.copy())
+        world = replace(await world_of(services), snapshot=services.snapshot.copy())
         body = await aside(_answer, question, world)
     return Response(body, media_type="application/json")
 

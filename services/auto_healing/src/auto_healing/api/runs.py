@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from auto_healing.api.parameters import InNamespace, Named, OfAction, OfKind, RunId, Word
 from auto_healing.api.run_shapes import RunBrief, RunShown
-from auto_healing.api.services import Services, Stored, StoredServices, SyncedServices
+from auto_healing.api.services import Services, Stored, StoredServices, SyncedServices, world_of
 from auto_healing.decide import plan_for
 from auto_healing.kube.paths import RESOURCES_BY_KIND
 from auto_healing.placement.placements import Placements
@@ -193,7 +193,7 @@ def _refused(error: NoSuchRun | NotNow) -> Problem:
 async def _plan(services: Services, stored: Stored, wanted: RunRequest, caller: Identity) -> Plan:
     target = ObjectRef(**wanted.target.model_dump())
     findings = await _findings(stored, target.key)
-    world = services.world()
+    world = await world_of(services)
     placements = Placements(world.snapshot, world.now)
     try:
         return plan_for(

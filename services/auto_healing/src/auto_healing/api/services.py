@@ -50,13 +50,20 @@ class Services:
     now: Callable[[], datetime]
     snapshot: Store
     synced: Callable[[], bool]
-    world: "Callable[[], World]"
+    world: "Callable[..., World]"  # takes the history, where it is not this replica's own
     policy: "Callable[[], HealingPolicy]"
     policy_file: Any
     storage: StorageState[Stored]
     cluster: "Cluster"  # live reads and writes, for what a person asks for
     acting: Callable[[], bool] = lambda: True  # whether this replica may write to the cluster
     webhook_secrets: Sequence[str] = ()
+
+
+async def world_of(services: Services) -> "World":
+    """Now. A replica that does not lead has done nothing itself: it reads what was. Raises DatabaseError."""
+    if services.acting() or (stored := services.storage.stored) is None:
+        return services.world()
+    return services.world(await stored.runs.lately())
 
 
 AnyServices = Annotated[Services, Depends(services_of)]

@@ -213,9 +213,7 @@ class Runs(RunReader):
         """At the beginning of leadership: load the past; defer a job for each run that is due, and return those."""
         at = self._clock.now()
         async with fenced(self._database, epoch) as connection:
-            lately = (run_table.c.started_at > at - KEPT) | (run_table.c.ended_at > at - KEPT)
-            rows = await connection.execute(select(run_table).where(UNFINISHED | lately))
-            runs = [run_of(row._asdict()) for row in rows]
+            runs = await _lately(connection, at)
             due = [run for run in runs if is_due(run)]
             for run in due:
                 await self._jobs.defer(connection, run, epoch)
@@ -224,6 +222,13 @@ class Runs(RunReader):
                 await ledger.append(connection, entries)
         self.past.load(runs)
         return due
+
+    async def lately(self) -> Past:
+        """What was done by whoever leads, for a replica that does not. Raises DatabaseError."""
+        past = Past()
+        async with self._database.begin() as connection:
+            past.load(await _lately(connection, self._clock.now()))
+        return past
 
     async def refresh(self) -> list[Run]:
         """The unfinished runs, also those that another replica's API has moved; the past is brought up to date."""
@@ -235,6 +240,13 @@ class Runs(RunReader):
             self.past.put(run)
         latest = {run.id: run for run in read}
         return [run for id_ in there if (run := latest.get(id_) or self.past.get(id_)) is not None]
+
+
+async def _lately(connection: AsyncConnection, at: datetime) -> list[Run]:
+    """Unfinished runs, and those that a guard may still count."""
+    lately = (run_table.c.started_at > at - KEPT) | (run_table.c.ended_at > at - KEPT)
+    rows = await connection.execute(select(run_table).where(UNFINISHED | lately))
+    return [run_of(row._asdict()) for row in rows]
 
 
 async def epoch_of(connection: AsyncConnection) -> int:
