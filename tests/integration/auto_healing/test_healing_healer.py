@@ -241,17 +241,31 @@ async def test_what_did_not_help_is_followed_by_the_next_rung_and_at_last_by_a_h
         assert led_.execution.cluster.events == [f"HealingNeedsHuman {BAD.name}"]
 
 
+def a_failed_run(name: str, *, minutes_ago: int, rung: int = 0) -> Run:
+    """About a pod of the shop."""
+    plan = a_plan(name)
+    target, subject = replace(FINDING.object, name=name), BAD.key._replace(name=name)
+    plan = replace(plan, rule="crash-loop", rung=rung, target=target, fault=replace(plan.fault, subject=subject))
+    at = NOON - timedelta(minutes=minutes_ago)
+    return a_stored_run(RunState.FAILED, plan=plan, at=at, place=Place(owner=DEPLOYMENT.key))
+
+
 async def test_a_new_leader_goes_on_where_the_last_one_was(healing_url: str) -> None:
-    plan = a_plan(BAD.name)
-    plan = replace(plan, rule="crash-loop", target=FINDING.object, fault=replace(plan.fault, subject=BAD.key))
-    failed = a_stored_run(
-        RunState.FAILED, plan=plan, at=NOON - timedelta(minutes=10), place=Place(owner=DEPLOYMENT.key)
-    )
+    failed = a_failed_run(BAD.name, minutes_ago=10)
     async with led(healing_url, before=[failed]) as led_:
         await led_.hears()
 
         run = (await led_.runs())[-1]
         assert (run.plan.rung, run.previous) == (1, failed.id)
+
+
+async def test_a_new_leader_goes_on_where_the_newest_run_of_the_workload_was(healing_url: str) -> None:
+    before = [a_failed_run("a-pod-before-it", minutes_ago=20), a_failed_run(BAD.name, minutes_ago=10, rung=1)]
+    async with led(healing_url, before=before) as led_:
+        await led_.hears()
+
+        assert len(await led_.runs()) == 2
+        assert [entry[1] for entry in await led_.ledger()] == ["call-a-human"]
 
 
 async def test_a_fault_that_comes_back_soon_goes_on_where_its_ladder_was_left(healing_url: str) -> None:

@@ -80,3 +80,36 @@ def test_who_takes_over_goes_by_the_last_word(ladders: Ladders) -> None:
     assert ladders.rungs([a_fault("web-2")], SNAPSHOT, NOON) == {}
     ladders.load([healed, failed], DEFAULT_POLICY, NOON)
     assert ladders.rungs([a_fault("web-2")], SNAPSHOT, NOON) == {a_fault("web-2").key: 1}
+
+
+WEB_2 = a_fault("web-2")
+
+
+@pytest.mark.parametrize(
+    ("runs", "rung"),
+    [
+        pytest.param(
+            [a_failed_run("web-1"), replace(a_failed_run("web-2"), state=RunState.HEALED)],
+            None,
+            id="a successor that was healed ends its predecessor's ladder",
+        ),
+        pytest.param(
+            [a_failed_run("web-1"), a_failed_run("web-2", rung=1)], 2, id="of several that failed the newest counts"
+        ),
+        pytest.param(
+            [a_failed_run("web-1"), replace(a_failed_run("web-1", rung=1), state=RunState.UNDONE, undo_by="bob")],
+            1,
+            id="what a person took back proves nothing",
+        ),
+        pytest.param(
+            [replace(a_failed_run("web-1"), state=RunState.UNDONE, undo_by="auto_healing")],
+            1,
+            id="what the service took back did not help",
+        ),
+    ],
+)
+def test_who_takes_over_finds_rungs_by_the_owner_of_the_pods(
+    ladders: Ladders, runs: list[Run], rung: int | None
+) -> None:
+    ladders.load(runs, DEFAULT_POLICY, NOON)
+    assert ladders.rungs([WEB_2], SNAPSHOT, NOON).get(WEB_2.key) == rung
