@@ -1,0 +1,1 @@
+"""Slack: Web API, incoming webhooks, response_url, and signed presses."""
