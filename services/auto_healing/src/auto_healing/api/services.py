@@ -1,12 +1,13 @@
 """What routes work with, and what they say when it is not there."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends
 
+from auto_healing.findings import OpenFindings
 from common.cluster.store import Store
 from common.database.connections import Database
 from common.web.parts import StorageState, services_of, still_reading, stored_of
@@ -60,10 +61,18 @@ class Services:
 
 
 async def world_of(services: Services) -> "World":
-    """Now. A replica that does not lead has done nothing itself: it reads what was. Raises DatabaseError."""
+    """Now. A replica that does not lead has heard and done nothing itself: it reads what the leader has.
+
+    Raises DatabaseError.
+    """
     if services.acting() or (stored := services.storage.stored) is None:
         return services.world()
-    return services.world(await stored.runs.lately())
+    world = services.world(await stored.runs.lately())
+    _, heard_at = await stored.inbox.read_up_to()
+    findings = OpenFindings()
+    findings.load(await stored.inbox.known_findings())
+    sight = replace(world.sight, health_monitor_heard_at=heard_at)
+    return replace(world, sight=sight, open_findings=findings)
 
 
 AnyServices = Annotated[Services, Depends(services_of)]
