@@ -24,7 +24,7 @@ CursorText = Annotated[
 class Page(BaseModel, Generic[Item]):
     """Some items of a list, and where it goes on."""
 
-    items: list[Item]
+    items: Annotated[list[Item], Field(description="What this page holds, in the order of the list")]
     next_cursor: Annotated[str | None, Field(description="For the next page; null at the end of the list")] = None
 
 

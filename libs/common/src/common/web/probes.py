@@ -33,7 +33,7 @@ class Probe:
 class DependencyState(BaseModel):
     """One dependency of the service."""
 
-    name: Annotated[str, Field(examples=["database"])]
+    name: Annotated[str, Field(description="What is depended on", examples=["database"])]
     state: State
     reason: Annotated[str | None, Field(description="Why it is not ready", examples=["connection refused"])] = None
 
@@ -41,8 +41,8 @@ class DependencyState(BaseModel):
 class Readiness(BaseModel):
     """Whether the service can do its work."""
 
-    ready: bool
-    dependencies: list[DependencyState]
+    ready: Annotated[bool, Field(description="False while one that it cannot do without is failing")]
+    dependencies: Annotated[list[DependencyState], Field(description="Each dependency, and what is wrong with it")]
 
 
 class Probes:

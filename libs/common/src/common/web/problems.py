@@ -25,7 +25,7 @@ class Mistake(BaseModel):
 
     location: Annotated[str, Field(description="body, query, path or header", examples=["query"])]
     path: Annotated[str, Field(description="JSON pointer to the value within the location", examples=["/limit"])]
-    message: Annotated[str, Field(examples=["Input should be less than or equal to 500"])]
+    message: Annotated[str, Field(description="What it should be", examples=["At most 500"])]
 
 
 class ProblemDetails(BaseModel):

@@ -36,8 +36,8 @@ class History:
     """Scores of one object over time."""
 
     object: ObjectRef
-    step_seconds: int
-    points: list[HistoryPoint]
+    step_seconds: Annotated[int, Field(description="Between two points")]
+    points: Annotated[list[HistoryPoint], Field(description="The oldest first")]
 
 
 @router.get("/history", response_model=History)

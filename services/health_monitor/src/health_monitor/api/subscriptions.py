@@ -70,7 +70,7 @@ class SubscriptionCreated:
     """The only answer that holds the secret: keep it to check the signatures (Standard Webhooks)."""
 
     subscription: Subscription
-    secret: str
+    secret: Annotated[str, Field(description="whsec_ and the key in Base64")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +80,14 @@ class Trial:
     verdict: Verdict
     status: Annotated[int | None, Field(description="HTTP status; null when there was no answer")]
     error: Annotated[str | None, Field(description="Why it does not count as delivered")]
-    seconds: float
+    seconds: Annotated[float, Field(description="How long it took")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRotated:
     """The new secret. The old one signs beside it for 24 hours."""
 
-    secret: str
+    secret: Annotated[str, Field(description="whsec_ and the key in Base64")]
 
 
 class RedeliverRequest(BaseModel):
@@ -103,7 +103,7 @@ class RedeliverRequest(BaseModel):
 class Redelivered:
     """How many deliveries were queued again."""
 
-    queued: int
+    queued: Annotated[int, Field(description="They go out within seconds")]
 
 
 @router.post(

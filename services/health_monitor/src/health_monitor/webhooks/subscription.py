@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from common.contracts import Severity
 
@@ -48,19 +51,19 @@ class Subscription:
     """A subscription without its secret, which is shown once, when it is made."""
 
     id: UUID
-    url: str
-    description: str
+    url: Annotated[str, Field(description="Where events are posted to")]
+    description: Annotated[str, Field(description="Whose it is and what for, for people")]
     filter: SubscriptionFilter
     state: SubscriptionState
     created_at: datetime
-    start_cursor: int  # every later event that passes the filter is delivered
-    failing_since: datetime | None
-    retry_at: datetime | None
-    last_error: str | None
-    last_delivered_at: datetime | None
-    disabled_reason: str | None
-    queued: int
-    dead: int
+    start_cursor: Annotated[int, Field(description="Every later event that passes the filter is delivered")]
+    failing_since: Annotated[datetime | None, Field(description="Since when nothing gets through; null: it does")]
+    retry_at: Annotated[datetime | None, Field(description="When it is tried again; null: nothing waits for that")]
+    last_error: Annotated[str | None, Field(description="Why the last attempt did not count as delivered")]
+    last_delivered_at: Annotated[datetime | None, Field(description="null: nothing was delivered yet")]
+    disabled_reason: Annotated[str | None, Field(description="Why nothing is sent any more; null while it is")]
+    queued: Annotated[int, Field(description="Events that wait to be delivered")]
+    dead: Annotated[int, Field(description="Events that were given up, and can be sent again by hand")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,12 @@ class Created:
 class Delivery:
     """One event's way to one subscription."""
 
-    cursor: int
+    cursor: Annotated[int, Field(description="Of the event")]
     event_id: UUID
     state: DeliveryState
-    attempts: int
+    attempts: Annotated[int, Field(description="How often it was tried")]
     queued_at: datetime
-    next_attempt_at: datetime | None
-    last_status: int | None
-    last_error: str | None
-    delivered_at: datetime | None
+    next_attempt_at: Annotated[datetime | None, Field(description="null: it is not tried again")]
+    last_status: Annotated[int | None, Field(description="HTTP status of the last attempt; null: no answer")]
+    last_error: Annotated[str | None, Field(description="Why the last attempt did not count as delivered")]
+    delivered_at: Annotated[datetime | None, Field(description="null: not delivered")]
