@@ -31,6 +31,17 @@ def test_every_service_tells_what_runs_and_how_the_process_is() -> None:
     assert "python_gc_collections_total" in text
 
 
+def test_what_happens_in_every_service_is_counted_under_its_name() -> None:
+    metrics = ServiceMetrics("sample", "1")
+    metrics.task_crashed("watch")
+    metrics.policy_reloaded("loaded")
+    metrics.api_answered("list", "pods", 200, 0.02)
+
+    assert value(metrics, "sample_task_crashes_total", task="watch") == 1
+    assert value(metrics, "sample_policy_reloads_total", outcome="loaded") == 1
+    assert value(metrics, "sample_api_request_duration_seconds_count", verb="list", code="200") == 1
+
+
 def test_two_services_in_one_process_share_nothing() -> None:
     one, other = ServiceMetrics("sample", "1"), ServiceMetrics("sample", "1")
     one.gauge("pods", "Pods.").set(1)
