@@ -5,9 +5,11 @@ from uuid import UUID
 
 import pytest
 from tests.support.clock import NOON
+from tests.support.healing_faults import a_finding
+from tests.support.rows import a_pod
 
 from auto_healing.plan import Mode
-from auto_healing.recommendations import Advice, Recommendation, raised, recommend
+from auto_healing.recommendations import Advice, Recommendation, advice_on, raised, recommend
 from auto_healing.run import RunState
 from auto_healing.statistics import (
     OomKill,
@@ -193,3 +195,23 @@ QUIET = {
 @pytest.mark.parametrize("what", QUIET)
 def test_no_advice_without_ground(what: str) -> None:
     assert advised(QUIET[what]) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "evidence", "advice"),
+    [
+        pytest.param(
+            "pod-oom-killed",
+            {"memory_limit_bytes": 256 * MIB},
+            "raise its memory limit from 256 MiB to 356 MiB, or find the leak",
+            id="a limit that is too low",
+        ),
+        pytest.param("pod-oom-killed", {"memory_limit_bytes": 0}, "set a memory request", id="no limit at all"),
+        pytest.param("pod-oom-killed", {}, "", id="nothing is told of a limit"),
+        pytest.param("pod-memory-near-limit", {"memory_limit_bytes": MIB}, "", id="nothing has been killed"),
+    ],
+)
+def test_who_is_called_reads_what_to_change(code: str, evidence: dict[str, int], advice: str) -> None:
+    told = advice_on(a_finding(a_pod(), code, evidence=evidence))
+    assert advice in told
+    assert bool(advice) == bool(told)

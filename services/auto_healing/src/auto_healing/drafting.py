@@ -13,6 +13,7 @@ from auto_healing.history import PastRun
 from auto_healing.place import place_of
 from auto_healing.plan import Decline, Displacement, Mode, Parameters, Plan, Step, timeout_of
 from auto_healing.policy import CALL_A_HUMAN
+from auto_healing.recommendations import advice_on
 from auto_healing.run import RunState
 from auto_healing.symptoms import WORKLOAD_KINDS
 from auto_healing.world import World
@@ -89,10 +90,11 @@ def remedy(choice: Choice, rung: int, step: Step, seconds: float) -> Plan:
 
 
 def call_a_human(choice: Choice, rung: int, refusals: Sequence[Decline]) -> Plan:
-    """The ladder ends here: why, and that somebody has to look."""
+    """The ladder ends here: why, what would end it where that is known, and that somebody has to look."""
     tried = f"; {rung} of its remedies did not help" if rung else ""
     refused = "; no other remedy of it applies" if refusals else ""
-    message = f"rule {choice.rule.name} calls a human: {choice.finding.message}{tried}{refused}"
+    advice = f"; {advised}" if (advised := advice_on(choice.finding)) else ""
+    message = f"rule {choice.rule.name} calls a human: {choice.finding.message}{advice}{tried}{refused}"
     return Plan(
         rule=choice.rule.name,
         mode=choice.mode,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from auto_healing.plan import Mode
 from auto_healing.run import RunState
 from auto_healing.statistics import RuleRefusals, RunFact
+from common.contracts import Finding
 from common.contracts.health import Scalar
 
 _MIB = 1 << 20
@@ -108,6 +109,14 @@ def _raise_to(limit: int, target: int, *, known: bool) -> str:
         return "it has no memory limit and its node ran out; set a memory request that it can live on"
     before = f"from {limit // _MIB} MiB " if limit else ""
     return f"raise its memory limit {before}to {target // _MIB} MiB, or find the leak"
+
+
+def advice_on(finding: Finding) -> str:
+    """What to change about a finding that no remedy ends, for people; empty when its evidence does not tell."""
+    limit = finding.evidence.get("memory_limit_bytes")
+    if finding.code != "pod-oom-killed" or not isinstance(limit, int):
+        return ""
+    return _raise_to(limit, raised(limit), known=limit > 0)
 
 
 def _use_better(owner: str, code: str, by_action: Mapping[str, Sequence[RunFact]]) -> Iterator[Recommendation]:
