@@ -1,3 +1,3 @@
 """Fixtures that tests of every kind share."""
 
-pytest_plugins = ["tests.support.postgres"]
+pytest_plugins = ["tests.support.monitoring", "tests.support.postgres"]

@@ -58,7 +58,7 @@ async def test_a_flow_wants_its_signature_and_has_limits() -> None:
         answers = await asyncio.gather(*(http.post(url, json=a_card()) for _ in range(30)))
         refused = [each for each in answers if each.status_code == 429]
         assert int(refused[0].headers["Retry-After"]) == 1
-        assert len(await chat.messages()) == 30 - len(refused) >= 4
+        assert len(await chat.messages()) == 30 - len(refused) >= 3
         await chat.clear()
         await chat.inject("teams.workflow", "swallow", channel="ops")
         assert (await http.post(url, json=a_card())).status_code == 202

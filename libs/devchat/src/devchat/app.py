@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from aiohttp import web
 
 from devchat import control, hooks, pages
@@ -112,7 +111,3 @@ def _channel(state: State, request: web.Request, body: str) -> str:
 def listening_url(site: web.TCPSite) -> str:
     host, port = site._server.sockets[0].getsockname()[:2]  # type: ignore[union-attr]
     return f"http://{host}:{port}"
-
-
-def encoded(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

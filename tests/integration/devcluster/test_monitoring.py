@@ -1,0 +1,79 @@
+"""Prometheus and Alertmanager: up, reloaded, stopped and started again, and gone."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from tests.support.monitoring import RunAlertmanager, RunPrometheus, posting_to, scraping
+
+from devcluster import DevClusterError, processes
+from devcluster.api import wait_for
+from devcluster.monitoring import Alertmanager, Prometheus
+
+NOWHERE = "http://127.0.0.1:9/"
+ALWAYS = """
+groups:
+  - name: test
+    rules:
+      - alert: AlwaysFires
+        expr: vector(1)
+        labels: {severity: critical}
+"""
+
+
+def test_an_alert_goes_from_a_rule_through_both(
+    run_prometheus: RunPrometheus, run_alertmanager: RunAlertmanager
+) -> None:
+    alertmanager = run_alertmanager(posting_to(NOWHERE))
+    config = scraping({}, [f"127.0.0.1:{alertmanager.port}"], ["rules.yaml"], seconds=0.5)
+    prometheus = run_prometheus(config, files={"rules.yaml": "groups: []"})
+    prometheus.reload(config, files={"rules.yaml": ALWAYS})
+
+    def firing() -> list[str]:
+        alerts = httpx.get(f"{alertmanager.url}/api/v2/alerts").json()
+        return [each["labels"]["alertname"] for each in alerts]
+
+    assert wait_for("the alert", firing) == ["AlwaysFires"]
+
+
+def test_a_wrong_configuration_is_told(run_alertmanager: RunAlertmanager) -> None:
+    with pytest.raises(DevClusterError, match="alertmanager ended by itself"):
+        run_alertmanager({"route": {"receiver": "nobody"}})
+    alertmanager = run_alertmanager(posting_to(NOWHERE))
+    with pytest.raises(DevClusterError, match=r"did not take the configuration: .*nobody"):
+        alertmanager.reload({"route": {"receiver": "nobody"}})
+
+
+def test_silences_outlive_a_stop_and_nothing_outlives_the_end() -> None:
+    silence = {
+        "matchers": [{"name": "alertname", "value": "x", "isRegex": False}],
+        "startsAt": datetime.now(UTC).isoformat(),
+        "endsAt": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "createdBy": "ana",
+        "comment": "why",
+    }
+    with Alertmanager(posting_to(NOWHERE)) as alertmanager:
+        made = httpx.post(f"{alertmanager.url}/api/v2/silences", json=silence).json()["silenceID"]
+        alertmanager.stop()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(alertmanager.url)
+        alertmanager.up()
+        assert [each["id"] for each in httpx.get(f"{alertmanager.url}/api/v2/silences").json()] == [made]
+        home = alertmanager.home
+    assert not home.exists()
+    assert processes.pids(home) == set()
+
+
+def test_samples_of_the_past_can_be_queried() -> None:
+    at = int(time.time()) - 3600
+    samples = "".join(f"load {n} {at + 60 * n}\n" for n in range(10))
+    prometheus = Prometheus(scraping({}, [], []))
+    try:
+        prometheus.backfill(f"# TYPE load gauge\n{samples}# EOF\n")
+        prometheus.up()
+        query = {"query": "load", "start": at, "end": at + 540, "step": 60}
+        found = httpx.get(f"{prometheus.url}/api/v1/query_range", params=query).json()
+        assert [float(value) for _, value in found["data"]["result"][0]["values"]] == list(range(10))
+    finally:
+        prometheus.down()
