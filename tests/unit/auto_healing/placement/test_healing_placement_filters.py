@@ -63,6 +63,7 @@ def test_a_pod_goes_to_the_only_node_that_it_fits_on(place: Row, moving: Row) ->
     assert (only.from_node, only.to_node, only.reason, only.fits_nowhere) == ("old", "new", "", False)
 
 
+GPU = (("nvidia.com/gpu", 1),)
 REFUSED: list[Any] = [
     pytest.param(node("new", allocatable=room(cpu=99)), pod("p"), "Insufficient cpu", id="too little CPU"),
     pytest.param(node("new", allocatable=room(memory=99)), pod("p"), "Insufficient memory", id="too little memory"),
@@ -72,6 +73,7 @@ REFUSED: list[Any] = [
         "Insufficient ephemeral-storage",
         id="too little ephemeral storage",
     ),
+    pytest.param(node("new"), pod("p", requests=amount(extended=GPU)), "Insufficient nvidia.com/gpu", id="no GPU"),
     pytest.param(node("new", allocatable=room(pods=0)), pod("p"), "Too many pods", id="no place for another pod"),
     pytest.param(node("new", unschedulable=True), pod("p"), "node(s) were unschedulable", id="a cordon"),
     pytest.param(
@@ -305,3 +307,12 @@ def test_without_nodes_there_is_no_node() -> None:
     snapshot = a_snapshot(a_pod("p", node="", owner=pod("q").owner, phase="Pending"))
     (only,) = displaced(snapshot, "p")
     assert only.reason == "no nodes available to schedule pods"
+
+
+def test_gpus_are_given_away_one_by_one() -> None:
+    gpu = {"requests": amount(extended=GPU)}
+    spare = amount(1000, 1024, pods=10, extended=(("nvidia.com/gpu", 2),))
+    rows = [node("old"), node("new", allocatable=spare), pod("there", "new", **gpu)]
+    first, second = displaced(a_snapshot(*rows, pod("a", **gpu), pod("b", **gpu)))
+    assert first.to_node == "new"
+    assert second.reason == "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) were unschedulable."

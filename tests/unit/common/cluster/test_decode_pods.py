@@ -105,6 +105,16 @@ def test_effective_request(spec: dict[str, Any], expected: tuple[int, int]) -> N
     assert (requests.cpu_millicores, requests.memory_bytes, requests.pods) == (*expected, 1)
 
 
+def test_devices_and_hugepages_count_like_the_rest() -> None:
+    """As the greediest moment wants them: two GPUs at the start, one of them afterwards."""
+    start, work = (
+        {"name": name, "resources": {"requests": {"nvidia.com/gpu": gpus, "hugepages-2Mi": pages}}}
+        for name, gpus, pages in (("start", "2", "0"), ("work", "1", "4Mi"))
+    )
+    requests = decode(changed(pod_json(), spec={"initContainers": [start], "containers": [work]})).requests
+    assert requests.extended == (("nvidia.com/gpu", 2), ("hugepages-2Mi", 4 << 20))
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [

@@ -187,6 +187,19 @@ def test_finished_and_unbound_pods_request_nothing() -> None:
     assert store.limits_on("elsewhere") == Resources()
 
 
+PLAIN = Resources(pods=1)
+
+
+def test_the_devices_of_a_node_are_summed_up() -> None:
+    gpu = Resources(pods=1, extended=(("nvidia.com/gpu", 1),))
+    pods = [a_pod(name, node="node-1", requests=requests) for name, requests in (("a", gpu), ("b", gpu), ("c", PLAIN))]
+    store = a_snapshot(*pods)
+    assert store.requested_on("node-1").extended == (("nvidia.com/gpu", 2),)
+    for pod in pods[:2]:
+        store.remove(PodRow, pod.key)
+    assert store.copy().requested_on("node-1") == PLAIN
+
+
 def test_distinct_tolerations_of_unfinished_pods() -> None:
     everything = (Toleration(operator="Exists"),)
     store = a_snapshot(a_pod("a"), a_pod("b", tolerations=everything), a_pod("c", tolerations=everything))

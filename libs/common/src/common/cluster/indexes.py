@@ -3,6 +3,7 @@
 They hold keys, not rows, so that a change which moves nothing costs nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Generic, TypeVar
 
@@ -14,6 +15,7 @@ G = TypeVar("G", bound=Hashable)
 
 Keys = Collection[ObjectKey]
 NO_KEYS: dict[ObjectKey, None] = {}
+NONE: Mapping[str, int] = {}
 
 
 class Rows(Collection[R]):
@@ -145,10 +147,14 @@ class Totals:
     def __init__(self, amount_of: Callable[[PodRow], Resources]) -> None:
         self._amount_of = amount_of
         self._sums: dict[str, list[int]] = {}
+        self._extended: dict[str, Counter[str]] = {}  # of the few nodes with pods that ask for such
 
     def __getitem__(self, node: str) -> Resources:
         cpu, memory, ephemeral, pods = self._sums.get(node, (0, 0, 0, 0))
-        return Resources(cpu_millicores=cpu, memory_bytes=memory, ephemeral_bytes=ephemeral, pods=pods)
+        extended = tuple(sorted((name, number) for name, number in self._extended.get(node, NONE).items() if number))
+        return Resources(
+            cpu_millicores=cpu, memory_bytes=memory, ephemeral_bytes=ephemeral, pods=pods, extended=extended
+        )
 
     def update(self, _key: ObjectKey, before: PodRow | None, after: PodRow | None) -> None:
         old = _counted(before)
@@ -162,6 +168,7 @@ class Totals:
 
     def adopt(self, other: "Totals") -> None:
         self._sums = {node: list(sums) for node, sums in other._sums.items()}
+        self._extended = {node: Counter(sums) for node, sums in other._extended.items()}
 
     def _add(self, pod: PodRow, sign: int) -> None:
         amount = self._amount_of(pod)
@@ -170,8 +177,11 @@ class Totals:
         sums[1] += sign * amount.memory_bytes
         sums[2] += sign * amount.ephemeral_bytes
         sums[3] += sign
+        for name, number in amount.extended:
+            self._extended.setdefault(pod.node, Counter())[name] += sign * number
         if not sums[3]:
             del self._sums[pod.node]
+            self._extended.pop(pod.node, None)
 
 
 def _counted(pod: PodRow | None) -> PodRow | None:

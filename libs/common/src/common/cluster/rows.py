@@ -53,6 +53,7 @@ class Resources(Value, frozen=True, gc=False, kw_only=True):
     memory_bytes: int = 0
     ephemeral_bytes: int = 0
     pods: int = 0
+    extended: tuple[tuple[str, int], ...] = ()  # GPUs, hugepages and the like, by the name of the resource
 
 
 class Selector(Value, frozen=True, gc=False, kw_only=True):

@@ -112,12 +112,18 @@ class UsagePoller:
 def _usage_of(item: Any) -> Usage:
     measured_at = instant(item.timestamp)
     if item.containers is None:
-        cpu, memory, _ = amount_of(item.usage)
+        cpu, memory = _used(item.usage)
         return Usage(cpu_millicores=cpu, memory_bytes=memory, measured_at=measured_at)
-    parts = {word(container.name): amount_of(container.usage)[:2] for container in item.containers}
+    parts = {word(container.name): _used(container.usage) for container in item.containers}
     return Usage(
         cpu_millicores=sum(cpu for cpu, _ in parts.values()),
         memory_bytes=sum(memory for _, memory in parts.values()),
         measured_at=measured_at,
         containers=parts,
     )
+
+
+def _used(amounts: AmountsShape | None) -> tuple[int, int]:
+    """Millicores and bytes."""
+    cpu, memory, *_ = amount_of(amounts)
+    return cpu, memory

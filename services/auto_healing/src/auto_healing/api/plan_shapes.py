@@ -67,8 +67,8 @@ class Outage:
 class PlanShown:
     """A plan that nobody carries out, for the cluster as it is `at` that instant.
 
-    It counts on no new node and no preemption, and leaves out of account what is pending already and extended
-    resources such as GPUs.
+    It counts on no new node and no preemption, and leaves out of account what is pending already, device claims, and
+    extended resources other than the usual GPUs, TPUs and hugepages.
     """
 
     at: datetime

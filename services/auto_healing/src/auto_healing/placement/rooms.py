@@ -12,7 +12,7 @@ EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # told apart here, not boun
 class Room:
     """Free amounts of one node; negative where it holds more than it may. `cpu_total` and `memory_total` are whole."""
 
-    __slots__ = ("cpu", "cpu_total", "ephemeral", "memory", "memory_total", "pods")
+    __slots__ = ("cpu", "cpu_total", "ephemeral", "extended", "memory", "memory_total", "pods")
 
     def __init__(self, whole: Resources, used: Resources) -> None:
         self.cpu_total, self.memory_total = whole.cpu_millicores, whole.memory_bytes
@@ -20,11 +20,15 @@ class Room:
         self.memory = whole.memory_bytes - used.memory_bytes
         self.ephemeral = whole.ephemeral_bytes - used.ephemeral_bytes
         self.pods = whole.pods - used.pods
+        self.extended = dict(whole.extended)
+        for name, number in used.extended:
+            self.extended[name] = self.extended.get(name, 0) - number
 
     def copy(self) -> "Room":
         other = object.__new__(Room)
         for name in Room.__slots__:
             setattr(other, name, getattr(self, name))
+        other.extended = dict(self.extended)
         return other
 
     def holds(self, asked: Resources) -> bool:
@@ -34,6 +38,7 @@ class Room:
             and (not asked.cpu_millicores or asked.cpu_millicores <= self.cpu)
             and (not asked.memory_bytes or asked.memory_bytes <= self.memory)
             and (not asked.ephemeral_bytes or asked.ephemeral_bytes <= self.ephemeral)
+            and (not asked.extended or all(number <= self.extended.get(name, 0) for name, number in asked.extended))
         )
 
     def lacking(self, asked: Resources) -> list[str]:
@@ -42,6 +47,7 @@ class Room:
             ("cpu", asked.cpu_millicores, self.cpu),
             ("memory", asked.memory_bytes, self.memory),
             ("ephemeral-storage", asked.ephemeral_bytes, self.ephemeral),
+            *((name, number, self.extended.get(name, 0)) for name, number in asked.extended),
         )
         return [
             *(["Too many pods"] if self.pods <= 0 else []),
@@ -65,6 +71,8 @@ class Room:
         self.memory += sign * amount.memory_bytes
         self.ephemeral += sign * amount.ephemeral_bytes
         self.pods += sign
+        for name, number in amount.extended:
+            self.extended[name] = self.extended.get(name, 0) + sign * number
 
 
 class Rooms:

@@ -1,8 +1,9 @@
 """A small, honest model of kube-scheduler: on which node a pod would run, or why on none.
 
-It knows resources, cordons, taints, node selectors and affinity, pod affinity and anti-affinity, topology spread, ports
-of the host, and where volumes can be reached. It does not preempt, adds no nodes, leaves the pods that are pending
-already out of account, and knows no extended resources such as GPUs. So "fits nowhere" means: not as things are.
+It knows resources and the usual devices such as GPUs, cordons, taints, node selectors and affinity, pod affinity and
+anti-affinity, topology spread, ports of the host, and where volumes can be reached. It does not preempt, adds no nodes,
+leaves the pods that are pending already out of account, and knows no device claims (DRA). So "fits nowhere" means: not
+as things are.
 """
 
 from collections import Counter

@@ -22,11 +22,11 @@ from common.cluster.decode.meta import (
     word,
 )
 from common.cluster.decode.resources import (
-    Amount,
     AmountsShape,
     ResourcesShape,
     amount_of,
     effective,
+    resources,
     resources_of,
 )
 from common.cluster.decode.scheduling import NOTHING, GateShape, Plain, PortShape, host_port_of, scheduling_of
@@ -269,15 +269,11 @@ def _parts(
     )
     rows = (*(_container(shape, init=True) for shape in first), *(_container(shape, init=False) for shape in main))
     ports = (port for shape in (*first, *main) for port in shape.ports or () if port.host_port)
-    return rows, _resources(requests), _resources(limits), tuple(host_port_of(port) for port in ports)
+    return rows, resources(requests, pods=1), resources(limits, pods=1), tuple(host_port_of(port) for port in ports)
 
 
 def _list(resources: ResourcesShape | None, which: str) -> AmountsShape | None:
     return None if resources is None else getattr(resources, which)
-
-
-def _resources(amount: Amount) -> Resources:
-    return Resources(cpu_millicores=amount[0], memory_bytes=amount[1], ephemeral_bytes=amount[2], pods=1)
 
 
 def _sidecar(shape: ContainerShape) -> bool:

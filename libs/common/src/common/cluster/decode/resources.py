@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from operator import add
 
 from msgspec import field
 
@@ -9,8 +10,7 @@ from common.cluster.decode.meta import Shape
 from common.cluster.quantity import millicores, whole
 from common.cluster.rows import Resources
 
-Amount = tuple[int, int, int]  # millicores, bytes of memory, bytes of ephemeral storage
-NOTHING: Amount = (0, 0, 0)
+Amount = tuple[int, ...]  # millicores, bytes of memory, bytes of ephemeral storage, then each of EXTENDED
 
 
 class AmountsShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -20,6 +20,24 @@ class AmountsShape(Shape, frozen=True, gc=False, rename="camel"):
     memory: str | int | float | None = None
     ephemeral: str | int | float | None = field(name="ephemeral-storage", default=None)
     pods: str | int | float | None = None
+    nvidia: str | int | float | None = field(name="nvidia.com/gpu", default=None)
+    amd: str | int | float | None = field(name="amd.com/gpu", default=None)
+    tpu: str | int | float | None = field(name="google.com/tpu", default=None)
+    neuron: str | int | float | None = field(name="aws.amazon.com/neuron", default=None)
+    small_hugepages: str | int | float | None = field(name="hugepages-2Mi", default=None)
+    large_hugepages: str | int | float | None = field(name="hugepages-1Gi", default=None)
+
+
+# What devices are counted as, and hugepages: of the names that there may be, the usual ones.
+EXTENDED = (
+    "nvidia.com/gpu",
+    "amd.com/gpu",
+    "google.com/tpu",
+    "aws.amazon.com/neuron",
+    "hugepages-2Mi",
+    "hugepages-1Gi",
+)
+NOTHING: Amount = (0,) * (3 + len(EXTENDED))
 
 
 class ResourcesShape(Shape, frozen=True, gc=False, rename="camel"):
@@ -29,18 +47,35 @@ class ResourcesShape(Shape, frozen=True, gc=False, rename="camel"):
 
 @lru_cache(maxsize=4096)
 def resources_of(shape: AmountsShape | None) -> Resources:
-    cpu, memory, ephemeral = amount_of(shape)
     pods = whole(str(shape.pods)) if shape is not None and shape.pods is not None else 0
-    return Resources(cpu_millicores=cpu, memory_bytes=memory, ephemeral_bytes=ephemeral, pods=pods)
+    return resources(amount_of(shape), pods=pods)
+
+
+def resources(amount: Amount, *, pods: int) -> Resources:
+    cpu, memory, ephemeral, *others = amount
+    extended = tuple((name, number) for name, number in zip(EXTENDED, others, strict=True) if number)
+    return Resources(cpu_millicores=cpu, memory_bytes=memory, ephemeral_bytes=ephemeral, pods=pods, extended=extended)
 
 
 def amount_of(shape: AmountsShape | None) -> Amount:
     if shape is None:
         return NOTHING
+    cpu, *others = _stated(shape)
+    return (0 if cpu is None else millicores(str(cpu)), *(0 if each is None else whole(str(each)) for each in others))
+
+
+def _stated(shape: AmountsShape) -> tuple[str | int | float | None, ...]:
+    """What it says, in the order of Amount."""
     return (
-        0 if shape.cpu is None else millicores(str(shape.cpu)),
-        0 if shape.memory is None else whole(str(shape.memory)),
-        0 if shape.ephemeral is None else whole(str(shape.ephemeral)),
+        shape.cpu,
+        shape.memory,
+        shape.ephemeral,
+        shape.nvidia,
+        shape.amd,
+        shape.tpu,
+        shape.neuron,
+        shape.small_hugepages,
+        shape.large_hugepages,
     )
 
 
@@ -67,20 +102,14 @@ def effective(
             peak = _combine(max, (peak, _add(sidecars, amount)))
     total = _combine(max, (running, peak))
     if pod_level is not None:
-        stated = (pod_level.cpu, pod_level.memory, pod_level.ephemeral)
-        own = amount_of(pod_level)
-        total = _each(lambda index: own[index] if stated[index] is not None else total[index])
+        own = zip(_stated(pod_level), amount_of(pod_level), total, strict=True)
+        total = tuple(mine if said is not None else sum_ for said, mine, sum_ in own)
     return _add(total, amount_of(overhead))
 
 
 def _add(one: Amount, other: Amount) -> Amount:
-    return (one[0] + other[0], one[1] + other[1], one[2] + other[2])
+    return tuple(map(add, one, other))
 
 
 def _combine(how: Callable[[Iterable[int]], int], amounts: Iterable[Amount]) -> Amount:
-    rows = list(amounts) or [NOTHING]
-    return _each(lambda index: how(row[index] for row in rows))
-
-
-def _each(value: Callable[[int], int]) -> Amount:
-    return (value(0), value(1), value(2))
+    return tuple(map(how, zip(*amounts, strict=True))) or NOTHING
