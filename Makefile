@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-.venv/ready: requirements.lock pyproject.toml libs/common/pyproject.toml libs/devcluster/pyproject.toml services/health_monitor/pyproject.toml services/auto_healing/pyproject.toml
+.venv/ready: requirements.lock pyproject.toml libs/common/pyproject.toml libs/devcluster/pyproject.toml libs/devchat/pyproject.toml $(wildcard services/*/pyproject.toml)
 	@tools/bootstrap
 
 demo: .venv/ready ## Watch the product find faults in a real, disposable cluster (Ctrl-C ends it)

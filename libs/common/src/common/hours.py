@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from common.policy.shape import Strict
-from common.schedule import checked_zone
+from common.schedule import Zone
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -58,7 +58,7 @@ class Hours(Strict):
     """Local time at which it begins. Midnight by default."""
     end: LocalTime = _MIDNIGHT
     """Local time at which it ends; the next day when not later than the start. Midnight by default: the whole day."""
-    zone: Annotated[str, AfterValidator(checked_zone)] = "UTC"
+    zone: Zone = "UTC"
     """IANA name of the time zone, such as Europe/Berlin."""
 
     @model_validator(mode="after")

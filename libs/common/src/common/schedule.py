@@ -6,9 +6,11 @@ given hour comes once, the first time, while what comes every hour goes on with 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterError, croniter
+from pydantic import AfterValidator
 
 FIELDS = 5
 LONGEST_SHIFT = timedelta(hours=3)  # of a clock; the longest ones of our time are of two
@@ -89,3 +91,7 @@ def checked_zone(name: str) -> str:
     except (KeyError, ValueError, OSError):
         raise ValueError("must be an IANA time zone, such as Europe/Berlin") from None
     return name
+
+
+Cron = Annotated[str, AfterValidator(checked_cron)]
+Zone = Annotated[str, AfterValidator(checked_zone)]

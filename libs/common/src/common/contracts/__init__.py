@@ -3,6 +3,7 @@
 Frozen dataclasses, so that a service can make thousands a second and FastAPI can still publish and check their shape.
 """
 
+from common.contracts.healing import Notice, NoticeKind
 from common.contracts.health import (
     Change,
     Deduction,
@@ -20,6 +21,8 @@ __all__ = [
     "EventData",
     "Finding",
     "HealthEvent",
+    "Notice",
+    "NoticeKind",
     "ObjectKey",
     "ObjectRef",
     "Score",

@@ -1,0 +1,1 @@
+"""Takes alerts and healing notices to people, and brings their answers back."""

@@ -1,0 +1,68 @@
+"""Does what time alone brings: reminders, expiries, escalation, and the end of storms."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from alert_service.incident import Incident
+from alert_service.policy import AlertPolicy
+from alert_service.settle import Settled
+from alert_service.settling import Due, Settling
+from alert_service.storage import incidents
+from alert_service.timers import tick
+from common.clock import Clock
+from common.database.connections import Database
+from common.database.errors import DatabaseError
+from common.logs import Complaint
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 100
+_LOOK_SECONDS = 0.5
+
+
+class Clockwork:
+    """`on_settled` is told of what became of each incident, once that is committed."""
+
+    def __init__(
+        self,
+        database: Database,
+        settling: Settling,
+        clock: Clock,
+        *,
+        policy: Callable[[], AlertPolicy],
+        on_settled: Callable[[list[Settled]], None],
+    ) -> None:
+        self._database = database
+        self._settling = settling
+        self._clock = clock
+        self._policy = policy
+        self._on_settled = on_settled
+        self._complaint = Complaint(logger, clock)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                while await self.work():
+                    pass
+                self._complaint.over()
+            except DatabaseError as error:
+                self._complaint.warn(f"what is due waits for the database: {error}")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def work(self) -> int:
+        """Everything that is due of at most a hundred incidents; how many. Raises DatabaseError."""
+        now, policy = self._clock.now(), self._policy()
+        async with self._database.begin() as connection:
+            await self._settling.calm(connection, now)
+            due = await incidents.due(connection, now, _BATCH)
+            settled = await self._settling.store(connection, [_ticked(each, policy, now) for each in due], now)
+        if settled:
+            self._on_settled(settled)
+        return len(due)
+
+
+def _ticked(incident: Incident, policy: AlertPolicy, now: datetime) -> Due:
+    return Due(before=incident, done=tick(incident, policy, now=now))

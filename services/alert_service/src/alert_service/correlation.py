@@ -1,0 +1,106 @@
+"""Which incident explains another: a dead node its pods, a broken workload its pods' alerts, a lost zone its
+nodes. Pure.
+
+An incident has one parent, and a parent has none itself, so that a family is told in one place.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from alert_service.incident import Incident, Member
+from alert_service.policy.settings import AlertPolicy, Tie
+from alert_service.subjects import subject_of
+from common.contracts.objects import ObjectRef
+
+# Who may explain whom: what is further left explains what is to the right of it.
+_SCOPES = (
+    "Cluster",
+    "Zone",
+    "Node",
+    "Namespace",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "CronJob",
+    "Job",
+    "ReplicaSet",
+    "Pod",
+)
+_WORKLOADS = ("deployment", "statefulset", "daemonset", "cronjob", "job_name", "replicaset")
+_OWNERS = ("created_by_name", "owner_name", "workload")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The incident that it belongs to, and why in one sentence."""
+
+    incident: Incident
+    why: str
+
+
+def parent_of(incident: Incident, near: Iterable[Incident], policy: AlertPolicy, *, now: datetime) -> Parent | None:
+    """Of the open ones near it in time the one that explains most; of equals the oldest. None: it stands for itself."""
+    found = [
+        (_reach(other), other.opened_at, other, tie)
+        for other in near
+        if other.id != incident.id and other.open and other.parent_id is None
+        if abs(incident.opened_at - other.opened_at) <= policy.correlation.within
+        for tie in _common(incident, other, policy)
+        if _explains(other, incident)
+    ]
+    if not found:
+        return None
+    _, _, parent, tie = min(found, key=lambda each: each[:2])
+    return Parent(incident=parent, why=f"belongs to an incident of the same {tie}")
+
+
+def _explains(other: Incident, incident: Incident) -> bool:
+    """The larger thing explains the smaller one; of the same, whoever was first."""
+    if _reach(other) != _reach(incident):
+        return _reach(other) < _reach(incident)
+    return other.opened_at <= incident.opened_at
+
+
+def _reach(incident: Incident) -> int:
+    """0 for the whole cluster, and the higher the less it takes in. A group of pods is no more than its pods."""
+    reaches = [_SCOPES.index(ref.kind) if ref.kind in _SCOPES else len(_SCOPES) for ref in objects_of(incident)]
+    return max(reaches, default=len(_SCOPES))
+
+
+def _common(incident: Incident, other: Incident, policy: AlertPolicy) -> Iterator[Tie]:
+    for tie in policy.correlation.by:
+        if keys_of(incident, tie) & keys_of(other, tie):
+            yield tie
+
+
+def objects_of(incident: Incident) -> frozenset[ObjectRef]:
+    """The objects that its firing alerts are about."""
+    found = (subject_of(member.alert.labels) for member in incident.firing)
+    return frozenset(ref for ref in found if ref is not None)
+
+
+def keys_of(incident: Incident, tie: Tie) -> frozenset[str]:
+    """The nodes, zones, workloads or owners that its firing alerts name."""
+    return frozenset(key for member in incident.firing for key in _of_member(member, tie))
+
+
+def _of_member(member: Member, tie: Tie) -> Iterator[str]:
+    labels = member.alert.labels
+    cluster, namespace = labels.get("cluster", ""), labels.get("namespace", "")
+    if tie is Tie.NODE and labels.get("node"):
+        yield f"{cluster}/{labels['node']}"
+    elif tie is Tie.ZONE and (zone := labels.get("zone") or labels.get("topology_kubernetes_io_zone")):
+        yield f"{cluster}/{zone}"
+    elif tie is Tie.WORKLOAD:
+        yield from (f"{cluster}/{namespace}/{labels[each]}" for each in _WORKLOADS if labels.get(each) and namespace)
+        if (pod := labels.get("pod")) and namespace:
+            yield from (f"{cluster}/{namespace}/{name}" for name in workloads_of(pod))
+    elif tie is Tie.OWNER:
+        yield from (f"{cluster}/{namespace}/{labels[each]}" for each in _OWNERS if labels.get(each))
+
+
+def workloads_of(pod: str) -> tuple[str, ...]:
+    """Names of the workloads that a pod of this name may belong to: its controllers end it with hashes or a number."""
+    parts = pod.split("-")
+    return tuple("-".join(parts[:-cut]) for cut in (1, 2) if len(parts) > cut)

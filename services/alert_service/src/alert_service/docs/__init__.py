@@ -1,0 +1,14 @@
+"""The generated documents in docs/: each is made from what the code says, and compared with it in CI."""
+
+from alert_service.docs.configuration import configuration_document
+from alert_service.policy.reference import policy_reference
+from alert_service.policy.schema import policy_json_schema
+from common.docs.make import Documents
+from common.docs.notice import GENERATED
+from common.docs.text import as_json
+
+DOCUMENTS: Documents = {
+    "alerting-configuration.md": configuration_document,
+    "alerting-policy.md": lambda: f"{GENERATED}\n\n{policy_reference().rstrip()}\n",
+    "alerting-policy.schema.json": lambda: as_json(policy_json_schema()),
+}

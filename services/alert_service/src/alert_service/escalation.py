@@ -1,0 +1,141 @@
+"""Whom to tell next while nobody acknowledges. Pure.
+
+The clock stands while healing is at work, and while a step's hours are closed; healing has a deadline that no notice
+can move beyond the policy's.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from alert_service.change import Changed, changed
+from alert_service.incident import Escalation, Happening, HappeningKind, Incident
+from alert_service.policy.settings import AlertPolicy, EscalationPart, StepPart
+from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advanced:
+    """The incident one step further, and whom to tell."""
+
+    changed: Changed
+    wanted: tuple[Wanted, ...] = ()
+
+
+def started(name: str, policy: AlertPolicy, *, now: datetime) -> Escalation:
+    """The first step is due after its own time."""
+    part = policy.escalations.get(name)
+    return Escalation(policy=name, next_at=None if part is None else now + part.steps[0].after)
+
+
+def advance(incident: Incident, policy: AlertPolicy, *, now: datetime) -> Advanced:
+    """One step if it is due and nothing holds it. A policy that is gone ends it."""
+    escalation = incident.escalation
+    part = None if escalation is None else policy.escalations.get(escalation.policy)
+    if escalation is None or part is None or escalation.next_at is None:
+        return Advanced(changed=Changed(incident=incident))
+    held = _held_until(incident, policy, now)
+    if held is not None:
+        return Advanced(changed=_held(incident, escalation, held, now))
+    if escalation.held_since is not None:
+        return Advanced(changed=_resumed(incident, escalation, now))
+    if now < escalation.next_at:
+        return Advanced(changed=Changed(incident=incident))
+    step = part.steps[min(escalation.step, len(part.steps) - 1)]
+    opens = _opens_at(step, policy, now)
+    if opens is not None:
+        later = replace(escalation, next_at=opens)
+        return Advanced(changed=Changed(incident=replace(incident, escalation=later)))
+    return _taken(incident, escalation, part, step, now)
+
+
+def still_missing(escalation: Escalation, policy: AlertPolicy) -> tuple[str, ...]:
+    """Who has to acknowledge yet for the step that was told last to be answered, by their shown names."""
+    part = policy.escalations.get(escalation.policy)
+    if part is None or not (escalation.step or escalation.round):
+        return ()
+    step = part.steps[(min(escalation.step, len(part.steps)) or len(part.steps)) - 1]
+    if step.ack == "first":
+        return ()
+    people = [policy.people[name] for name in step.people if name in policy.people]
+    return tuple(each.shown or each.identity for each in people if each.identity not in escalation.acked_by)
+
+
+def _held_until(incident: Incident, policy: AlertPolicy, now: datetime) -> datetime | None:
+    healing = incident.healing
+    if not policy.healing.hold or healing is None or healing.deadline_at is None or now >= healing.deadline_at:
+        return None
+    return healing.deadline_at
+
+
+def _held(incident: Incident, escalation: Escalation, until: datetime, now: datetime) -> Changed:
+    """The time that is left stays what it was when the clock stopped."""
+    if escalation.held_since is not None:
+        return Changed(incident=incident)
+    action = incident.healing.action if incident.healing is not None else ""
+    text = f"escalation waits for {action or 'healing'}, until {until:%H:%M:%S} UTC at the latest"
+    what = Happening(kind=HappeningKind.ESCALATION_HELD, at=now, text=text, details={"until": until.isoformat()})
+    return changed(incident, what, escalation=replace(escalation, held_since=now))
+
+
+def _resumed(incident: Incident, escalation: Escalation, now: datetime) -> Changed:
+    """Healing that failed has used up the time: the next people are told at once. Else what was left of it is."""
+    left = (escalation.next_at or now) - (escalation.held_since or now)
+    failed = incident.healing is not None and incident.healing.kind.bad
+    next_at = now if failed else now + max(left, timedelta())
+    what = Happening(kind=HappeningKind.ESCALATION_RESUMED, at=now, text="escalation goes on")
+    return changed(incident, what, escalation=replace(escalation, held_since=None, next_at=next_at))
+
+
+def _opens_at(step: StepPart, policy: AlertPolicy, now: datetime) -> datetime | None:
+    """When the step's hours begin; None: they are open."""
+    hours = None if step.hours is None else policy.hours.get(step.hours)
+    if hours is None or hours.contains(now):
+        return None
+    return next((edge for edge in sorted(hours.edges(now)) if hours.contains(edge)), None)
+
+
+def _taken(incident: Incident, escalation: Escalation, part: EscalationPart, step: StepPart, now: datetime) -> Advanced:
+    people = _people(step, escalation)
+    after = _next(escalation, part, now)
+    after = replace(after, told=(*escalation.told, *people, *step.channels)[-100:])
+    whom = ", ".join(people) or ", ".join(step.channels)
+    what = Happening(
+        kind=HappeningKind.ESCALATED,
+        at=now,
+        text=f"nobody has acknowledged: step {escalation.step + 1} of {escalation.policy} tells {whom}",
+        details={"policy": escalation.policy, "step": str(escalation.step + 1), "round": str(escalation.round)},
+    )
+    happenings = [what]
+    if after.next_at is None:
+        text = f"escalation {escalation.policy} has told everybody"
+        happenings.append(Happening(kind=HappeningKind.ESCALATION_ENDED, at=now, text=text))
+    messages = [
+        Wanted(
+            kind=kind,
+            channel=channel,
+            reason=NotifyReason.ESCALATED,
+            incident_id=incident.id,
+            text=what.text if kind is DeliveryKind.REPLY else "",
+            mentions=people,
+            loud=True,
+        )
+        for channel in step.channels
+        for kind in (DeliveryKind.CARD, DeliveryKind.REPLY)
+    ]
+    return Advanced(changed=changed(incident, *happenings, escalation=after), wanted=tuple(messages))
+
+
+def _people(step: StepPart, escalation: Escalation) -> tuple[str, ...]:
+    """All of them, or with round robin one: each round the next."""
+    if not step.round_robin or not step.people:
+        return tuple(step.people)
+    return (step.people[escalation.round % len(step.people)],)
+
+
+def _next(escalation: Escalation, part: EscalationPart, now: datetime) -> Escalation:
+    step = escalation.step + 1
+    if step < len(part.steps):
+        return replace(escalation, step=step, next_at=now + part.steps[step].after)
+    if escalation.round < part.repeat:
+        return replace(escalation, step=0, round=escalation.round + 1, next_at=now + part.steps[0].after)
+    return replace(escalation, step=step, next_at=None)

@@ -1,0 +1,264 @@
+"""What a post does to the incident of its group. Pure.
+
+Repeats change nothing: Alertmanager's peers and retries tell everything several times, and late. A fingerprint that a
+post leaves out says nothing about it, and a post that was cut short closes nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from alert_service.alert import Alert, AlertStatus, Post, Source
+from alert_service.change import Changed, changed
+from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, Member
+from alert_service.policy.settings import AlertPolicy
+from alert_service.severity import highest, severity_of
+from alert_service.subjects import subject_of
+from common.contracts.objects import ObjectRef
+
+# How long a peer or a retry of Alertmanager may still tell what is over: it tries until the group's next interval.
+# Whoever fires again meanwhile, in the same episode, is found when open alerts are compared with Alertmanager's.
+LATE = timedelta(minutes=5)
+_MOST_TURNS = 200
+
+
+def key_of(source: Source, group_key: str) -> str:
+    """Of fixed length, whatever the group key holds. For Alertmanager's it is made as its own external keys are."""
+    text = group_key if source is Source.ALERTMANAGER else f"{source}:{group_key}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def received(
+    incident: Incident | None, post: Post, policy: AlertPolicy, *, now: datetime, new_id: UUID
+) -> Changed | None:
+    """`incident` is the newest of the group's key. None when there is nothing to tell: nothing that fires is new.
+
+    What fires again soon after it was resolved is the same incident, reopened; later it is another one.
+    """
+    if incident is None or _is_over(incident, policy, now):
+        return _opened(post, policy, now, new_id)
+    heard = _Heard.of(incident, post, policy, now)
+    updated = replace(
+        incident,
+        members=heard.members,
+        truncated=post.truncated,
+        receiver=post.receiver or incident.receiver,
+        external_url=post.external_url or incident.external_url,
+    )
+    if not heard.news:
+        return Changed(incident=updated)
+    return _judged(incident, _relabelled(updated, post, policy), heard, now)
+
+
+def _is_over(incident: Incident, policy: AlertPolicy, now: datetime) -> bool:
+    return incident.resolved_at is not None and now - incident.resolved_at > policy.reopen_within
+
+
+def _opened(post: Post, policy: AlertPolicy, now: datetime, new_id: UUID) -> Changed | None:
+    firing = [alert for alert in post.alerts if alert.status is AlertStatus.FIRING]
+    if not firing:
+        return None
+    members = {alert.fingerprint: _member(alert, policy, now, revision=1) for alert in firing}
+    severity = highest(member.severity for member in members.values())
+    incident = Incident(
+        id=new_id,
+        key=key_of(post.source, post.group_key),
+        source=post.source,
+        group_key=post.group_key,
+        receiver=post.receiver,
+        external_url=post.external_url,
+        labels={},
+        annotations={},
+        state=IncidentState.FIRING,
+        severity=severity,
+        opened_at=now,
+        changed_at=now,
+        members=members,
+        truncated=post.truncated,
+        turns=(now,),
+    )
+    what = Happening(
+        kind=HappeningKind.OPENED,
+        at=now,
+        text=f"opened with {_alerts(len(members))}, {severity}",
+        fingerprints=tuple(members),
+    )
+    return Changed(incident=_relabelled(incident, post, policy), happenings=(what,))
+
+
+def _member(alert: Alert, policy: AlertPolicy, now: datetime, *, revision: int) -> Member:
+    severity = severity_of(alert.labels, policy.severities)
+    return Member(alert=alert, severity=severity, joined_at=now, seen_at=now, revision=revision)
+
+
+def _relabelled(incident: Incident, post: Post, policy: AlertPolicy) -> Incident:
+    """What the alerts that fire have in common, of which the post may know only some."""
+    alerts = [member.alert for member in incident.firing] or [member.alert for member in incident.members.values()]
+    labels = _common(alert.labels for alert in alerts)
+    return replace(
+        incident,
+        labels={**post.group_labels, **labels},
+        annotations=_common(alert.annotations for alert in alerts),
+        subject=_subject(alerts),
+    )
+
+
+def _subject(alerts: Iterable[Alert]) -> ObjectRef | None:
+    """The object that all of them are about."""
+    subjects = {subject_of(alert.labels) for alert in alerts}
+    return subjects.pop() if len(subjects) == 1 else None
+
+
+def _common(every: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    first, *rest = every
+    return {name: value for name, value in first.items() if all(each.get(name) == value for each in rest)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    """The members after a post, and whose state it changed."""
+
+    members: Mapping[str, Member]
+    joined: tuple[str, ...]
+    resolved: tuple[str, ...]
+    changed: bool  # another severity, or other texts
+
+    @property
+    def news(self) -> bool:
+        return bool(self.joined or self.resolved or self.changed)
+
+    @classmethod
+    def of(cls, incident: Incident, post: Post, policy: AlertPolicy, now: datetime) -> "_Heard":
+        members = dict(incident.members)
+        joined, resolved, other = [], [], False
+        for alert in post.alerts:
+            before = members.get(alert.fingerprint)
+            if not _counts(before, alert, now):
+                continue
+            members[alert.fingerprint] = after = _followed(incident, alert, policy, now)
+            if after.firing and not (before and before.firing):
+                joined.append(alert.fingerprint)
+            elif not after.firing and before and before.firing:
+                resolved.append(alert.fingerprint)
+            elif before and (before.severity, before.alert.annotations) != (after.severity, after.alert.annotations):
+                other = True
+        return cls(members=members, joined=tuple(joined), resolved=tuple(resolved), changed=other)
+
+
+def _counts(before: Member | None, alert: Alert, now: datetime) -> bool:
+    """Whether the alert says anything that is not older than what is known."""
+    firing = alert.status is AlertStatus.FIRING
+    if before is None:
+        return firing
+    if before.firing:
+        known = before.alert.starts_at
+        return alert.starts_at >= known or firing or (alert.ends_at is not None and alert.ends_at >= known)
+    if alert.starts_at < before.alert.starts_at:
+        return False
+    if not firing or alert.starts_at > before.alert.starts_at:
+        return True
+    return now - before.seen_at > LATE
+
+
+def _followed(incident: Incident, alert: Alert, policy: AlertPolicy, now: datetime) -> Member:
+    before = incident.members.get(alert.fingerprint)
+    after = _member(alert, policy, now, revision=incident.revision + 1)
+    if before is None or not before.firing:
+        return after
+    return replace(after, joined_at=before.joined_at, revision=before.revision)
+
+
+def _judged(before: Incident, after: Incident, heard: _Heard, now: datetime) -> Changed:
+    """What the post makes of the incident as a whole."""
+    firing = after.firing
+    if not firing:
+        if after.truncated or not before.open:
+            return changed(after, *_parts(heard, now))
+        return resolved(after, now, _after(before, now), fingerprints=heard.resolved)
+    severity = highest(member.severity for member in firing)
+    after = replace(after, severity=severity)
+    if not before.open:
+        return _reopened(after, heard, now)
+    happenings = [*_parts(heard, now), *_of_severity(before, after, now)]
+    ack = after.acknowledgement
+    if ack is not None and severity.rank > ack.severity.rank:
+        after = replace(after, state=IncidentState.FIRING, acknowledgement=None, escalation=None)
+        text = f"fires again: {severity} is more than {ack.by} acknowledged"
+        happenings.append(Happening(kind=HappeningKind.UNACKNOWLEDGED, at=now, text=text))
+    if not happenings:  # only texts are others: the card shows them
+        return Changed(incident=replace(after, revision=after.revision + 1, changed_at=now))
+    return changed(after, *happenings)
+
+
+def _parts(heard: _Heard, now: datetime) -> list[Happening]:
+    told = []
+    if heard.joined:
+        text = f"{_alerts(len(heard.joined))} more"
+        told.append(Happening(kind=HappeningKind.ALERTS_JOINED, at=now, text=text, fingerprints=heard.joined))
+    if heard.resolved:
+        text = f"{_alerts(len(heard.resolved))} resolved"
+        told.append(Happening(kind=HappeningKind.ALERTS_RESOLVED, at=now, text=text, fingerprints=heard.resolved))
+    return told
+
+
+def _of_severity(before: Incident, after: Incident, now: datetime) -> list[Happening]:
+    if after.severity is before.severity:
+        return []
+    raised = after.severity.rank > before.severity.rank
+    kind = HappeningKind.SEVERITY_RAISED if raised else HappeningKind.SEVERITY_LOWERED
+    return [Happening(kind=kind, at=now, text=f"{after.severity} now, {before.severity} before")]
+
+
+def _reopened(after: Incident, heard: _Heard, now: datetime) -> Changed:
+    text = f"fires again, {_alerts(len(heard.joined))}"
+    return changed(
+        after,
+        Happening(kind=HappeningKind.REOPENED, at=now, text=text, fingerprints=heard.joined),
+        state=IncidentState.FIRING,
+        resolved_at=None,
+        acknowledgement=None,
+        escalation=None,
+        healing=None,
+        notified_at=None,
+        repeats=0,
+        turns=(*after.turns, now)[-_MOST_TURNS:],
+    )
+
+
+def resolved(
+    incident: Incident, now: datetime, why: str, *, by: str = "", fingerprints: tuple[str, ...] = ()
+) -> Changed:
+    """The incident closed, and whatever went on about it ended."""
+    return changed(
+        incident,
+        Happening(kind=HappeningKind.RESOLVED, at=now, by=by, text=f"resolved {why}", fingerprints=fingerprints),
+        state=IncidentState.RESOLVED,
+        resolved_at=now,
+        acknowledgement=None,
+        escalation=None,
+        suppression=None,
+        turns=(*incident.turns, now)[-_MOST_TURNS:],
+    )
+
+
+def _after(incident: Incident, now: datetime) -> str:
+    return f"after {shortly(now - incident.opened_at)}"
+
+
+def shortly(duration: timedelta) -> str:
+    """For people: "41 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    seconds = max(int(duration.total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+
+
+def _alerts(count: int) -> str:
+    return "1 alert" if count == 1 else f"{count} alerts"

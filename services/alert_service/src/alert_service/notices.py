@@ -1,0 +1,91 @@
+"""What a healing notice does to the incident that it concerns, and when it is one of its own. Pure."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from alert_service.alert import Alert, AlertStatus, Post, Source
+from alert_service.change import Changed, changed
+from alert_service.fingerprint import fingerprint_of
+from alert_service.incident import Happening, HappeningKind, Healing, Incident
+from alert_service.policy.settings import AlertPolicy
+from alert_service.subjects import labels_of
+from common.contracts.healing import Notice, NoticeKind
+from common.contracts.objects import ObjectRef
+
+# A person is needed, also when nobody has told of the fault itself.
+NEEDS_PEOPLE = frozenset({NoticeKind.APPROVAL_WANTED, NoticeKind.FAILED, NoticeKind.HUMAN_NEEDED})
+
+
+def noticed(incident: Incident, notice: Notice, policy: AlertPolicy, *, now: datetime) -> Changed:
+    """Notices may come twice and out of order: what is older than what is known changes nothing."""
+    known = incident.healing
+    if known is not None and (notice.at < known.at or (notice.at == known.at and notice.kind is known.kind)):
+        return Changed(incident=incident)
+    told = healing_of(notice, policy, now=now)
+    return changed(incident, _said(notice.message, notice.actor, told, now, guard=notice.guard), healing=told)
+
+
+def healing_of(notice: Notice, policy: AlertPolicy, *, now: datetime) -> Healing:
+    """What is known of healing after the notice. However long it wants, it has no longer than the policy gives it."""
+    deadline = None
+    if notice.kind is NoticeKind.STARTED:
+        longest = now + policy.healing.hold_at_most
+        deadline = min(notice.deadline_at or longest, longest)
+    return Healing(
+        run_id=notice.run_id,
+        kind=notice.kind,
+        action=notice.action,
+        message=notice.message,
+        at=notice.at,
+        deadline_at=deadline,
+        approve_until=notice.approve_until if notice.kind is NoticeKind.APPROVAL_WANTED else None,
+    )
+
+
+def joined(incident: Incident, told: Healing, *, now: datetime) -> Changed:
+    """Healing that was told of before the incident opened, if it is still at work or waits for somebody."""
+    until = told.deadline_at or told.approve_until
+    if until is None or until <= now:
+        return Changed(incident=incident)
+    return changed(incident, _said(told.message, "", told, now), healing=told)
+
+
+def _said(text: str, by: str, told: Healing, now: datetime, *, guard: str = "") -> Happening:
+    details = {"kind": told.kind, "run": str(told.run_id or ""), "action": told.action, "guard": guard}
+    return Happening(kind=HappeningKind.HEALING, at=now, by=by, text=text, details=details)
+
+
+def over_due(incident: Incident, *, now: datetime) -> Changed:
+    """Healing said nothing until its deadline, or nobody answered it: from now on it holds nothing back."""
+    healing = incident.healing
+    if healing is not None and healing.deadline_at is not None and now >= healing.deadline_at:
+        what = _silent(f"{healing.action or 'healing'} has not ended in time", "overdue", now)
+        return changed(incident, what, healing=replace(healing, deadline_at=None))
+    if healing is not None and healing.approve_until is not None and now >= healing.approve_until:
+        what = _silent(f"nobody approved {healing.action or 'healing'} in time", "expired", now)
+        return changed(incident, what, healing=replace(healing, approve_until=None))
+    return Changed(incident=incident)
+
+
+def _silent(text: str, kind: str, now: datetime) -> Happening:
+    return Happening(kind=HappeningKind.HEALING, at=now, text=text, details={"kind": kind})
+
+
+def post_of(notice: Notice) -> Post:
+    """The notice as an alert about its subject: it fires while a person is needed, and any other notice ends it."""
+    labels = {"alertname": "HealingNeedsPeople", "cluster": notice.cluster, **labels_of(notice.subject)}
+    severity = "critical" if notice.kind is NoticeKind.HUMAN_NEEDED else "warning"
+    needed = notice.kind in NEEDS_PEOPLE
+    alert = Alert(
+        fingerprint=fingerprint_of(labels),
+        status=AlertStatus.FIRING if needed else AlertStatus.RESOLVED,
+        labels={**labels, "severity": severity, "code": notice.code},
+        annotations={"summary": notice.message},
+        starts_at=notice.at,
+        ends_at=None if needed else notice.at,
+    )
+    return Post(source=Source.HEALING, group_key=group_of(notice.cluster, notice.subject), alerts=(alert,))
+
+
+def group_of(cluster: str, subject: ObjectRef) -> str:
+    return f"{cluster}/{subject.kind}/{subject.namespace}/{subject.name}"

@@ -1,0 +1,186 @@
+"""What people are told of a change, and where. Pure.
+
+A card is posted once and then changed in place; what people have to notice is a reply below it as well. Where nothing
+can be changed or replied to, the delivery makes new messages of the loud ones.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alert_service.change import Changed
+from alert_service.incident import Happening, HappeningKind, Incident
+from alert_service.policy.settings import AlertPolicy
+from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
+from common.contracts.healing import NoticeKind
+
+_LOUD_NOTICES = frozenset({NoticeKind.APPROVAL_WANTED, NoticeKind.FAILED, NoticeKind.HUMAN_NEEDED, "overdue"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How one kind of happening is told. `fresh`: it may be the first that a channel hears of the incident."""
+
+    reason: NotifyReason
+    fresh: bool = False
+    loud: bool = False
+    reply: bool = True
+    gathered: bool = False  # waits a moment for more of its kind
+
+
+_TELLING: dict[HappeningKind, Told] = {
+    HappeningKind.OPENED: Told(reason=NotifyReason.OPENED, fresh=True, loud=True, reply=False),
+    HappeningKind.REOPENED: Told(reason=NotifyReason.REOPENED, fresh=True, loud=True),
+    HappeningKind.UNSUPPRESSED: Told(reason=NotifyReason.UNSUPPRESSED, fresh=True, loud=True, reply=False),
+    HappeningKind.SEVERITY_RAISED: Told(reason=NotifyReason.SEVERITY_RAISED, fresh=True, loud=True),
+    HappeningKind.SEVERITY_LOWERED: Told(reason=NotifyReason.CHANGED, reply=False, gathered=True),
+    HappeningKind.ALERTS_JOINED: Told(reason=NotifyReason.NEW_ALERTS, reply=False, gathered=True),
+    HappeningKind.ALERTS_RESOLVED: Told(reason=NotifyReason.CHANGED, reply=False, gathered=True),
+    HappeningKind.RESOLVED: Told(reason=NotifyReason.RESOLVED),
+    HappeningKind.ACKNOWLEDGED: Told(reason=NotifyReason.ACTED),
+    HappeningKind.UNACKNOWLEDGED: Told(reason=NotifyReason.ACTED, loud=True),
+    HappeningKind.ACK_EXPIRED: Told(reason=NotifyReason.ACK_EXPIRED, loud=True),
+    HappeningKind.ACK_REMINDED: Told(reason=NotifyReason.ACK_REMINDER),
+    HappeningKind.SILENCED: Told(reason=NotifyReason.ACTED),
+    HappeningKind.SILENCE_ENDED: Told(reason=NotifyReason.SILENCE_ENDS, loud=True),
+    HappeningKind.APPROVED: Told(reason=NotifyReason.ACTED),
+    HappeningKind.DENIED: Told(reason=NotifyReason.ACTED),
+    HappeningKind.NOTED: Told(reason=NotifyReason.ACTED),
+    HappeningKind.REPEATED: Told(reason=NotifyReason.REPEATED, loud=True),
+    HappeningKind.ESCALATION_HELD: Told(reason=NotifyReason.CHANGED, reply=False),
+    HappeningKind.ESCALATION_RESUMED: Told(reason=NotifyReason.CHANGED, reply=False),
+    HappeningKind.ESCALATION_ENDED: Told(reason=NotifyReason.ESCALATED, loud=True),
+    HappeningKind.SUPPRESSED: Told(reason=NotifyReason.CHANGED, reply=False),
+    HappeningKind.CORRELATED: Told(reason=NotifyReason.CHANGED, reply=False),
+    HappeningKind.FLAPPING: Told(reason=NotifyReason.CHANGED),
+    HappeningKind.DELIVERY_FAILED: Told(reason=NotifyReason.CHANGED, reply=False),
+}
+# Healing waits for a person, or has given up: neither a storm nor a suppression keeps that back.
+_URGENT = frozenset({NotifyReason.APPROVAL_WANTED, NotifyReason.HEALING_FAILED})
+# What stands in the timeline alone, or is told by whoever makes it: an escalation names its own people and channels.
+_UNTOLD = frozenset(
+    {HappeningKind.ESCALATED, HappeningKind.NOTIFIED, HappeningKind.CLICK_REFUSED, HappeningKind.RECONCILED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where an incident is told, by which policy, and when."""
+
+    policy: AlertPolicy
+    now: datetime
+    channels: Sequence[str]
+    storming: Callable[[str], bool]  # whether the channel has its storm card, and this incident is only on it
+
+
+def wanted(before: Incident | None, done: Changed, places: Places) -> tuple[Wanted, ...]:
+    """For each channel at most one card, and a reply for each thing to be noticed."""
+    incident, severities = done.incident, places.policy.severities
+    if incident.severity in severities.never:
+        return ()
+    if incident.severity in severities.digest:
+        return tuple(_digest(done, places))
+    return tuple(each for channel in places.channels for each in _on(channel, before, done, places))
+
+
+def _on(channel: str, before: Incident | None, done: Changed, places: Places) -> Iterator[Wanted]:
+    incident, told = done.incident, [(each, _telling(each)) for each in done.happenings]
+    news = [(each, how) for each, how in told if how is not None]
+    urgent = any(how.reason in _URGENT for _, how in news)
+    storming = places.storming(channel) and not urgent
+    hushed = storming or (incident.suppression is not None and not urgent)
+    if not news:
+        if before is not None and incident.revision != before.revision:
+            yield _card(channel, incident, Told(reason=NotifyReason.CHANGED, gathered=True), places, quiet=True)
+        return
+    how = max((how for _, how in news), key=lambda each: (each.fresh, each.loud, not each.gathered))
+    yield _card(channel, incident, how, places, quiet=hushed or not how.fresh)
+    if storming:
+        return
+    for happening, way in news:
+        if _replies(happening, way, before):
+            yield Wanted(
+                kind=DeliveryKind.REPLY,
+                channel=channel,
+                reason=way.reason,
+                incident_id=incident.id,
+                text=happening.text,
+                mentions=_mentions(happening, places.policy),
+                loud=(way.loud or happening.kind is HappeningKind.ALERTS_JOINED) and not hushed,
+                quiet=hushed,
+            )
+
+
+def _telling(happening: Happening) -> Told | None:
+    if happening.kind in _UNTOLD:
+        return None
+    if happening.kind is HappeningKind.HEALING:
+        kind = happening.details.get("kind", "")
+        reasons = {
+            NoticeKind.APPROVAL_WANTED: NotifyReason.APPROVAL_WANTED,
+            NoticeKind.FAILED: NotifyReason.HEALING_FAILED,
+            NoticeKind.HUMAN_NEEDED: NotifyReason.HEALING_FAILED,
+        }
+        reason = next((reason for each, reason in reasons.items() if each == kind), NotifyReason.HEALING)
+        return Told(reason=reason, loud=_is_loud(happening), fresh=reason in _URGENT)
+    return _TELLING.get(happening.kind)
+
+
+def _is_loud(happening: Happening) -> bool:
+    return happening.kind is HappeningKind.HEALING and happening.details.get("kind", "") in _LOUD_NOTICES
+
+
+def _replies(happening: Happening, how: Told, before: Incident | None) -> bool:
+    """Newcomers are shown by the card; below one that somebody acknowledged they are said aloud as well."""
+    if happening.kind is HappeningKind.ALERTS_JOINED:
+        return before is not None and before.acknowledgement is not None
+    return how.reply
+
+
+def _mentions(happening: Happening, policy: AlertPolicy) -> tuple[str, ...]:
+    """Whoever has to answer for it."""
+    if happening.kind not in (HappeningKind.ACK_REMINDED, HappeningKind.ACK_EXPIRED):
+        return ()
+    by = happening.details.get("by", "")
+    return tuple(name for name, person in policy.people.items() if person.identity == by)
+
+
+def _card(channel: str, incident: Incident, how: Told, places: Places, *, quiet: bool) -> Wanted:
+    return Wanted(
+        kind=DeliveryKind.CARD,
+        channel=channel,
+        reason=how.reason,
+        incident_id=incident.id,
+        loud=how.loud and not quiet,
+        quiet=quiet,
+        not_before=places.now + places.policy.gather if how.gathered else None,
+    )
+
+
+def _digest(done: Changed, places: Places) -> Iterator[Wanted]:
+    """One line when it opens; how it goes on is nobody's business."""
+    if not done.has(HappeningKind.OPENED, HappeningKind.REOPENED) or done.incident.suppression is not None:
+        return
+    every, now = places.policy.severities.digest_every.total_seconds(), places.now
+    slot = datetime.fromtimestamp((now.timestamp() // every + 1) * every, now.tzinfo)
+    for channel in places.channels:
+        yield Wanted(
+            kind=DeliveryKind.DIGEST,
+            channel=channel,
+            reason=NotifyReason.OPENED,
+            incident_id=done.incident.id,
+            text=title_of(done.incident),
+            not_before=slot,
+        )
+
+
+def title_of(incident: Incident) -> str:
+    """In plain text: what it is, and where. "KubePodCrashLooping: shop/checkout-7d4b9c-x2x9z"."""
+    labels = incident.labels
+    name = labels.get("alertname") or next((each.alert.name for each in incident.members.values()), "") or "alerts"
+    subject = incident.subject
+    if subject is not None:
+        place = "/".join(part for part in (subject.namespace, subject.name) if part)
+    else:
+        place = labels.get("namespace") or labels.get("cluster", "")
+    return f"{name}: {place}" if place else name

@@ -1,0 +1,107 @@
+"""Who is told of an incident: routes asked in their order. Pure, and compiled once for each policy."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from alert_service.alert import AlertSeverity
+from alert_service.matchers import Matcher, parse_matcher
+from alert_service.policy.settings import AlertPolicy, RoutePart
+from common.hours import Hours
+
+
+class RouteReason(StrEnum):
+    """Why a route was taken, or was not."""
+
+    TAKEN = "taken"
+    LABELS = "labels"  # a matcher does not match
+    SEVERITY = "severity"
+    HOURS = "hours"
+    NEVER = "never"  # this severity is told nobody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One route that was asked, and what it answered."""
+
+    route: str
+    reason: RouteReason
+    detail: str = ""  # the matcher, the hours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """`path` has the routes that were asked, in order; only with `explained`."""
+
+    channels: tuple[str, ...]
+    escalation: str | None
+    routes: tuple[str, ...]
+    path: tuple[Asked, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compiled:
+    part: RoutePart
+    matchers: tuple[Matcher, ...]
+    severities: frozenset[AlertSeverity]
+    hours: Hours | None
+
+    def answer(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Asked:
+        missed = next((each for each in self.matchers if not each.matches(labels)), None)
+        if missed is not None:
+            return Asked(route=self.part.name, reason=RouteReason.LABELS, detail=str(missed))
+        if self.severities and severity not in self.severities:
+            return Asked(route=self.part.name, reason=RouteReason.SEVERITY, detail=severity)
+        if self.hours is not None and not self.hours.contains(at):
+            return Asked(route=self.part.name, reason=RouteReason.HOURS, detail=self.part.hours or "")
+        return Asked(route=self.part.name, reason=RouteReason.TAKEN)
+
+
+class Routes:
+    """The routes of one policy."""
+
+    def __init__(self, policy: AlertPolicy) -> None:
+        self._policy = policy
+        self._compiled = tuple(
+            _Compiled(
+                part=part,
+                matchers=tuple(map(parse_matcher, part.match)),
+                severities=frozenset(part.severities),
+                hours=None if part.hours is None else policy.hours[part.hours],
+            )
+            for part in policy.routes
+        )
+
+    def route(
+        self, labels: Mapping[str, str], annotations: Mapping[str, str], severity: AlertSeverity, *, at: datetime
+    ) -> Routed:
+        """The channels in the order of the routes, each once, and the first escalation that a route names."""
+        if severity in self._policy.severities.never:
+            return Routed(
+                channels=(),
+                escalation=None,
+                routes=(),
+                path=(Asked(route="", reason=RouteReason.NEVER, detail=severity),),
+            )
+        path = tuple(self._asked(labels, severity, at))
+        parts = {each.part.name: each.part for each in self._compiled}
+        taken = [parts[each.route] for each in path if each.reason is RouteReason.TAKEN]
+        named = [channel for part in taken for channel in part.channels]
+        own = annotations.get(self._policy.namespace_annotation, "")
+        if own in self._policy.channels:
+            named.append(own)
+        return Routed(
+            channels=tuple(dict.fromkeys(named)),
+            escalation=next((part.escalation for part in taken if part.escalation is not None), None),
+            routes=tuple(part.name for part in taken),
+            path=path,
+        )
+
+    def _asked(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Iterator[Asked]:
+        """Until one is taken that does not go on."""
+        for each in self._compiled:
+            asked = each.answer(labels, severity, at)
+            yield asked
+            if asked.reason is RouteReason.TAKEN and not each.part.go_on:
+                return

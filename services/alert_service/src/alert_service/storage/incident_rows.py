@@ -1,0 +1,97 @@
+"""Incidents as rows and back."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from alert_service.alert import Alert, AlertSeverity
+from alert_service.correlation import keys_of, objects_of
+from alert_service.incident import Happening, Incident, Member
+from alert_service.notify import title_of
+from alert_service.policy.settings import Tie
+from common.contracts.objects import ObjectKey
+
+Row = dict[str, Any]
+
+
+def incident_row(incident: Incident, next_at: object) -> Row:
+    """`value` holds it whole but for its members; the columns are what is searched by."""
+    subject = incident.subject
+    return {
+        "id": incident.id,
+        "key": incident.key,
+        "source": incident.source,
+        "group_key": incident.group_key,
+        "state": incident.state,
+        "severity": incident.severity,
+        "title": title_of(incident),
+        "revision": incident.revision,
+        "opened_at": incident.opened_at,
+        "changed_at": incident.changed_at,
+        "resolved_at": incident.resolved_at,
+        "next_at": next_at,
+        "parent_id": incident.parent_id,
+        "cluster": incident.labels.get("cluster", ""),
+        "subject_kind": subject.kind if subject else "",
+        "subject_namespace": subject.namespace if subject else "",
+        "subject_name": subject.name if subject else "",
+        "value": msgspec.to_builtins(replace(incident, members={})),
+    }
+
+
+def incident_of(value: Any, members: Mapping[str, Member]) -> Incident:
+    return replace(msgspec.convert(value, Incident), members=members)
+
+
+def member_row(incident: Incident, fingerprint: str, member: Member) -> Row:
+    alert = member.alert
+    return {
+        "incident_id": incident.id,
+        "fingerprint": fingerprint,
+        "alertname": alert.name,
+        "status": alert.status,
+        "severity": member.severity,
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "joined_at": member.joined_at,
+        "seen_at": member.seen_at,
+        "revision": member.revision,
+        "alert": msgspec.to_builtins(alert),
+    }
+
+
+def member_of(row: Any) -> Member:
+    return Member(
+        alert=msgspec.convert(row.alert, Alert),
+        severity=AlertSeverity(row.severity),
+        joined_at=row.joined_at,
+        seen_at=row.seen_at,
+        revision=row.revision,
+    )
+
+
+def timeline_rows(incident: Incident, happenings: Iterable[Happening]) -> list[Row]:
+    return [
+        {
+            "incident_id": incident.id,
+            "at": each.at,
+            "kind": each.kind,
+            "by": each.by,
+            "text": each.text,
+            "fingerprints": list(each.fingerprints),
+            "details": dict(each.details),
+        }
+        for each in happenings
+    ]
+
+
+def tie_keys(incident: Incident) -> set[str]:
+    """What it may have in common with others, and the objects that it is about."""
+    common = {f"{tie}:{key}" for tie in Tie for key in keys_of(incident, tie)}
+    return common | {object_key_of(each.key) for each in objects_of(incident)}
+
+
+def object_key_of(key: ObjectKey) -> str:
+    return f"object:{key.kind}/{key.namespace}/{key.name}"

@@ -1,0 +1,190 @@
+"""Incidents, their alerts and their timelines. Whoever changes one holds its row until the change is stored."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import and_, delete, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alert_service.incident import Healing, Incident, Member
+from alert_service.settle import Settled
+from alert_service.storage.incident_rows import (
+    incident_of,
+    incident_row,
+    member_of,
+    member_row,
+    object_key_of,
+    tie_keys,
+    timeline_rows,
+)
+from alert_service.storage.models import healing, incident, member, tie, timeline
+from common.contracts.objects import ObjectKey
+
+_OPEN = incident.c.state != "resolved"
+_MOST_NEAR = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What is stored as one: `before` is None for a new incident, and how it was loaded for any other."""
+
+    before: Incident | None
+    settled: Settled
+
+
+def _upsert(table: Any, *keys: str) -> Any:
+    statement = insert(table)
+    names = [column.name for column in table.c if column.name not in keys]
+    return statement.on_conflict_do_update(
+        index_elements=list(keys), set_={name: statement.excluded[name] for name in names}
+    )
+
+
+_KEEP_INCIDENT = _upsert(incident, "id")
+_KEEP_MEMBER = _upsert(member, "incident_id", "fingerprint")
+_KEEP_TIE = insert(tie).on_conflict_do_nothing()
+_KEEP_HEALING = _upsert(healing, "kind", "namespace", "name")
+
+
+async def newest_of(connection: AsyncConnection, keys: Collection[str]) -> dict[str, Incident]:
+    """The newest incident of each group, locked. Those that are not there are not in the answer."""
+    newest = (
+        select(incident.c.id)
+        .distinct(incident.c.key)
+        .where(incident.c.key.in_(keys))
+        .order_by(incident.c.key, incident.c.opened_at.desc())
+    )
+    return {each.key: each for each in await _loaded(connection, incident.c.id.in_(newest))}
+
+
+async def by_ids(connection: AsyncConnection, ids: Collection[UUID], *, lock: bool = True) -> dict[UUID, Incident]:
+    """With `lock`, until the end of the transaction."""
+    return {each.id: each for each in await _loaded(connection, incident.c.id.in_(ids), lock=lock)}
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Incident]:
+    """Those with a timer that is due, locked; what somebody else holds comes the next time."""
+    query = (
+        select(incident.c.id)
+        .where(incident.c.next_at <= now)
+        .order_by(incident.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = (await connection.execute(query)).scalars().all()
+    return await _loaded(connection, incident.c.id.in_(ids))
+
+
+async def about(connection: AsyncConnection, objects: Collection[ObjectKey]) -> list[Incident]:
+    """Open ones with an alert about any of the objects, locked."""
+    keys = [object_key_of(each) for each in objects]
+    return await _loaded(
+        connection, and_(_OPEN, incident.c.id.in_(select(tie.c.incident_id).where(tie.c.key.in_(keys))))
+    )
+
+
+async def near(connection: AsyncConnection, keys: Collection[str], since: datetime) -> list[Incident]:
+    """Open ones that have any of these keys and opened since, locked; the oldest, when there are very many."""
+    query = (
+        select(incident.c.id)
+        .where(incident.c.id.in_(select(tie.c.incident_id).where(tie.c.key.in_(keys))))
+        .where(_OPEN, incident.c.opened_at >= since)
+        .order_by(incident.c.opened_at)
+        .limit(_MOST_NEAR)
+    )
+    return await _loaded(connection, incident.c.id.in_(query)) if keys else []
+
+
+async def opened_since(connection: AsyncConnection, since: datetime) -> list[Incident]:
+    """Open ones that opened since; not locked."""
+    return await _loaded(connection, and_(_OPEN, incident.c.opened_at >= since), lock=False)
+
+
+async def children(connection: AsyncConnection, parents: Collection[UUID]) -> list[Incident]:
+    """Open ones that belong to any of them, locked."""
+    return await _loaded(connection, and_(_OPEN, incident.c.parent_id.in_(parents))) if parents else []
+
+
+async def _loaded(connection: AsyncConnection, condition: Any, *, lock: bool = True) -> list[Incident]:
+    """In the order of their ids, so that whoever locks several locks them in the same order as everybody."""
+    query = select(incident.c.id, incident.c.value).where(condition).order_by(incident.c.id)
+    rows = (await connection.execute(query.with_for_update() if lock else query)).all()
+    members = await _members(connection, [row.id for row in rows])
+    return [incident_of(row.value, members[row.id]) for row in rows]
+
+
+async def _members(connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, dict[str, Member]]:
+    found: dict[UUID, dict[str, Member]] = defaultdict(dict)
+    if ids:
+        query = select(member).where(member.c.incident_id.in_(ids)).order_by(member.c.joined_at, member.c.fingerprint)
+        for row in await connection.execute(query):
+            found[row.incident_id][row.fingerprint] = member_of(row)
+    return found
+
+
+async def save(connection: AsyncConnection, changes: Sequence[Saved]) -> None:
+    """All of them, in a few statements. Parents come before their children."""
+    if not changes:
+        return
+    ordered = sorted(changes, key=lambda each: each.settled.incident.parent_id is not None)
+    await connection.execute(
+        _KEEP_INCIDENT, [incident_row(each.settled.incident, each.settled.next_at) for each in ordered]
+    )
+    members = [row for each in changes for row in _changed_members(each)]
+    if members:
+        await connection.execute(_KEEP_MEMBER, members)
+    lines = [row for each in changes for row in timeline_rows(each.settled.incident, each.settled.happenings)]
+    if lines:
+        await connection.execute(insert(timeline), lines)
+    await _keep_ties(connection, changes)
+
+
+def _changed_members(each: Saved) -> Iterable[dict[str, Any]]:
+    before = {} if each.before is None else each.before.members
+    after = each.settled.incident
+    return (
+        member_row(after, fingerprint, now)
+        for fingerprint, now in after.members.items()
+        if before.get(fingerprint) is not now
+    )
+
+
+async def _keep_ties(connection: AsyncConnection, changes: Sequence[Saved]) -> None:
+    """Only what is open is looked for."""
+    closed = [each.settled.incident.id for each in changes if not each.settled.incident.open]
+    if closed:
+        await connection.execute(delete(tie).where(tie.c.incident_id.in_(closed)))
+    rows = [
+        {"key": key, "incident_id": each.settled.incident.id}
+        for each in changes
+        if each.settled.incident.open and _others_joined(each)
+        for key in tie_keys(each.settled.incident)
+    ]
+    if rows:
+        await connection.execute(_KEEP_TIE, rows)
+
+
+def _others_joined(each: Saved) -> bool:
+    return each.before is None or each.before.members.keys() != each.settled.incident.members.keys()
+
+
+async def remember_healing(connection: AsyncConnection, objects: Collection[ObjectKey], told: Healing) -> None:
+    """What is told last stays; a notice may come late."""
+    rows = [{**key._asdict(), "at": told.at, "value": msgspec.to_builtins(told)} for key in sorted(set(objects))]
+    if rows:
+        await connection.execute(_KEEP_HEALING, rows)
+
+
+async def healing_of(connection: AsyncConnection, objects: Collection[ObjectKey]) -> dict[ObjectKey, Healing]:
+    """What was last told of them."""
+    if not objects:
+        return {}
+    columns = tuple_(healing.c.kind, healing.c.namespace, healing.c.name)
+    rows = await connection.execute(select(healing).where(columns.in_([tuple(each) for each in objects])))
+    return {ObjectKey(row.kind, row.namespace, row.name): msgspec.convert(row.value, Healing) for row in rows}

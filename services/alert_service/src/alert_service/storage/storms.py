@@ -1,0 +1,43 @@
+"""Storms: which channel has one live card now, and what it counts."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alert_service.storage.models import storm
+from alert_service.storm import Storm
+
+_INSERT = insert(storm)
+_KEEP = _INSERT.on_conflict_do_update(
+    index_elements=["id"],
+    set_={
+        name: _INSERT.excluded[name] for name in ("ended_at", "changed_at", "incidents", "alerts", "apart", "counts")
+    },
+)
+
+
+async def raging(connection: AsyncConnection) -> dict[str, Storm]:
+    """Those that are not over, by channel."""
+    rows = await connection.execute(select(storm).where(storm.c.ended_at.is_(None)))
+    return {row.channel: Storm(**row._mapping) for row in rows}
+
+
+async def keep(connection: AsyncConnection, storms: Iterable[Storm]) -> None:
+    rows = [
+        {
+            "id": each.id,
+            "channel": each.channel,
+            "started_at": each.started_at,
+            "changed_at": each.changed_at,
+            "ended_at": each.ended_at,
+            "incidents": each.incidents,
+            "alerts": each.alerts,
+            "apart": each.apart,
+            "counts": {place: dict(counts) for place, counts in each.counts.items()},
+        }
+        for each in storms
+    ]
+    if rows:
+        await connection.execute(_KEEP, rows)

@@ -1,0 +1,86 @@
+"""When a channel gets one live card instead of one for each incident. Pure."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from alert_service.alert import AlertSeverity
+from alert_service.incident import Incident
+from alert_service.policy.settings import StormPart
+
+_MOST_PLACES = 50  # different ones that are counted; a card shows the first few
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """What the live card shows."""
+
+    id: UUID
+    channel: str
+    started_at: datetime
+    changed_at: datetime
+    ended_at: datetime | None = None
+    incidents: int = 0
+    alerts: int = 0
+    apart: int = 0  # critical ones that have cards of their own
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by namespace, node and alertname
+
+    def with_incident(self, incident: Incident, now: datetime) -> "Storm":
+        counts = {
+            place: _counted(self.counts.get(place, {}), incident.labels.get(place, ""))
+            for place in ("namespace", "node", "alertname")
+        }
+        return replace(
+            self,
+            incidents=self.incidents + 1,
+            alerts=self.alerts + len(incident.members),
+            counts=counts,
+            changed_at=now,
+        )
+
+
+def _counted(counts: Mapping[str, int], value: str) -> Mapping[str, int]:
+    if not value:
+        return counts
+    added = Counter(counts)
+    added[value if value in counts or len(counts) < _MOST_PLACES else "others"] += 1
+    return dict(added)
+
+
+class Openings:
+    """When incidents opened on each channel, for as long as it matters."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, deque[datetime]] = {}
+
+    def add(self, channel: str, at: datetime) -> None:
+        self._at.setdefault(channel, deque(maxlen=20_000)).append(at)
+
+    def within(self, channel: str, part: StormPart, now: datetime) -> int:
+        """How many there were in the last while."""
+        known = self._at.get(channel, deque())
+        while known and now - known[0] > part.within:
+            known.popleft()
+        return len(known)
+
+
+def begins(openings: int, part: StormPart) -> bool:
+    return openings >= part.incidents
+
+
+def is_over(storm: Storm, openings: int, part: StormPart, now: datetime) -> bool:
+    """It is calm: next to nothing new came for a while. `changed_at` is when the last one did."""
+    return openings < max(part.incidents / 10, 1) and now - storm.changed_at >= part.calm_for
+
+
+def stays_apart(storm: Storm, incident: Incident, part: StormPart) -> bool:
+    """Whether it has a card of its own all the same."""
+    return incident.severity is AlertSeverity.CRITICAL and storm.apart < part.apart
+
+
+def worth_a_card(open_ones: Iterable[Incident], part: StormPart) -> list[Incident]:
+    """Of those that a storm leaves open: the worst, no more than would make a storm again."""
+    worst = sorted(open_ones, key=lambda each: (-each.severity.rank, each.opened_at))
+    return worst[: part.incidents - 1]

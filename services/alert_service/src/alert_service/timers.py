@@ -1,0 +1,84 @@
+"""What happens to an incident by itself as time goes by. Pure.
+
+`next_at` says when to look again; looking too early or too often does no harm.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from alert_service.change import Changed, changed
+from alert_service.incident import Happening, HappeningKind, Incident, IncidentState
+from alert_service.incidents import shortly
+from alert_service.notices import over_due
+from alert_service.policy.settings import AlertPolicy
+
+
+def tick(incident: Incident, policy: AlertPolicy, *, now: datetime) -> Changed:
+    """Everything that is due, but escalation, which tells people of its own."""
+    if not incident.open:
+        return Changed(incident=incident)
+    done = over_due(incident, now=now)
+    for step in (_ack_expired, _ack_reminded, _repeated):
+        done = done.then(step(done.incident, policy, now))
+    return done
+
+
+def next_at(incident: Incident, policy: AlertPolicy) -> datetime | None:
+    """The earliest instant at which something is due; None: nothing happens by itself."""
+    if not incident.open:
+        return None
+    due = [_repeat_at(incident, policy)]
+    if incident.acknowledgement is not None:
+        due += [incident.acknowledgement.remind_at, incident.acknowledgement.expires_at]
+    if incident.healing is not None:
+        due += [incident.healing.deadline_at, incident.healing.approve_until]
+    if incident.escalation is not None and _climbs(incident):
+        due.append(incident.escalation.next_at)
+    if incident.suppression is not None:
+        due.append(incident.suppression.until)
+    return min((each for each in due if each is not None), default=None)
+
+
+def _climbs(incident: Incident) -> bool:
+    """Whether the clock of its escalation runs."""
+    held = incident.escalation is not None and incident.escalation.held_since is not None
+    return incident.state is IncidentState.FIRING and incident.suppression is None and not held
+
+
+def _ack_expired(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
+    ack = incident.acknowledgement
+    if ack is None or ack.expires_at is None or now < ack.expires_at:
+        return Changed(incident=incident)
+    text = f"fires again: the acknowledgement by {ack.by} has expired after {shortly(now - ack.at)}"
+    what = Happening(kind=HappeningKind.ACK_EXPIRED, at=now, text=text, details={"by": ack.by})
+    return changed(incident, what, state=IncidentState.FIRING, acknowledgement=None, escalation=None)
+
+
+def _ack_reminded(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
+    ack = incident.acknowledgement
+    if ack is None or ack.remind_at is None or now < ack.remind_at:
+        return Changed(incident=incident)
+    text = f"still fires, {shortly(now - ack.at)} after {ack.by} acknowledged it"
+    what = Happening(kind=HappeningKind.ACK_REMINDED, at=now, text=text, details={"by": ack.by})
+    again = now + policy.acknowledgement.remind_after
+    later = again if ack.expires_at is None or again < ack.expires_at else None
+    return changed(incident, what, acknowledgement=replace(ack, remind_at=later))
+
+
+def _repeated(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
+    due = _repeat_at(incident, policy)
+    if due is None or now < due:
+        return Changed(incident=incident)
+    text = f"still fires, since {shortly(now - incident.opened_at)}"
+    what = Happening(kind=HappeningKind.REPEATED, at=now, text=text)
+    return changed(incident, what, notified_at=now, repeats=incident.repeats + 1)
+
+
+def _repeat_at(incident: Incident, policy: AlertPolicy) -> datetime | None:
+    """When people are told again; each further time after a longer while."""
+    quiet = incident.suppression is not None or incident.state is not IncidentState.FIRING
+    if quiet or incident.notified_at is None or not policy.repeat.first:
+        return None
+    # An exponent without bounds would end in an overflow after some years.
+    wait = policy.repeat.first * policy.repeat.factor ** min(incident.repeats, 20)
+    return incident.notified_at + min(wait, policy.repeat.longest)

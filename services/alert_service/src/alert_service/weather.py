@@ -1,0 +1,88 @@
+"""Whether a channel is in a storm, as incidents open one after the other, and what is then told of it."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from alert_service.incident import Incident
+from alert_service.notify import title_of
+from alert_service.policy.settings import StormPart
+from alert_service.storm import Openings, Storm, begins, is_over, stays_apart
+from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
+
+_MOST_LINES = 30  # of one reply; what more there is, is counted
+
+
+class Weather:
+    """For one transaction: begun with the storms that rage, ended by storing `storms` and queueing `wanted`."""
+
+    def __init__(self, raging: Mapping[str, Storm], openings: Openings, part: StormPart, now: datetime) -> None:
+        self._storms = dict(raging)
+        self._openings = openings
+        self._part = part
+        self._now = now
+        self._touched: set[str] = set()
+        self._decided: dict[tuple[str, UUID], bool] = {}
+        self._lines: dict[str, list[str]] = defaultdict(list)
+
+    @property
+    def storms(self) -> list[Storm]:
+        """Those that this transaction changed."""
+        return [self._storms[channel] for channel in sorted(self._touched)]
+
+    def hides(self, channel: str, incident: Incident) -> bool:
+        """Whether the channel hears of it by the storm's card alone. An incident that has just opened counts."""
+        if (channel, incident.id) not in self._decided:
+            self._decided[channel, incident.id] = self._decide(channel, incident)
+        return self._decided[channel, incident.id]
+
+    def _decide(self, channel: str, incident: Incident) -> bool:
+        new = incident.opened_at == self._now
+        if new:
+            self._openings.add(channel, self._now)
+        storm = self._storms.get(channel)
+        if storm is None:
+            if not new or not begins(self._openings.within(channel, self._part, self._now), self._part):
+                return False
+            storm = Storm(id=uuid4(), channel=channel, started_at=self._now, changed_at=self._now)
+        if new:
+            self._count(storm, incident)
+        elif incident.opened_at < storm.started_at:
+            return False
+        return not (new and stays_apart(storm, incident, self._part))
+
+    def _count(self, storm: Storm, incident: Incident) -> None:
+        counted = storm.with_incident(incident, self._now)
+        if stays_apart(storm, incident, self._part):
+            counted = replace(counted, apart=counted.apart + 1)
+        else:
+            self._lines[storm.channel].append(title_of(incident))
+        self._storms[storm.channel] = counted
+        self._touched.add(storm.channel)
+
+    def calm(self) -> list[Storm]:
+        """Ends those that are over, and names them."""
+        ended = []
+        for channel, storm in self._storms.items():
+            if is_over(storm, self._openings.within(channel, self._part, self._now), self._part, self._now):
+                self._storms[channel] = replace(storm, ended_at=self._now)
+                self._touched.add(channel)
+                ended.append(self._storms[channel])
+        return ended
+
+    def wanted(self) -> list[Wanted]:
+        """The live card of each storm that changed, and what opened, below it."""
+        messages = []
+        for storm in self.storms:
+            messages.append(_of(storm, DeliveryKind.STORM))
+            lines = self._lines[storm.channel]
+            if lines:
+                more = [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+                messages.append(_of(storm, DeliveryKind.REPLY, "\n".join(lines[:_MOST_LINES] + more)))
+        return messages
+
+
+def _of(storm: Storm, kind: DeliveryKind, text: str = "") -> Wanted:
+    return Wanted(kind=kind, channel=storm.channel, reason=NotifyReason.STORM, storm_id=storm.id, text=text)
