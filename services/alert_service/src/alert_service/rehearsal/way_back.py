@@ -1,0 +1,67 @@
+"""Whether a press of a button would come back: the service's public address, asked from outside as the vendor asks it.
+
+Nothing is pressed: Slack's own check of an address is sent, signed, and pages are only looked at.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+from slack_sdk.signature import SignatureVerifier
+
+SLACK_SECONDS = 3.0  # https://docs.slack.dev/interactivity/handling-user-interaction#acknowledgment_response
+INTERACTIVITY = "/api/v1/slack/interactivity"
+_BODY = "ssl_check=1"
+_HTTP_OK = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """`error` is empty when it answered as it should."""
+
+    seconds: float
+    error: str = ""
+
+
+class WayBack:
+    """`url` is where people and vendors reach this service."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str, signing_secret: str, now: Callable[[], datetime]) -> None:
+        self._http = http
+        self._url = url.rstrip("/")
+        self._signing_secret = signing_secret
+        self._now = now
+
+    async def slack(self) -> Looked:
+        """As Slack checks an interactivity URL. The answer has to come within 3 seconds."""
+        signer = SignatureVerifier(self._signing_secret)
+        at = str(int(self._now().timestamp()))
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Slack-Request-Timestamp": at,
+            "X-Slack-Signature": signer.generate_signature(timestamp=at, body=_BODY) or "",
+        }
+        looked = await self._ask("POST", self._url + INTERACTIVITY, content=_BODY, headers=headers)
+        if not looked.error and looked.seconds > SLACK_SECONDS:
+            return Looked(
+                seconds=looked.seconds, error=f"answered after {looked.seconds:.1f} s; Slack gives up after 3"
+            )
+        return looked
+
+    async def page(self, url: str) -> Looked:
+        """Opens a page, as a person does or a link preview."""
+        return await self._ask("GET", url)
+
+    async def _ask(self, method: str, url: str, **request: object) -> Looked:
+        start = time.monotonic()
+        try:
+            answer = await self._http.request(method, url, **request)  # type: ignore[arg-type]
+        except httpx.HTTPError as error:
+            what = f"no answer from {httpx.URL(url).host}: {type(error).__name__}"
+            return Looked(seconds=time.monotonic() - start, error=what)
+        seconds = time.monotonic() - start
+        if answer.status_code != _HTTP_OK:
+            return Looked(seconds=seconds, error=f"{httpx.URL(url).host} answered {answer.status_code}")
+        return Looked(seconds=seconds)

@@ -1,0 +1,78 @@
+"""Rehearsals and canaries, each with its report of what arrived when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, desc, select, tuple_, update
+
+from alert_service.storage.models import rehearsal
+from common.database.connections import Database
+
+_NEWEST_FIRST = select(rehearsal).order_by(desc(rehearsal.c.started_at), desc(rehearsal.c.id))
+
+
+class RehearsalKind(StrEnum):
+    """What was tried."""
+
+    REHEARSAL = "rehearsal"  # every card on every channel, buttons, an escalation
+    CANARY = "canary"  # one message through the whole path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One of them. While it goes on `ended_at` and `passed` are None."""
+
+    id: UUID
+    kind: RehearsalKind
+    started_at: datetime
+    ended_at: datetime | None
+    passed: bool | None
+    report: Mapping[str, Any]
+
+
+class Rehearsals:
+    """All that are kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, kind: RehearsalKind, at: datetime) -> UUID:
+        made = uuid4()
+        values = {"id": made, "kind": kind, "started_at": at, "report": {}}
+        async with self._database.begin() as connection:
+            await connection.execute(rehearsal.insert().values(values))
+        return made
+
+    async def end(self, made: UUID, *, at: datetime, passed: bool, report: Mapping[str, Any]) -> None:
+        values = {"ended_at": at, "passed": passed, "report": report}
+        async with self._database.begin() as connection:
+            await connection.execute(update(rehearsal).where(rehearsal.c.id == made).values(values))
+
+    async def get(self, made: UUID) -> Kept | None:
+        async with self._database.begin() as connection:
+            row = (await connection.execute(select(rehearsal).where(rehearsal.c.id == made))).first()
+        return None if row is None else _kept(row)
+
+    async def list(
+        self, limit: int, *, kind: RehearsalKind | None = None, before: tuple[datetime, UUID] | None = None
+    ) -> list[Kept]:
+        """The newest first, from the one after `before` on."""
+        query = _NEWEST_FIRST.limit(limit)
+        if kind is not None:
+            query = query.where(rehearsal.c.kind == kind)
+        if before is not None:
+            query = query.where(tuple_(rehearsal.c.started_at, rehearsal.c.id) < before)
+        async with self._database.begin() as connection:
+            return [_kept(row) for row in await connection.execute(query)]
+
+    async def last(self, kind: RehearsalKind) -> Kept | None:
+        """The newest of a kind, whether it has ended or not."""
+        return next(iter(await self.list(1, kind=kind)), None)
+
+
+def _kept(row: Row[Any]) -> Kept:
+    return Kept(**{**row._mapping, "kind": RehearsalKind(row.kind)})
