@@ -61,6 +61,7 @@ class SimulatedCluster:
         self.touched: dict[ObjectKey, None] = {}  # workloads whose pods have changed
         self.moved_pods: list[tuple[str, str]] = []  # their nodes before and after
         self.down = False
+        self.written = 0  # changes so far
         self._version = 0
         self._serial = 0
         self.hear()
@@ -112,6 +113,7 @@ class SimulatedCluster:
 
     def _note(self, change: RowChange) -> None:
         self.changes.append(change)
+        self.written += 1
         before, after = change.before, change.after
         row = after or before
         if isinstance(row, PodRow):

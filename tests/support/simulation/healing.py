@@ -1,5 +1,6 @@
 """The product's decisions over a simulated cluster: its pure code in its own order, with its shell left out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,15 +9,21 @@ from tests.support.simulation.replica import Replica
 
 from auto_healing.attribute import attribute
 from auto_healing.decide import Decider
+from auto_healing.fault import Fault
 from auto_healing.place import place_of
 from auto_healing.placement import Placements
 from auto_healing.plan import Plan
 from auto_healing.storage.proposing import Proposal, answer_to, taken
 from auto_healing.world import World
+from common.cluster.store import Store
+from common.contracts import Finding
 
 
 class Healing(Replica):
     """Looks at faults when they change, and when their time has come."""
+
+    _asked: tuple[Sequence[Finding], Store, int] | None = None
+    _faults: Sequence[Fault] = ()
 
     def look(self) -> None:
         """At every fault whose time has come."""
@@ -24,7 +31,7 @@ class Healing(Replica):
             return
         self.wake_at = None
         world = self.world()
-        faults = attribute(self.findings, world.snapshot, self.policy.attribution)
+        faults = self._attributed()
         due = self.looks.due(faults, world, self.past.unfinished())
         if due:
             placements = Placements(world.snapshot, self.now)
@@ -33,6 +40,14 @@ class Healing(Replica):
             ):
                 self._propose(plan, world)
                 self.looks.answered(plan, self.now)
+
+    def _attributed(self) -> Sequence[Fault]:
+        """Asked again and again in a cluster in which nothing happens, the answer stays the same."""
+        asked = (self.findings, self.view, self.cluster.written)
+        if asked != self._asked:
+            self._asked = asked
+            self._faults = attribute(self.findings, self.view, self.policy.attribution)
+        return self._faults
 
     def _propose(self, plan: Plan, world: World) -> None:
         place = place_of(plan, world.snapshot)

@@ -1,7 +1,7 @@
 """Scheduler, kubelets and node controller of a simulated cluster: where pods run, how they fail, what nodes say."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 from tests.support.simulation.cluster import SimulatedCluster
@@ -24,7 +24,9 @@ class Ailments:
         self.workloads: set[tuple[str, str]] = set()  # namespace and app: nothing of it works
         self.revisions: set[str] = set()  # hashes of templates
         self.on_node: set[tuple[str, str]] = set()  # app and node: it works everywhere else
+        self.nodes: set[str] = set()  # nothing that a controller has made works there
         self.pods: set[str] = set()  # uids: this one life
+        self.misconfigured: set[tuple[str, str]] = set()  # namespace and app: what starts now misses its Secret
 
     def has(self, pod: PodRow) -> bool:
         app = pod.labels.get("app", "")
@@ -32,8 +34,13 @@ class Ailments:
             pod.uid in self.pods
             or (app, pod.node) in self.on_node
             or (pod.namespace, app) in self.workloads
+            or self.misses(pod)
+            or pod.node in self.nodes
             or pod.labels.get("pod-template-hash") in self.revisions
         )
+
+    def misses(self, pod: PodRow) -> bool:
+        return (pod.namespace, pod.labels.get("app", "")) in self.misconfigured
 
 
 class Kubelets:
@@ -100,19 +107,10 @@ class Kubelets:
             serves = node is not None and node.ready
             self.cluster.put(pod, phase="Running", statuses=(status,), ready=serves, ready_changed_at=changed)
             return
-        waiting = ContainerStatus(
-            name="app",
-            state="waiting",
-            reason="CrashLoopBackOff",
-            restarts=restarts + 1,
-            last_reason="Error",
-            last_exit_code=1,
-            last_started_at=now - timedelta(seconds=2),
-            last_finished_at=now,
-        )
+        waiting = _misses_a_secret(restarts) if self.ailments.misses(pod) else _crashed(restarts + 1, now)
         changed = now if pod.ready or pod.ready_changed_at is None else pod.ready_changed_at
         self.cluster.put(pod, phase="Running", statuses=(waiting,), ready=False, ready_changed_at=changed)
-        pause = min(LONGEST_BACK_OFF, 10 * 2 ** min(restarts, 8))
+        pause = min(LONGEST_BACK_OFF, 10 * 2 ** min(restarts, 8)) if waiting.last_reason else 30
         self.cluster.agenda.after(pause, lambda: self.start(uid, key))
 
     def crash(self, pod: PodRow) -> None:
@@ -199,6 +197,24 @@ class Kubelets:
             self.cluster.remove(node)
             for pod in list(self.cluster.store.pods_on(name)):
                 self.cluster.remove(pod)
+
+
+def _crashed(restarts: int, now: datetime) -> ContainerStatus:
+    return ContainerStatus(
+        name="app",
+        state="waiting",
+        reason="CrashLoopBackOff",
+        restarts=restarts,
+        last_reason="Error",
+        last_exit_code=1,
+        last_started_at=now - timedelta(seconds=2),
+        last_finished_at=now,
+    )
+
+
+def _misses_a_secret(restarts: int) -> ContainerStatus:
+    reason, message = "CreateContainerConfigError", 'secret "token" not found'
+    return ContainerStatus(name="app", state="waiting", reason=reason, message=message, restarts=restarts)
 
 
 def said(node: NodeRow, type_: str, status: str, now: object, reason: str) -> tuple[Condition, ...]:

@@ -48,6 +48,7 @@ class Troubles:
             self.zone_outage: 1,
             self.false_alarm: 1,
             self.pressure: 2,
+            self.broken_machine: 1,
             self.bad_rollout: 3,
             self.good_rollout: 5,
             self.passing_crash_loop: 4,
@@ -55,6 +56,7 @@ class Troubles:
             self.local_crash_loop: 3,
             self.hopeless_workload: 2,
             self.sabotaged_pod: 2,
+            self.lost_secret: 1,
             self.evicted_pile: 1,
             self.person_cordons: 3,
             self.autoscaler_removes: 2,
@@ -150,6 +152,14 @@ class Troubles:
             self.kubelets.expel_for_pressure(node.name, 3)
             self._later(self._between(5 * MINUTE, 40 * MINUTE), lambda: self.kubelets.press(node.name, type_, "False"))
 
+    def broken_machine(self) -> None:
+        """It is ready, and nothing works on it."""
+        if node := self._node():
+            self.kubelets.ailments.nodes.add(node.name)
+            self._later(self._between(HOUR, 6 * HOUR), lambda: self.kubelets.ailments.nodes.discard(node.name))
+            for pod in serving(self.cluster.store.pods_on(node.name)):
+                self.agenda.after(self._between(0, MINUTE), lambda pod=pod: self.kubelets.crash(pod))
+
     def autoscaler_removes(self) -> None:
         node = self._node()
         if node is None or sum(each.labels.get(POOL) == node.labels[POOL] for each in self._nodes()) < 3:
@@ -217,6 +227,15 @@ class Troubles:
         if pod := self._pod():
             self._break(self.controllers.deployments[self.cluster.store.top_owner(pod)], 5 * HOUR)
             self.kubelets.crash(pod)
+
+    def lost_secret(self) -> None:
+        """Somebody has deleted it: what runs goes on, what starts anew does not."""
+        own = self._deployment()
+        lost = (own.key.namespace, own.key.name)
+        self.kubelets.ailments.misconfigured.add(lost)
+        self._later(self._between(HOUR, 4 * HOUR), lambda: self.kubelets.ailments.misconfigured.discard(lost))
+        for pod in self.random.sample(pods := serving(self.cluster.store.pods_of(own.key)), (len(pods) + 1) // 2):
+            self.cluster.delete(pod)
 
     def _break(self, own: Deployment, seconds: float) -> None:
         broken = (own.key.namespace, own.key.name)

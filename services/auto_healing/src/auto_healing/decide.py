@@ -7,6 +7,7 @@ same call find taken.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 
 from auto_healing.actions import ACTIONS_BY_CODE
 from auto_healing.actions.action import Action
@@ -25,7 +26,7 @@ from auto_healing.drafting import (
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.guards import GUARDS, run
 from auto_healing.guards.capacity import Capacity
-from auto_healing.guards.census import take_census
+from auto_healing.guards.census import Census, take_census
 from auto_healing.guards.guard import Guard
 from auto_healing.history import PastRun
 from auto_healing.plan import BY_HAND, Decline, Mode, Parameters, Plan, Step
@@ -96,8 +97,12 @@ class Decider:
         self._before_placing = tuple(guard for guard in guards if guard.code != Capacity.code)
         self._planned: tuple[PastRun, ...] = ()
         self._searches = 0
-        lease_age = world.policy.guards.fresh_view.lease_age.total_seconds()
-        self._census = take_census(world.snapshot, world.now, lease_age_seconds=lease_age)
+
+    @cached_property
+    def _census(self) -> Census:
+        """Taken when a guard is asked: most looks are at what waits, or has no remedy."""
+        lease_age = self._world.policy.guards.fresh_view.lease_age.total_seconds()
+        return take_census(self._world.snapshot, self._world.now, lease_age_seconds=lease_age)
 
     def decide(self, faults: Sequence[Fault], rungs: Mapping[FaultKey, int]) -> list[Plan]:
         """A plan for each fault, in their order."""

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from auto_healing.guards.census import is_control_plane
 from auto_healing.node_changes import changes_of_node, minutes_of
@@ -42,16 +43,21 @@ class Workloads:
             workload: [pod for pod in pods if pod.ready and pod.key not in keys]
             for workload, pods in self.running.items()
         }
-        self.nodes = sum(not is_control_plane(node) for node in snapshot.rows(NodeRow).values())  # for workloads
         self._fails_on = {workload: {pod.node for pod in pods} for workload, pods in self.failing.items()}
         self._well_on = {workload: {pod.node for pod in pods} for workload, pods in self.well.items()}
 
     def does_well_off(self, workload: ObjectKey, node: str) -> bool:
         return bool(self._well_on[workload] - {node})
 
+    @cached_property
+    def nodes(self) -> int:
+        """Those for workloads."""
+        return sum(not is_control_plane(node) for node in self.snapshot.rows(NodeRow).values())
+
     def enough_nodes(self, settings: Attribution) -> int:
         """From which it is a workload's fault: all of them, in a cluster that has fewer than the policy asks for."""
-        return min(settings.workload_nodes, max(2, self.nodes))
+        most = settings.workload_nodes
+        return most if most <= 2 else min(most, max(2, self.nodes))
 
     def is_local(self, workload: ObjectKey, settings: Attribution) -> bool:
         """Whether its failing may be its nodes' fault: it fails on few, or does well on at least as many others."""
@@ -72,7 +78,7 @@ def blamed_nodes(workloads: Workloads, settings: Attribution) -> Mapping[str, Bl
     found = ((node, _blamed_node(node, pods, workloads, settings)) for node, pods in there)
     blamed = {node: blame for node, blame in found if blame is not None}
     unsure = [node for node, blame in blamed.items() if blame.confidence < COMPARED]
-    if len(unsure) < min(settings.zone_nodes, workloads.nodes):
+    if not unsure or len(unsure) < min(settings.zone_nodes, workloads.nodes):
         return blamed
     # So many at once, or all there are, and nothing to compare with: what they share is to blame, and not each of them.
     return {node: blame for node, blame in blamed.items() if node not in unsure}
