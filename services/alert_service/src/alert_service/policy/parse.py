@@ -28,6 +28,8 @@ def _mistakes(policy: AlertPolicy) -> Iterator[Mistake]:
     for number, heartbeat in enumerate(policy.heartbeats):
         yield from _known("channel", heartbeat.channels, policy.channels, f"heartbeats[{number}].channels")
     yield from _known("channel", policy.canary.channels, policy.channels, "canary.channels")
+    yield from _known("channel", policy.rehearsal.channels, policy.channels, "rehearsal.channels")
+    yield from _known("escalation", policy.rehearsal.escalations, policy.escalations, "rehearsal.escalations")
 
 
 def _in_channel(policy: AlertPolicy, channel: ChannelPart, path: str) -> Iterator[Mistake]:

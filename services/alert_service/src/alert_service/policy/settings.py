@@ -288,6 +288,19 @@ class CanaryPart(Part):
     """What is not there by then is an alarm of its own"""
 
 
+class RehearsalPart(Part):
+    """Every card on every channel, what comes back, and escalations by a faster clock: on schedule."""
+
+    cron: Cron | None = None
+    """When, such as "0 10 * * mon"; left out: only when somebody asks for it"""
+    zone: Zone = "UTC"
+    """IANA time zone that `cron` is meant in"""
+    channels: list[Name] = Field(default_factory=list)
+    """On which channels; left out: on all"""
+    escalations: list[Name] = Field(default_factory=list)
+    """Which escalations, each within 20 seconds, without notifying anybody by name"""
+
+
 def matchers_of(texts: list[str]) -> tuple[Matcher, ...]:
     """Of texts that were checked when they were read."""
     return tuple(parse_matcher(text) for text in texts)
@@ -336,5 +349,7 @@ class AlertPolicy(Part):
     """Alerts that always fire"""
     canary: CanaryPart = Field(default_factory=CanaryPart)
     """A message through the whole path, on schedule"""
+    rehearsal: RehearsalPart = Field(default_factory=RehearsalPart)
+    """The notification tests, on schedule"""
     templates: str = ""
     """Folder with templates of one's own, by the names of the shipped ones"""

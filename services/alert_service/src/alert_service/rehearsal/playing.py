@@ -144,7 +144,7 @@ class Rehearsal:
         stage.note(Tried.PRESS, what, at, outcome, seconds=time.monotonic() - start, detail=detail)
 
     async def _escalate(self, name: str, stages: Mapping[str, Stage], script: Script) -> None:
-        """Step by step, the times in between shortened alike. Where a step names no channel, the first one is told."""
+        """Step by step, the times in between shortened alike."""
         now = self._now()
         steps = list(calls(name, an_incident(uuid4(), now), self._policy, now=now))
         longest = max((each.after.total_seconds() for each in steps), default=0.0)
@@ -152,7 +152,7 @@ class Rehearsal:
         begun = time.monotonic()
         for step in steps:
             await asyncio.sleep(max(0.0, begun + step.after.total_seconds() * factor - time.monotonic()))
-            told = [stages[each] for each in step.channels or script.channels[:1] if each in stages]
+            told = [stages[each] for each in step.channels if each in stages]
             await asyncio.gather(*(self._call(stage, step, mention=script.mention) for stage in told))
 
     async def _call(self, stage: Stage, step: Called, *, mention: bool) -> None:

@@ -1,6 +1,6 @@
 """Rehearsals and canaries, each with its report of what arrived when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, desc, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.storage.models import rehearsal
+from alert_service.storage.models import delivery, rehearsal
+from alert_service.wanted import DeliveryState, NotifyReason
 from common.database.connections import Database
 
 _NEWEST_FIRST = select(rehearsal).order_by(desc(rehearsal.c.started_at), desc(rehearsal.c.id))
@@ -32,6 +34,17 @@ class Kept:
     ended_at: datetime | None
     passed: bool | None
     report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """How far a message got, that was queued to be timed."""
+
+    channel: str
+    state: DeliveryState
+    ended_at: datetime | None  # when the vendor took it
+    message_id: str
+    error: str
 
 
 class Rehearsals:
@@ -59,7 +72,7 @@ class Rehearsals:
 
     async def list(
         self, limit: int, *, kind: RehearsalKind | None = None, before: tuple[datetime, UUID] | None = None
-    ) -> list[Kept]:
+    ) -> Sequence[Kept]:
         """The newest first, from the one after `before` on."""
         query = _NEWEST_FIRST.limit(limit)
         if kind is not None:
@@ -72,6 +85,29 @@ class Rehearsals:
     async def last(self, kind: RehearsalKind) -> Kept | None:
         """The newest of a kind, whether it has ended or not."""
         return next(iter(await self.list(1, kind=kind)), None)
+
+    async def sent(self, reason: NotifyReason, queued_at: datetime) -> Sequence[Sent]:
+        """The messages of this reason that were queued at this very time."""
+        query = select(delivery).where(delivery.c.reason == reason, delivery.c.queued_at == queued_at)
+        async with self._database.begin() as connection:
+            return [_sent(row) for row in await connection.execute(query)]
+
+
+async def drop_waiting(connection: AsyncConnection, reason: NotifyReason) -> None:
+    """What was not sent in its time is news no more."""
+    waits = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.FAILED))
+    late = update(delivery).where(delivery.c.reason == reason, waits)
+    await connection.execute(late.values(state=DeliveryState.SUPERSEDED))
+
+
+def _sent(row: Row[Any]) -> Sent:
+    return Sent(
+        channel=row.channel,
+        state=DeliveryState(row.state),
+        ended_at=row.posted_at or row.accepted_at,
+        message_id=row.message_id or "",
+        error=row.error or "",
+    )
 
 
 def _kept(row: Row[Any]) -> Kept:

@@ -1,0 +1,171 @@
+"""A message through the queue to every canary channel, on schedule and whenever the channels change, timed.
+
+One that does not arrive is an alert of its own, which goes the way of all alerts: by other channels too.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from alert_service.channels.channel import Buttons, Channel
+from alert_service.policy.settings import AlertPolicy
+from alert_service.rehearsal.report import Outcome, Report, Step, Tried
+from alert_service.rehearsal.way_back import WayBack
+from alert_service.storage.deliveries import Deliveries
+from alert_service.storage.rehearsals import RehearsalKind, Rehearsals, Sent, drop_waiting
+from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
+from common.clock import Clock
+from common.database.connections import Database
+from common.database.errors import DatabaseError
+from common.logs import Complaint
+
+logger = logging.getLogger(__name__)
+
+ALERT = "AlertServiceCanaryMissing"
+_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 0.2
+
+
+class Alarm(Protocol):
+    """Raises and ends an alert of this service about itself."""
+
+    async def __call__(self, channel: str, why: str) -> None:
+        """An empty `why` ends it."""
+
+
+class Canary:
+    """`on_result` is told of each channel, and whether it arrived in time."""
+
+    def __init__(
+        self,
+        database: Database,
+        deliveries: Deliveries,
+        clock: Clock,
+        *,
+        policy: Callable[[], AlertPolicy],
+        channel: Callable[[str], Channel | None],
+        way_back: WayBack | None,
+        alarm: Alarm,
+        on_result: Callable[[str, bool], None],
+    ) -> None:
+        self._database = database
+        self._deliveries = deliveries
+        self._rehearsals = Rehearsals(database)
+        self._clock = clock
+        self._policy = policy
+        self._channel = channel
+        self._way_back = way_back
+        self._alarm = alarm
+        self._on_result = on_result
+        self._flown: object = None  # the part of the policy that the last one tried
+        self._complaint = Complaint(logger, clock)
+
+    async def run(self) -> None:
+        """Until cancelled. A new leader goes on where the one before was."""
+        self._flown = _tries(self._policy())
+        while True:
+            try:
+                if await self._due():
+                    await self.fly()
+                self._complaint.over()
+            except DatabaseError as error:
+                self._complaint.warn(f"the canary waits for the database: {error}")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _due(self) -> bool:
+        policy = self._policy()
+        if not policy.canary.channels:
+            return False
+        if self._flown != _tries(policy):
+            return True
+        last = await self._rehearsals.last(RehearsalKind.CANARY)
+        return last is None or self._clock.now() - last.started_at >= policy.canary.every
+
+    async def fly(self) -> Report:
+        """One, now. Raises DatabaseError."""
+        policy, now = self._policy(), self._clock.now()
+        self._flown = _tries(policy)
+        failed_before = await self._failed_before()
+        made = await self._rehearsals.begin(RehearsalKind.CANARY, now)
+        channels = list(dict.fromkeys(policy.canary.channels))
+        async with self._database.begin() as connection:
+            await drop_waiting(connection, NotifyReason.CANARY)
+            await self._deliveries.queue(connection, _messages(channels, now), received_at=now, now=now)
+        sent = await self._arrived(now, policy.canary.within)
+        steps = [_judged(each, now, policy.canary.within) for each in sent]
+        steps += [step for each in channels if (step := await self._came_back(each)) is not None]
+        report = Report(started_at=now, ended_at=self._clock.now(), steps=tuple(steps))
+        await self._rehearsals.end(made, at=report.ended_at, passed=report.passed, report=report.to_json())
+        await self._tell(report, channels, failed_before)
+        return report
+
+    async def _failed_before(self) -> frozenset[str]:
+        last = await self._rehearsals.last(RehearsalKind.CANARY)
+        if last is None or last.ended_at is None:
+            return frozenset()
+        return frozenset(each.channel for each in Report.from_json(last.report).failed)
+
+    async def _arrived(self, queued_at: datetime, within: timedelta) -> Sequence[Sent]:
+        """Once all have, or the time is over."""
+        deadline = self._clock.monotonic() + within.total_seconds()
+        while True:
+            sent = await self._rehearsals.sent(NotifyReason.CANARY, queued_at)
+            if all(each.state.ended for each in sent) or self._clock.monotonic() >= deadline:
+                return sent
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _came_back(self, name: str) -> Step | None:
+        """Whether presses would reach this service; None where nothing comes back, or its address is not known."""
+        channel = self._channel(name)
+        if self._way_back is None or channel is None or channel.abilities.buttons is not Buttons.NATIVE:
+            return None
+        at = self._clock.now()
+        looked = await self._way_back.slack()
+        return Step(
+            channel=name,
+            tried=Tried.WAY_BACK,
+            what="where Slack posts presses to",
+            outcome=Outcome.FAILED if looked.error else Outcome.DONE,
+            at=at,
+            seconds=looked.seconds,
+            detail=looked.error,
+        )
+
+    async def _tell(self, report: Report, channels: Sequence[str], failed_before: frozenset[str]) -> None:
+        for name in channels:
+            why = "; ".join(each.detail for each in report.failed if each.channel == name)
+            self._on_result(name, not why)
+            if why:
+                logger.warning("the canary of channel %s failed: %s", name, why)
+            if why or name in failed_before:
+                await self._alarm(name, why)
+
+
+def _tries(policy: AlertPolicy) -> object:
+    return policy.canary, [policy.channels.get(name) for name in policy.canary.channels]
+
+
+def _messages(channels: Sequence[str], now: datetime) -> list[Wanted]:
+    text = f"Canary of {now:%Y-%m-%d %H:%M:%S} UTC: alerts would arrive here"
+    kind, reason = DeliveryKind.PLAIN, NotifyReason.CANARY
+    return [Wanted(kind=kind, channel=each, reason=reason, text=text) for each in channels]
+
+
+def _judged(sent: Sent, queued_at: datetime, within: timedelta) -> Step:
+    seconds = ((sent.ended_at or queued_at) - queued_at).total_seconds()
+    arrived = sent.state in (DeliveryState.POSTED, DeliveryState.ACCEPTED, DeliveryState.ACTED)
+    late = f"not sent within {within.total_seconds():g} s"
+    detail = "" if arrived and seconds <= within.total_seconds() else sent.error or late
+    taken = Outcome.ACCEPTED if sent.state is DeliveryState.ACCEPTED else Outcome.POSTED
+    return Step(
+        channel=sent.channel,
+        tried=Tried.POST,
+        what="a canary",
+        outcome=Outcome.FAILED if detail else taken,
+        at=queued_at,
+        seconds=seconds,
+        message_id=sent.message_id,
+        detail=detail,
+    )
