@@ -1,7 +1,7 @@
-"""What every service stands on: where it listens, the API server of its cluster, and who may call it."""
+"""What every service stands on: where it listens, who may call it, and the API server of its cluster if it has one."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from socket import socket
 
@@ -17,16 +17,22 @@ Announce = Callable[[str, str | None], None]  # where it listens, and the token 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Footing:
     """Open for as long as the service runs. Callers are let in once the service serves on `listening`."""
 
     listening: socket
-    api: Api
     clock: Clock
     access: Access
 
     def announce(self, tell: Announce) -> None:
         tell(url_of(self.listening), self.access.token)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground(Footing):
+    """Of a service that works on a cluster."""
+
+    api: Api
 
 
 @asynccontextmanager
@@ -37,5 +43,23 @@ async def ground(service: str, *, web: WebSettings, cluster: KubeSettings) -> As
     try:
         async with await connect(cluster, clock) as api:
             yield Ground(listening=listening, api=api, clock=clock, access=access(web, api, service=service))
+    finally:
+        listening.close()
+
+
+@asynccontextmanager
+async def footing(service: str, *, web: WebSettings) -> AsyncIterator[Footing]:
+    """For a service that needs no cluster: the API server is asked only about Kubernetes tokens, if those let in.
+
+    Raises CannotListen, BadKubeconfig, AccessMissing.
+    """
+    clock = SystemClock()
+    listening = listen(web.host, web.port)
+    try:
+        async with AsyncExitStack() as stack:
+            api = None
+            if web.kubernetes_auth:
+                api = await stack.enter_async_context(await connect(KubeSettings(), clock))
+            yield Footing(listening=listening, clock=clock, access=access(web, api, service=service))
     finally:
         listening.close()

@@ -46,12 +46,14 @@ class _Payload(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Payload)
 
 
+def check_post(body: bytes) -> None:
+    """Raises PayloadInvalid for what `parse_post` could not read."""
+    _decoded(body)
+
+
 def parse_post(body: bytes, *, received_at: datetime) -> Post:
     """Raises PayloadInvalid. An alert that says not when it began is taken to begin now."""
-    try:
-        payload = _DECODER.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadInvalid(f"is no payload of Alertmanager's webhook: {error}") from None
+    payload = _decoded(body)
     group_labels = _texts(payload.groupLabels)
     return Post(
         source=Source.ALERTMANAGER,
@@ -65,6 +67,13 @@ def parse_post(body: bytes, *, received_at: datetime) -> Post:
         truncated=max(payload.truncatedAlerts or 0, 0),
         reason=payload.notification_reason or "",
     )
+
+
+def _decoded(body: bytes) -> _Payload:
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadInvalid(f"is no payload of Alertmanager's webhook: {error}") from None
 
 
 def _alert(each: _Alert, received_at: datetime) -> Alert:

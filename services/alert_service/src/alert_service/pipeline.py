@@ -22,6 +22,7 @@ from alert_service.incidents import key_of, received
 from alert_service.notices import NEEDS_PEOPLE, healing_of, joined, noticed, post_of
 from alert_service.payload import PayloadInvalid, parse_post
 from alert_service.policy import AlertPolicy
+from alert_service.settle import Settled
 from alert_service.settling import Due, Settling
 from alert_service.storage import inbox as entries
 from alert_service.storage import incidents
@@ -44,10 +45,9 @@ _LONGEST_ERROR = 500
 class Worked:
     """What one batch was."""
 
-    entries: int = 0
     unreadable: list[Source] = field(default_factory=list)
     duplicates: list[Source] = field(default_factory=list)
-    dues: list[Due] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
 
 
 class Pipeline:
@@ -97,14 +97,14 @@ class Pipeline:
                 return 0
             batch = _Batch(connection, self._policy(), now)
             await batch.take(taken)
-            await self._settling.store(connection, batch.dues(), now)
+            batch.worked.settled = await self._settling.store(connection, batch.dues(), now)
             bad = {each.id for each, _ in batch.bad}
             await entries.done(connection, [each.id for each in taken if each.id not in bad], now)
             for each, why in batch.bad:
                 await entries.done(connection, [each.id], now, error=why)
         for each, why in batch.bad:
             logger.warning("entry %d of %s took no effect: %s", each.id, each.source, why)
-        self._on_worked(batch.worked(len(taken)))
+        self._on_worked(batch.worked)
         return len(taken)
 
 
@@ -125,7 +125,7 @@ class _Batch:
         self._policy = policy
         self._now = now
         self._open: dict[str, _Open] = {}  # by key
-        self._worked = Worked()
+        self.worked = Worked()
         self.bad: list[tuple[Entry, str]] = []
 
     async def take(self, taken: Sequence[Entry]) -> None:
@@ -149,11 +149,6 @@ class _Batch:
             if each.done.incident is not each.before
         ]
 
-    def worked(self, count: int) -> Worked:
-        self._worked.entries = count
-        self._worked.dues = self.dues()
-        return self._worked
-
     def _read(self, entry: Entry) -> Post | Notice | None:
         try:
             if entry.source is Source.ALERTMANAGER:
@@ -162,7 +157,7 @@ class _Batch:
                 return post_of_event(HealthEvent.model_validate_json(entry.body))
             return Notice.model_validate_json(entry.body)
         except (PayloadInvalid, ValidationError) as error:
-            self._worked.unreadable.append(entry.source)
+            self.worked.unreadable.append(entry.source)
             self.bad.append((entry, " ".join(str(error).split())[:_LONGEST_ERROR]))
             return None
 
@@ -172,7 +167,7 @@ class _Batch:
         incident = None if known is None else known.done.incident
         done = received(incident, post, self._policy, now=self._now, new_id=uuid4())
         if done is None or not done.happenings:
-            self._worked.duplicates.append(entry.source)
+            self.worked.duplicates.append(entry.source)
         if done is None:
             return
         if known is not None and done.incident.id == known.done.incident.id:

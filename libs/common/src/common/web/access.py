@@ -32,11 +32,14 @@ class Access:
         return False
 
 
-def access(settings: WebSettings, api: Api, *, service: str) -> Access:
-    """For a service such as health_monitor, whose settings are HEALTH_MONITOR_*. Raises AccessMissing."""
+def access(settings: WebSettings, api: Api | None, *, service: str) -> Access:
+    """For a service such as health_monitor, whose settings are HEALTH_MONITOR_*. Raises AccessMissing.
+
+    `api` is asked about Kubernetes tokens, where the settings let them in.
+    """
     text = settings.tokens.get_secret_value()
     given: list[StaticTokens | KubernetesTokens] = [StaticTokens.parse(text)] if text.strip() else []
-    if settings.kubernetes_auth:
+    if settings.kubernetes_auth and api is not None:
         given.append(KubernetesTokens(KubeAccessReviews(api), service))
     if given:
         return Access(AnyOf(*given), given)

@@ -1,0 +1,100 @@
+"""Where alerts, notices and health events arrive. Whatever is answered with 2xx is stored.
+
+Back-pressure is always 503: Alertmanager gives up for good on 4xx, 429 included.
+"""
+
+import hashlib
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
+
+from alert_service.alert import Source
+from alert_service.api.services import AnyServices, Stored, StoredServices
+from alert_service.payload import PayloadInvalid, check_post
+from alert_service.storage.inbox import InboxFull
+from common.contracts import Notice
+from common.database.errors import DatabaseError
+from common.monitor import webhook
+from common.web.app import REFERENCE
+from common.web.auth import Scope, requires
+from common.web.problems import Problem, responses
+
+router = APIRouter(prefix="/api/v1", tags=["intake"])
+
+MAY_POST = Depends(requires(Scope.OPERATE))
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a route that reads its body raw says of it."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+_PAYLOAD = {
+    "type": "object",
+    "required": ["alerts"],
+    "description": "Alertmanager's webhook payload, version 4; what is not known is ignored",
+    "properties": {
+        "version": {"type": "string"},
+        "groupKey": {"type": "string"},
+        "alerts": {"type": "array", "items": {"type": "object"}},
+    },
+}
+
+
+@router.post(
+    "/webhooks/alertmanager",
+    status_code=200,
+    response_class=Response,
+    dependencies=[MAY_POST],
+    responses=responses(400, 503),
+    openapi_extra=_json(_PAYLOAD),
+)
+async def alertmanager(request: Request, services: AnyServices, stored: StoredServices) -> Response:
+    """Take what Alertmanager posts. Its credential is a bearer token, or basic auth with the token as the password."""
+    body = await request.body()
+    try:
+        check_post(body)
+    except PayloadInvalid as error:
+        raise Problem(400, f"the body {error}") from None
+    await _store(stored, Source.ALERTMANAGER, hashlib.sha256(body).hexdigest(), body, services)
+    return Response(status_code=200)
+
+
+@router.post(
+    "/notices",
+    status_code=204,
+    dependencies=[MAY_POST],
+    responses=responses(400, 503),
+    openapi_extra=_json(Notice.model_json_schema(ref_template=REFERENCE)),
+)
+async def notices(request: Request, services: AnyServices, stored: StoredServices) -> Response:
+    """Take one healing notice. 204 once it is stored, also when it was known before."""
+    body = await request.body()
+    try:
+        notice = Notice.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Problem(400, f"the body is no notice: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    await _store(stored, Source.HEALING, notice.id, body, services)
+    return Response(status_code=204)
+
+
+@router.post("/webhooks/health", status_code=204, responses=responses(401, 503), openapi_extra=webhook.DESCRIBED)
+async def health(request: Request, services: AnyServices, stored: StoredServices) -> Response:
+    """Take one health event, signed as Standard Webhooks says. 204 once it is stored."""
+    event = await webhook.received(
+        request,
+        secrets=services.webhook_secrets,
+        variable="ALERT_SERVICE_HEALTH__WEBHOOK_SECRETS",
+        now=services.now(),
+    )
+    await _store(stored, Source.HEALTH, event.id, await request.body(), services)
+    return Response(status_code=204)
+
+
+async def _store(stored: Stored, source: Source, key: str, body: bytes, services: AnyServices) -> None:
+    try:
+        await stored.inbox.put(source, key, body, services.now())
+    except (InboxFull, DatabaseError) as error:
+        raise Problem(503, f"nothing can be stored now: {error}", headers={"Retry-After": "2"}) from None

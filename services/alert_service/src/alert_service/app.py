@@ -1,0 +1,132 @@
+"""The composition root: makes the parts of the service, starts them in their order, and ends them in reverse."""
+
+import asyncio
+import logging
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from alert_service.api.routes import ROUTERS
+from alert_service.api.services import Services
+from alert_service.duties import Duties
+from alert_service.metrics import SERVICE, Metrics
+from alert_service.policy import AlertPolicy
+from alert_service.policy.file import PolicyFile
+from alert_service.readiness import probes
+from alert_service.routing import Routes
+from alert_service.settings import AlertSettings
+from alert_service.storage.models import election, leader
+from alert_service.storage.opening import Opened, Storage
+from alert_service.told import Told
+from common.hosting import Announce, Footing, footing
+from common.leading.leadership import Leadership
+from common.leading.locks import DatabaseLock, replica_identity
+from common.metrics import ServiceMetrics, watch_loop_lag
+from common.policy.follow import follow
+from common.supervisor import Supervisor
+from common.web.app import create_app
+from common.web.serve import serve
+
+logger = logging.getLogger(__name__)
+
+VERSION = version("k8s-health-checker-alert-service")
+_NO_POLICY = AlertPolicy()
+
+
+async def run(settings: AlertSettings, stop: asyncio.Event, announce: Announce) -> None:
+    """Serve until `stop` is set. Before anything is started it raises what is wrong with the settings:
+
+    CannotListen, BadKubeconfig, PolicyError, AccessMissing.
+    """
+    async with footing(SERVICE, web=settings.web) as here:
+        app = App(settings, here)
+        here.announce(announce)
+        await app.run(stop)
+
+
+class App:
+    """One replica of the service."""
+
+    def __init__(self, settings: AlertSettings, here: Footing) -> None:
+        self._settings = settings
+        self._here = here
+        self._clock = here.clock
+        self._metrics = Metrics(ServiceMetrics(SERVICE, VERSION))
+        self._supervisor = Supervisor(self._metrics.service.task_crashed)
+        self._file = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
+        self._told = Told(self._metrics)
+        self._storage = Storage(settings, self._clock, policy=self._policy, told=self._told)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """The API answers at once, and says what is missing; the rest comes up behind it."""
+        web = self._web()
+        start = self._supervisor.start
+        start("loop lag", lambda: watch_loop_lag(self._metrics.service))
+        start("storage", self._store_and_lead)
+        if (file := self._file) is not None:
+            start("policy", lambda: self._follow(file))
+        try:
+            await serve(web, self._here.listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
+        finally:
+            await self._supervisor.stop_all()
+            await self._storage.close()
+
+    def _policy(self) -> AlertPolicy:
+        return _NO_POLICY if self._file is None else self._file.policy
+
+    async def _follow(self, file: PolicyFile) -> None:
+        await follow(
+            file,
+            every_seconds=self._settings.policy.poll_seconds,
+            on_change=lambda: None,
+            count=self._metrics.service.policy_reloaded,
+        )
+
+    async def _store_and_lead(self) -> None:
+        opened = await self._storage.open()
+        leadership = self._lead(opened)
+        self._supervisor.start("leadership", leadership.run)
+
+    def _lead(self, opened: Opened) -> Leadership:
+        """Every replica takes alerts, clicks and requests; one works them off and sends."""
+        duties = Duties(opened, self._clock, policy=self._policy, told=self._told)
+        identity = replica_identity()
+        return Leadership(
+            opened.leading,
+            DatabaseLock(opened.leading, election, identity=identity),
+            identity=identity,
+            epochs=leader,
+            on_gained=self._gained,
+            on_lost=lambda: self._metrics.leader.set(0),
+            duties=duties.all(self._supervisor.keep),
+            ends_with_lock=True,
+        )
+
+    async def _gained(self, epoch: int) -> None:
+        self._metrics.leader.set(1)
+
+    def _web(self) -> FastAPI:
+        settings = self._settings
+        web = create_app(
+            SERVICE,
+            VERSION,
+            routers=ROUTERS,
+            authenticator=self._here.access.authenticator,
+            probes=probes(self._supervisor, storage=self._storage, policy=self._file),
+            metrics=self._metrics.service,
+            settings=settings.web,
+        )
+        web.state.services = Services(
+            cluster_name=settings.cluster,
+            now=self._clock.now,
+            policy=self._policy,
+            routes=self._routes,
+            policy_file=self._file,
+            storage=self._storage,
+            webhook_secrets=settings.health.secrets,
+        )
+        return web
+
+    def _routes(self) -> Routes:
+        opened = self._storage.opened
+        return Routes(self._policy()) if opened is None else opened.settling.routes

@@ -1,0 +1,24 @@
+"""What /readyz asks, each dependency by its name, and what is wrong with it in words for operators."""
+
+from alert_service.policy.file import PolicyFile
+from alert_service.storage.opening import Storage
+from common.supervisor import Supervisor
+from common.web.probes import Probe
+
+
+def probes(supervisor: Supervisor, *, storage: Storage, policy: PolicyFile | None) -> list[Probe]:
+    """Required is what nothing can be stored without: Alertmanager tries again elsewhere."""
+
+    async def mistakes() -> str | None:
+        return "; ".join(map(str, policy.mistakes)) or None if policy is not None else None
+
+    async def given() -> str | None:
+        return (
+            "no policy file is set (ALERT_SERVICE_POLICY__FILE): nobody is told of anything" if policy is None else None
+        )
+
+    return [
+        Probe("database", storage.trouble),
+        Probe("tasks", supervisor.trouble),
+        Probe("policy", mistakes, required=False),
+    ]

@@ -1,0 +1,59 @@
+"""What the metrics are told of what happened."""
+
+from collections.abc import Iterable
+
+from alert_service.acts import Act, ActKind, Answer
+from alert_service.alert import AlertStatus, Source
+from alert_service.incident import HappeningKind, Incident
+from alert_service.metrics import Metrics
+from alert_service.pipeline import Worked
+from alert_service.settle import Settled
+
+
+class Told:
+    """One for a process."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def stored(self, source: Source, count: int) -> None:
+        self._metrics.received.labels(source).inc(count)
+
+    def worked(self, worked: Worked) -> None:
+        for source in worked.unreadable:
+            self._metrics.unreadable.labels(source).inc()
+        for source in worked.duplicates:
+            self._metrics.duplicates.labels(source).inc()
+        self.settled(worked.settled)
+
+    def settled(self, settled: Iterable[Settled]) -> None:
+        for each in settled:
+            self._happened(each)
+            for message in each.wanted:
+                self._metrics.notified.labels(message.channel, message.reason).inc()
+
+    def acted(self, act: Act, answer: Answer, settled: Settled | None) -> None:
+        self._metrics.clicks.labels(act.kind, "done" if answer.changed else "refused").inc()
+        if settled is None:
+            return
+        self.settled([settled])
+        if act.kind is ActKind.ACKNOWLEDGE and answer.changed:
+            incident = settled.incident
+            waited = (act.at - incident.opened_at).total_seconds()
+            self._metrics.ack_seconds.labels(incident.severity).observe(max(waited, 0.0))
+
+    def _happened(self, each: Settled) -> None:
+        for happening in each.happenings:
+            if happening.kind in (HappeningKind.OPENED, HappeningKind.ALERTS_JOINED, HappeningKind.REOPENED):
+                self._metrics.alerts.labels(AlertStatus.FIRING).inc(len(happening.fingerprints))
+            elif happening.kind in (HappeningKind.ALERTS_RESOLVED, HappeningKind.RESOLVED):
+                self._metrics.alerts.labels(AlertStatus.RESOLVED).inc(len(happening.fingerprints))
+            elif happening.kind is HappeningKind.SUPPRESSED:
+                self._metrics.suppressed.labels(happening.details.get("reason", "")).inc()
+            elif happening.kind is HappeningKind.ESCALATED:
+                self._metrics.escalations.labels(happening.details["policy"], happening.details["step"]).inc()
+            if happening.kind is HappeningKind.OPENED:
+                self._opened(each.incident)
+
+    def _opened(self, incident: Incident) -> None:
+        self._metrics.incidents.labels(incident.severity).inc()
