@@ -149,6 +149,6 @@ def _candidates(fault: Fault, snapshot: ClusterSnapshot) -> Iterator[ObjectKey]:
         row = snapshot.find(fault.subject)
         if isinstance(row, PodRow):
             yield from reversed(snapshot.owners(row))
-    elif fault.level in {FaultLevel.WORKLOAD, FaultLevel.REVISION, FaultLevel.CLUSTER}:
+    elif fault.level not in {FaultLevel.NODE, FaultLevel.ZONE}:
         for finding in fault.findings:
             yield finding.object.key
