@@ -1,6 +1,7 @@
 """Runs carried out: what stops them, how they end, and how they are taken up again."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ from auto_healing.run import Run, RunState, StepState
 from auto_healing.storage.decisions import after
 from auto_healing.storage.run_rows import StoredStep
 from common.database.errors import DatabaseUnavailable
-from common.kube.errors import Conflict, Forbidden, Unavailable
+from common.kube.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Throttled, Unauthorized, Unavailable
 
 pytestmark = pytest.mark.database
 
@@ -157,11 +158,6 @@ async def test_a_later_step_that_a_guard_stops_takes_back_the_earlier_ones(heali
     [
         pytest.param(Outcome(result=Result.FAILED, message="no"), "failed", id="the action says so"),
         pytest.param(Outcome(result=Result.BLOCKED, message="PDB web"), "blocked", id="a budget forbids it"),
-        pytest.param(
-            EvictionBlocked("PDB web", pdbs=["web"], never=True, retry_after_seconds=None), "blocked", id="for ever"
-        ),
-        pytest.param(Forbidden("no right"), "failed", id="a right is missing"),
-        pytest.param(ZeroDivisionError(), "failed", id="the action has a defect"),
     ],
 )
 async def test_a_step_that_fails_ends_the_run_and_calls_the_next_rung(
@@ -175,6 +171,69 @@ async def test_a_step_that_fails_ends_the_run_and_calls_the_next_rung(
         assert execution.counting.ended == ["failed"]
         assert execution.failed == [run]
         assert execution.actions["cordon"].log == ["on node-1"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        pytest.param(
+            EvictionBlocked("PDB web", pdbs=["web"], never=True, retry_after_seconds=None), "blocked", id="for ever"
+        ),
+        pytest.param(Forbidden("denied by a webhook"), "failed", id="an admission webhook, or a right that is missing"),
+        pytest.param(Unauthorized("expired"), "failed", id="credentials that have expired"),
+        pytest.param(NotFound("no such object"), "failed", id="an object that went while it was at work on it"),
+        pytest.param(Invalid("cannot be changed"), "failed", id="not accepted"),
+        pytest.param(Conflict("changed"), "failed", id="changed by somebody else each time"),
+        pytest.param(Gone("too old"), "failed", id="a list that takes too long each time"),
+        pytest.param(Throttled("busy"), "failed", id="a server that is too busy until the end"),
+        pytest.param(Unavailable("away"), "failed", id="a server that is away until the end"),
+        pytest.param(ZeroDivisionError("oops"), "failed", id="the action has a defect"),
+    ],
+)
+async def test_what_breaks_a_step_on_its_way_is_told_and_leaves_nothing_half_done(
+    healing_url: str, error: Exception, result: str
+) -> None:
+    clock = SteppedClock()
+
+    class Breaking(Switching):
+        async def apply(self, doing: Doing) -> Outcome:
+            self.log.append("on node-1")
+            clock.step(CORDON.timeout + timedelta(seconds=1))  # what passes is tried again until there is no more time
+            raise error
+
+    async with an_execution(healing_url, clock=clock, actions=(Breaking(), Deleting())) as execution:
+        run = await carried_out(execution, BOTH)
+        assert run.state is RunState.UNDONE
+        assert str(error) in run.reason
+        assert execution.counting.steps == [f"cordon {result}"]
+        assert execution.failed == [run]
+        assert execution.actions["cordon"].log == ["on node-1", "off node-1"]  # type: ignore[attr-defined]
+        assert execution.cluster.done == []
+        assert execution.past.holder_of(A_NODE.key) is None
+
+
+async def test_a_node_that_was_made_again_under_its_name_is_left_alone(healing_url: str) -> None:
+    async with an_execution(healing_url) as execution:
+        run = await stored(execution, BOTH)
+        again = replace(A_NODE, uid="uid-of-another-life")
+        execution.cluster.there = {again.uid: again, A_POD.uid: A_POD}
+        ended = await execution.carry_out(run)
+        assert ended.state is RunState.DECLINED
+        assert "another one has taken its name" in ended.reason
+        assert execution.actions["cordon"].log == []  # type: ignore[attr-defined]
+
+
+async def test_what_goes_between_two_steps_ends_the_run_and_takes_back_the_first(healing_url: str) -> None:
+    class Going(Switching):
+        async def apply(self, doing: Doing) -> Outcome:
+            execution.cluster.there.pop(A_POD.uid)
+            return await super().apply(doing)
+
+    async with an_execution(healing_url, actions=(Going(), Deleting())) as execution:
+        run = await carried_out(execution, BOTH)
+        assert (run.state, "is gone" in run.reason) == (RunState.DECLINED, True)
+        assert execution.actions["cordon"].log == ["on node-1", "off node-1"]  # type: ignore[attr-defined]
+        assert execution.failed == []
 
 
 async def test_a_step_that_failed_half_way_is_taken_back_too(healing_url: str) -> None:

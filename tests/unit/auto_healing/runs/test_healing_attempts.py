@@ -9,12 +9,12 @@ import pytest
 from tests.support.clock import SteppedClock
 
 from auto_healing.actions.action import Outcome, Result
-from auto_healing.execute.attempts import attempt, until_stored
+from auto_healing.execute.attempts import HOW_FAR, attempt, until_stored
 from auto_healing.kube.cluster import EvictionBlocked, NotActing
 from auto_healing.storage.fence import Deposed
 from common.clock import SystemClock
 from common.database.errors import DatabaseUnavailable
-from common.kube.errors import Conflict, Forbidden, Throttled, Unavailable
+from common.kube.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Throttled, Unauthorized, Unavailable
 
 DONE = Outcome(result=Result.DONE, message="done")
 MINUTE = timedelta(minutes=1)
@@ -41,8 +41,8 @@ async def attempted(*will: Any, seconds: float = 60) -> Outcome:
 
 @pytest.mark.parametrize(
     "trouble",
-    [Unavailable("away"), Throttled("busy"), Conflict("changed"), DatabaseUnavailable("away")],
-    ids=["no answer", "throttled", "changed since it was read", "no database"],
+    [Unavailable("away"), Throttled("busy"), Conflict("changed"), Gone("too old"), DatabaseUnavailable("away")],
+    ids=["no answer", "throttled", "changed since it was read", "a list that took too long", "no database"],
 )
 async def test_what_passes_is_tried_again(trouble: Exception) -> None:
     assert await attempted(trouble, trouble, DONE) == DONE
@@ -52,6 +52,15 @@ async def test_what_passes_is_tried_again(trouble: Exception) -> None:
     ("error", "result", "words"),
     [
         pytest.param(Forbidden("no right"), Result.FAILED, "no right", id="a missing right"),
+        pytest.param(
+            Forbidden('admission webhook "no.example.com" denied the request: not today'),
+            Result.FAILED,
+            "not today",
+            id="an admission webhook",
+        ),
+        pytest.param(Unauthorized("expired"), Result.FAILED, "expired", id="credentials that have expired"),
+        pytest.param(NotFound("no such object"), Result.FAILED, "no such object", id="not there"),
+        pytest.param(Invalid("cannot be changed"), Result.FAILED, "cannot be changed", id="not accepted"),
         pytest.param(ZeroDivisionError("oops"), Result.FAILED, "defect", id="a defect"),
         pytest.param(
             EvictionBlocked("PDB web", pdbs=["web"], never=False, retry_after_seconds=1),
@@ -64,6 +73,7 @@ async def test_what_passes_is_tried_again(trouble: Exception) -> None:
 async def test_what_does_not_pass_is_an_outcome(error: Exception, result: Result, words: str) -> None:
     outcome = await attempted(error)
     assert (outcome.result, words in outcome.message) == (result, True)
+    assert HOW_FAR.items() <= outcome.numbers.items()  # so that what it may have left is taken back
 
 
 @pytest.mark.parametrize("error", [NotActing("another leads"), Deposed(3)], ids=["may not write", "deposed"])

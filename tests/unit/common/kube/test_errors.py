@@ -57,7 +57,12 @@ def test_whatever_the_body_is_there_is_a_message(body: bytes, text: str) -> None
             'it lacks the rule {apiGroups: [""], resources: ["pods/eviction"], verbs: ["create"]}; grant it with RBAC',
             id="one of the core group",
         ),
-        pytest.param("exceeded quota", "exceeded quota; grant it with RBAC", id="another reason"),
+        pytest.param("exceeded quota", "exceeded quota", id="a quota, which no right helps against"),
+        pytest.param(
+            'admission webhook "no.example.com" denied the request: not today',
+            'admission webhook "no.example.com" denied the request: not today',
+            id="an admission webhook, which no right helps against",
+        ),
     ],
 )
 def test_what_is_forbidden_names_the_rule_that_is_missing(said: str, hint: str) -> None:

@@ -71,7 +71,6 @@ _BY_STATUS: dict[int, type[KubeError]] = {
 }
 _HINTS: dict[type[KubeError], str] = {
     Unauthorized: "; the credentials are wrong or have expired",
-    Forbidden: "; grant it with RBAC",
     Throttled: "; the API server is overloaded",
 }
 
@@ -114,7 +113,8 @@ def _rule_for(said: str) -> str:
     if missing is None:
         return ""
     verb, resource, group = missing["verb"], missing["resource"], missing["group"]
-    return f'; it lacks the rule {{apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]}}'
+    rule = f'{{apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]}}'
+    return f"; it lacks the rule {rule}; grant it with RBAC"
 
 
 def from_frame(body: bytes, what: str) -> KubeError:

@@ -13,16 +13,16 @@ from auto_healing.kube.cluster import EvictionBlocked, NotActing
 from auto_healing.storage.fence import Deposed
 from common.clock import Clock
 from common.database.errors import Contended, DatabaseUnavailable, StatementTimeout
-from common.kube.errors import Conflict, KubeError, Throttled, Unavailable
+from common.kube.errors import Conflict, Gone, KubeError, Throttled, Unavailable
 from common.kube.retry import Backoff
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Nothing is wrong with the request itself. After a Conflict the action reads the object anew.
+# Nothing is wrong with the request itself. After a Conflict the action reads the object anew, after Gone the list.
 DATABASE_AWAY = (DatabaseUnavailable, Contended, StatementTimeout)
-_PASSING = (Unavailable, Throttled, Conflict, *DATABASE_AWAY)
+_PASSING = (Unavailable, Throttled, Conflict, Gone, *DATABASE_AWAY)
 BACKOFF = Backoff(first_seconds=0.1, longest_seconds=10.0)
 # An action that keeps its deadline says better than we can what it was waiting for.
 _GRACE = timedelta(seconds=5)
@@ -34,7 +34,10 @@ _random = Random()  # noqa: S311 - it spreads retries and guards no secret
 async def attempt(
     act: Callable[[], Awaitable[Outcome]], *, clock: Clock, deadline: datetime, grace: timedelta = _GRACE
 ) -> Outcome:
-    """Act until there is an outcome, or the deadline has passed. Raises only NotActing and Deposed."""
+    """Act until there is an outcome, or the deadline has passed. Raises only NotActing and Deposed.
+
+    An action that raises may have done a part of it: what it leaves is to be looked for, and taken back.
+    """
     trouble = "it took too long"
     for tries in count():
         left = (deadline - clock.now()).total_seconds()
@@ -48,17 +51,19 @@ async def attempt(
         except TimeoutError:
             break
         except EvictionBlocked as error:
-            return Outcome(result=Result.BLOCKED, message=str(error), numbers={"pdbs": ", ".join(error.pdbs)})
+            return Outcome(
+                result=Result.BLOCKED, message=str(error), numbers={"pdbs": ", ".join(error.pdbs), **HOW_FAR}
+            )
         except _PASSING as error:
             trouble = str(error)
             wait = BACKOFF.delay(tries, _random, getattr(error, "retry_after_seconds", None))
             await asyncio.sleep(min(wait, max(0.0, left)))
         except KubeError as error:
-            return Outcome(result=Result.FAILED, message=str(error), numbers={"status": error.status})
+            return Outcome(result=Result.FAILED, message=str(error), numbers={"status": error.status, **HOW_FAR})
         except Exception as error:
             logger.exception("an action has a defect")
             message = f"the action has a defect: {type(error).__name__}: {error}"
-            return Outcome(result=Result.FAILED, message=message)
+            return Outcome(result=Result.FAILED, message=message, numbers=HOW_FAR)
     return Outcome(result=Result.FAILED, message=f"not done before its deadline: {trouble}", numbers=HOW_FAR)
 
 

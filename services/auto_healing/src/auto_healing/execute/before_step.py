@@ -61,7 +61,7 @@ class BeforeStep:
                 return None
         except AuthenticationUnavailable as error:
             return self._decline("approval", f"the rights of {run.approved_by} cannot be checked: {error}")
-        return self._decline("approval", f"{run.approved_by}, who approved it, may not approve any more")
+        return self._decline("approval", f"{run.approved_by}, who approved it, may not approve any more", passes=False)
 
     async def _target(self, step: Step) -> Decline | None:
         """Read the live object, and let the view catch up with it, so that the guards judge nothing older."""
@@ -72,7 +72,8 @@ class BeforeStep:
         except KubeError as error:
             return self._decline("fresh-view", f"{step.target.key} cannot be read: {error}")
         if found is None:
-            return self._decline("still-true", f"{step.target.key} is gone, or another one has taken its name")
+            gone = f"{step.target.key} is gone, or another one has taken its name"
+            return self._decline("still-true", gone, passes=False)
         return await self._caught_up(step, str(found["metadata"].get("resourceVersion", "")))
 
     async def _caught_up(self, step: Step, version: str) -> Decline | None:
@@ -90,7 +91,7 @@ class BeforeStep:
         """Its preconditions, on the target as it is now."""
         action = self.actions.get(step.action)
         if action is None:
-            return self._decline("policy", f"there is no action {step.action} in this version")
+            return self._decline("policy", f"there is no action {step.action} in this version", passes=False)
         snapshot = self.snapshot()
         row = snapshot.find(step.target.key)
         if row is None:
@@ -102,8 +103,10 @@ class BeforeStep:
             refusal = f"its preview failed: {type(error).__name__}"
         return self._decline("precondition", refusal) if refusal else None
 
-    def _decline(self, guard: str, message: str) -> Decline:
-        return Decline(guard=guard, message=message, look_again_at=self.clock.now() + _LOOK_AGAIN)
+    def _decline(self, guard: str, message: str, *, passes: bool = True) -> Decline:
+        """What does not pass by itself is not looked at again, and no later step waits for it."""
+        again_at = self.clock.now() + _LOOK_AGAIN if passes else None
+        return Decline(guard=guard, message=message, look_again_at=again_at)
 
 
 def is_as_new(snapshot: ClusterSnapshot, step: Step, version: str) -> bool:

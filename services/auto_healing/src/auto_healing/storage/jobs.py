@@ -31,7 +31,7 @@ class _Retry(RetryStrategy):
         return super().get_retry_decision(exception=exception, job=job)
 
 
-_RETRY = _Retry(max_attempts=5, wait=10, linear_wait=10)
+_RETRY = _Retry(wait=10, linear_wait=10)  # for ever: a run that has begun is not left without a job
 _OLD_HOURS = 24
 
 
