@@ -95,6 +95,20 @@ async def test_every_mistake_is_named_with_its_place() -> None:
     assert "heavy" not in response.text
 
 
+@pytest.mark.parametrize(
+    ("query", "mistakes"),
+    [
+        pytest.param("limits=3", [("/limits", "no such parameter; did you mean limit?")], id="a slip of the pen"),
+        pytest.param("x=1&x=2", [("/x", "no such parameter; known are cursor, limit")], id="one that means nothing"),
+    ],
+)
+async def test_a_parameter_that_nobody_reads_is_a_mistake(query: str, mistakes: list[tuple[str, str]]) -> None:
+    response = await answer("GET", f"/api/v1/numbers?{query}")
+
+    assert response.status_code == 422
+    assert [(each["path"], each["message"]) for each in response.json()["errors"]] == mistakes
+
+
 async def test_a_problem_may_say_more() -> None:
     problem = (await answer("GET", "/api/v1/notes/missing")).json()
 

@@ -16,6 +16,7 @@ from common.web import problems
 from common.web.auth import Authenticator, Credentials, Scope, requires
 from common.web.limits import Limits
 from common.web.probes import Probe, Probes, Readiness
+from common.web.queries import only_known
 from common.web.requests import Requests
 from common.web.settings import WebSettings
 
@@ -74,7 +75,7 @@ def create_app(
     problems.install(app)
     app.include_router(_operations(Probes(probes), metrics, settings))
     for router in routers:
-        app.include_router(router, responses=COMMON)
+        app.include_router(router, responses=COMMON, dependencies=[Depends(only_known)])
     return app
 
 
