@@ -7,13 +7,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
+from alert_service.alert import AlertSeverity
 from alert_service.channels.channel import Buttons, Channel
+from alert_service.own_alerts import OwnAlerts
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried
 from alert_service.rehearsal.way_back import WayBack
 from alert_service.storage.deliveries import Deliveries
+from alert_service.storage.inbox import InboxFull
 from alert_service.storage.rehearsals import RehearsalKind, Rehearsals, Sent, drop_waiting
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
 from common.clock import Clock
@@ -28,13 +30,6 @@ _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 0.2
 
 
-class Alarm(Protocol):
-    """Raises and ends an alert of this service about itself."""
-
-    async def __call__(self, channel: str, why: str) -> None:
-        """An empty `why` ends it."""
-
-
 class Canary:
     """`on_result` is told of each channel, and whether it arrived in time."""
 
@@ -47,7 +42,7 @@ class Canary:
         policy: Callable[[], AlertPolicy],
         channel: Callable[[str], Channel | None],
         way_back: WayBack | None,
-        alarm: Alarm,
+        alarms: OwnAlerts,
         on_result: Callable[[str, bool], None],
     ) -> None:
         self._database = database
@@ -57,7 +52,7 @@ class Canary:
         self._policy = policy
         self._channel = channel
         self._way_back = way_back
-        self._alarm = alarm
+        self._alarms = alarms
         self._on_result = on_result
         self._flown: object = None  # the part of the policy that the last one tried
         self._complaint = Complaint(logger, clock)
@@ -70,7 +65,7 @@ class Canary:
                 if await self._due():
                     await self.fly()
                 self._complaint.over()
-            except DatabaseError as error:
+            except (DatabaseError, InboxFull) as error:
                 self._complaint.warn(f"the canary waits for the database: {error}")
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -139,8 +134,21 @@ class Canary:
             self._on_result(name, not why)
             if why:
                 logger.warning("the canary of channel %s failed: %s", name, why)
-            if why or name in failed_before:
-                await self._alarm(name, why)
+            if why:
+                await self._alarms.raise_alarm(_labels(name), _annotations(name, why))
+            elif name in failed_before:
+                await self._alarms.end_alarm(_labels(name))
+
+
+def _labels(channel: str) -> dict[str, str]:
+    return {"alertname": ALERT, "severity": AlertSeverity.CRITICAL.value, "channel": channel}
+
+
+def _annotations(channel: str, why: str) -> dict[str, str]:
+    return {
+        "summary": f"Alerts may not reach channel {channel}",
+        "description": f"The canary of channel {channel} did not arrive: {why}",
+    }
 
 
 def _tries(policy: AlertPolicy) -> object:

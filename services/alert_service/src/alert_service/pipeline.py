@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
 
+import msgspec
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -151,8 +152,9 @@ class _Batch:
 
     def _read(self, entry: Entry) -> Post | Notice | None:
         try:
-            if entry.source is Source.ALERTMANAGER:
-                return parse_post(entry.body, received_at=entry.received_at)
+            if entry.source in (Source.ALERTMANAGER, Source.SELF):
+                post = parse_post(entry.body, received_at=entry.received_at)
+                return msgspec.structs.replace(post, source=entry.source)
             if entry.source is Source.HEALTH:
                 return post_of_event(HealthEvent.model_validate_json(entry.body))
             return Notice.model_validate_json(entry.body)
