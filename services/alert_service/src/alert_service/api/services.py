@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from alert_service.desk import Desk
     from alert_service.policy import AlertPolicy
     from alert_service.policy.file import PolicyFile
+    from alert_service.rehearsal.rehearser import Rehearser
     from alert_service.routing import Routes
     from alert_service.storage.deliveries import Deliveries
     from alert_service.storage.inbox import Inbox
+    from alert_service.storage.rehearsals import Rehearsals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Stored:
     inbox: "Inbox"
     deliveries: "Deliveries"
     desk: "Desk"  # the one way in which a person changes an incident
+    rehearsals: "Rehearsals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,7 @@ class Services:
     routes: "Callable[[], Routes]"  # those of the policy that holds
     policy_file: "PolicyFile | None"
     storage: StorageState[Stored]
+    rehearser: "Callable[[], Rehearser | None]" = lambda: None  # None before the channels and the database are there
     slack_signing_secrets: Sequence[str] = ()
     webhook_secrets: Sequence[str] = ()
 

@@ -12,6 +12,7 @@ from alert_service.settling import Settling
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.inbox import Inbox
 from alert_service.storage.models import SCHEMA
+from alert_service.storage.rehearsals import Rehearsals
 from alert_service.told import Told
 from common.clock import Clock
 from common.database.connections import Database
@@ -53,5 +54,6 @@ class Storage(Opening[Opened]):
                 inbox=Inbox(database, on_stored=self._told.stored),
                 deliveries=deliveries,
                 desk=Desk(database, settling, self._clock, policy=self._policy, on_acted=self._told.acted),
+                rehearsals=Rehearsals(database),
             ),
         )
