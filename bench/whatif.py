@@ -98,7 +98,7 @@ async def _client(store: Store) -> AsyncIterator[httpx.AsyncClient]:
         metrics=ServiceMetrics("auto_healing", "bench"),
         settings=WebSettings(),
     )
-    app.state.services = SimpleNamespace(now=now, snapshot=store, synced=lambda: True, world=world)
+    app.state.services = SimpleNamespace(now=now, snapshot=store, synced=lambda: True, acting=lambda: True, world=world)
     headers = {"Authorization": f"Bearer {token}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://bench", headers=headers, timeout=None) as http:
