@@ -81,7 +81,11 @@ class Team:
         return monitor
 
     async def start_healer(
-        self, *, instead_of: Service | None = None, people: Mapping[str, str] = PEOPLE
+        self,
+        *,
+        instead_of: Service | None = None,
+        people: Mapping[str, str] = PEOPLE,
+        service: type[HealingService] = HealingService,
     ) -> HealingService:
         """`people` are names, which are their tokens, with their scopes."""
         monitor = next(each for each in reversed(self.services) if each.program == Service.program)
@@ -98,7 +102,7 @@ class Team:
             "LOG__LEVEL": "info",  # below, the queue tells with a traceback of each job that is broken off
         }
         healer = start_program(
-            HealingService, self.kubeconfig, self.folder, self.database_url, settings, port=port, token=TOKEN
+            service, self.kubeconfig, self.folder, self.database_url, settings, port=port, token=TOKEN
         )
         healer.secrets.append(secret)
         self.services.append(healer)

@@ -40,6 +40,7 @@ class Service:
     """One running service. `secrets` are what its log must never hold."""
 
     program = HEALTH_MONITOR
+    module = ""  # that is run in the program's place
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, token: str, log: Path, secrets: list[str]) -> None:
         self.url = url
@@ -271,7 +272,7 @@ def start_program(
     prefix = f"{service.program.upper()}_"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", service.program, "serve"],
+            [sys.executable, "-m", service.module or service.program, "serve"],
             env=ours() | {f"{prefix}{name}": str(value) for name, value in (values | dict(settings)).items()},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -49,6 +49,7 @@ class RunWatch:
         self._clock = clock
         self._complaint = Complaint(logger, clock)
         self._blind: dict[UUID, timedelta] = {}
+        self._watched: dict[UUID, datetime] = {}  # until when by now
         self._looked_at: float | None = None
         self._known: frozenset[tuple[object, datetime]] = frozenset()
 
@@ -81,8 +82,9 @@ class RunWatch:
             elif run.state is RunState.RUNNING and self._is_paused(run):
                 self._executor.stop(run.id, "healing was paused while it was under way")
             elif run.state is RunState.VERIFYING:
-                await self._judge(run, now, passed, epoch)
+                await self._judge(run, self._watching(run, now, passed), passed, epoch)
         self._blind = {run.id: self._blind[run.id] for run in unfinished if run.id in self._blind}
+        self._watched = {run.id: self._watched[run.id] for run in unfinished if run.id in self._watched}
         await self._notice_recurrences(epoch)
         self._runs.past.prune(now)
 
@@ -90,6 +92,13 @@ class RunWatch:
         """Since the last look, by the stopwatch."""
         before, self._looked_at = self._looked_at, self._clock.monotonic()
         return timedelta(seconds=0 if before is None else self._looked_at - before)
+
+    def _watching(self, run: Run, now: datetime, passed: timedelta) -> datetime:
+        """What time it is for a run that is watched. From its first look on that goes by the stopwatch, so that a clock
+        which is set makes its window neither longer nor shorter."""
+        before = self._watched.get(run.id)
+        self._watched[run.id] = max(now, run.verifying_at or now) if before is None else before + passed
+        return self._watched[run.id]
 
     async def _judge(self, run: Run, now: datetime, passed: timedelta, epoch: int) -> None:
         observation = observe(run, self._snapshot(), self._findings(), now)
