@@ -62,14 +62,15 @@ class Canary:
         self._flown = _tries(self._policy())
         while True:
             try:
-                if await self._due():
+                if await self.due():
                     await self.fly()
                 self._complaint.over()
             except (DatabaseError, InboxFull) as error:
                 self._complaint.warn(f"the canary waits for the database: {error}")
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _due(self) -> bool:
+    async def due(self) -> bool:
+        """Whether it is time for one."""
         policy = self._policy()
         if not policy.canary.channels:
             return False

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import and_, delete, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.incident import Healing, Incident, Member
@@ -56,7 +56,7 @@ async def newest_of(connection: AsyncConnection, keys: Collection[str]) -> dict[
     """The newest incident of each group, locked. Those that are not there are not in the answer."""
     newest = (
         select(incident.c.id)
-        .distinct(incident.c.key)
+        .ext(distinct_on(incident.c.key))
         .where(incident.c.key.in_(keys))
         .order_by(incident.c.key, incident.c.opened_at.desc())
     )
