@@ -45,7 +45,7 @@ async def test_configured_tokens_are_the_only_ones() -> None:
 
 
 def test_kubernetes_tokens_are_access_enough() -> None:
-    given = access(WebSettings(host="0.0.0.0", kubernetes_auth=True), NO_API, service="health_monitor")
+    given = access(WebSettings(host="0.0.0.0", kubernetes_auth=True), cast("Api", object()), service="health_monitor")
 
     assert given.token is None
     assert isinstance(given.authenticator, AnyOf)

@@ -35,11 +35,12 @@ class Access:
 def access(settings: WebSettings, api: Api | None, *, service: str) -> Access:
     """For a service such as health_monitor, whose settings are HEALTH_MONITOR_*. Raises AccessMissing.
 
-    `api` is asked about Kubernetes tokens, where the settings let them in.
+    `api` is asked about Kubernetes tokens; it is needed only where the settings let them in.
     """
     text = settings.tokens.get_secret_value()
     given: list[StaticTokens | KubernetesTokens] = [StaticTokens.parse(text)] if text.strip() else []
-    if settings.kubernetes_auth and api is not None:
+    if settings.kubernetes_auth:
+        assert api is not None, "Kubernetes tokens are checked by an API server"  # noqa: S101
         given.append(KubernetesTokens(KubeAccessReviews(api), service))
     if given:
         return Access(AnyOf(*given), given)
