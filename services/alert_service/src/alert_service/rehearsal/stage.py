@@ -16,8 +16,6 @@ from alert_service.rehearsal.pace import wait_seconds
 from alert_service.rehearsal.report import Outcome, Step, Tried
 from alert_service.rehearsal.way_back import Looked
 
-_KEPT = 2000  # more than any window of a vendor holds
-
 
 class Stage:
     """`steps` are those that ended, in their order."""
@@ -26,7 +24,9 @@ class Stage:
         self.channel = channel
         self.steps: list[Step] = []
         self._now = now
-        self._sent: list[float] = []  # by the monotonic clock
+        self._posted: list[float] = []  # by the monotonic clock
+        self._updated: list[float] = []
+        self._begun = 0.0
 
     async def post(self, what: str, card: Card, tried: Tried = Tried.POST) -> MessageRef | None:
         """A new message; where it is, if the vendor says so."""
@@ -76,13 +76,13 @@ class Stage:
             receipt = await self._once_more_if_asked(message)
         except DeliveryError as error:
             why = f"{error.reason}: {error}"
-            self.note(tried, what, at, Outcome.FAILED, seconds=time.monotonic() - self._sent[-1], detail=why)
+            self.note(tried, what, at, Outcome.FAILED, seconds=time.monotonic() - self._begun, detail=why)
             return None
         outcome, detail = Outcome.POSTED if receipt.posted else Outcome.ACCEPTED, ""
         if message.card.error:
             outcome, detail = Outcome.FAILED, f"sent as plain text, for its template failed: {message.card.error}"
         message_id = "" if receipt.ref is None else receipt.ref.id
-        seconds = time.monotonic() - self._sent[-1]
+        seconds = time.monotonic() - self._begun
         self.note(tried, what, at, outcome, seconds=seconds, detail=detail, message_id=message_id)
         return receipt.ref
 
@@ -97,6 +97,9 @@ class Stage:
             return await self._at_pace(message)
 
     async def _at_pace(self, message: Message) -> Receipt:
-        await asyncio.sleep(wait_seconds(self.channel.abilities.limits, self._sent, time.monotonic()))
-        self._sent = [*self._sent[-_KEPT:], time.monotonic()]
+        updates, abilities = message.update is not None, self.channel.abilities
+        limits, sent = (abilities.update_limits, self._updated) if updates else (abilities.limits, self._posted)
+        await asyncio.sleep(wait_seconds(limits, sent, time.monotonic()))
+        self._begun = time.monotonic()
+        sent.append(self._begun)
         return await self.channel.send(message)
