@@ -29,7 +29,7 @@ from tests.support.told import key_of, still_open
 
 Json = dict[str, Any]
 
-HEALTH_MONITOR, AUTO_HEALING = "health_monitor", "auto_healing"
+HEALTH_MONITOR, AUTO_HEALING, ALERT_SERVICE = "health_monitor", "auto_healing", "alert_service"
 PROGRAM = (sys.executable, "-m", HEALTH_MONITOR)
 WITHIN_SECONDS = 120.0
 PASSWORD = "hunter2-of-postgres"
@@ -250,7 +250,7 @@ S = TypeVar("S", bound=Service)
 
 def start_program(
     service: type[S],
-    kubeconfig: Path,
+    kubeconfig: Path | None,
     folder: Path,
     database_url: str | None,
     settings: Mapping[str, object],
@@ -261,12 +261,12 @@ def start_program(
     """What all services are given, and the settings of this one. It takes the place of one with its port and token."""
     port, token, log = port or free_port(), token or os.urandom(16).hex(), folder / f"log-{os.urandom(4).hex()}"
     values: dict[str, object] = {
-        "CLUSTER__KUBECONFIG": kubeconfig,
-        "CLUSTER__CONNECT_TIMEOUT_SECONDS": 5,
         "WEB__PORT": port,
         "WEB__TOKENS": f"tester:admin:{hashlib.sha256(token.encode()).hexdigest()}",
         "LOG__LEVEL": "debug",
     }
+    if kubeconfig is not None:
+        values |= {"CLUSTER__KUBECONFIG": kubeconfig, "CLUSTER__CONNECT_TIMEOUT_SECONDS": 5}
     if database_url is not None:
         values["DATABASE__URL"] = with_password(database_url)
     prefix = f"{service.program.upper()}_"
@@ -284,7 +284,7 @@ def start_program(
 
 def ours() -> dict[str, str]:
     """Our environment without what could mislead a service."""
-    misleading = ("HEALTH_MONITOR_", "AUTO_HEALING_", "KUBE", "PG")
+    misleading = ("HEALTH_MONITOR_", "AUTO_HEALING_", "ALERT_SERVICE_", "KUBE", "PG")
     return {name: value for name, value in os.environ.items() if not name.startswith(misleading)}
 
 
@@ -298,9 +298,9 @@ def with_password(url: str) -> str:
     return re.sub(r"//([^:@/]+)@", rf"//\1:{PASSWORD}@", url)
 
 
-def secrets_of(kubeconfig: Path) -> list[str]:
+def secrets_of(kubeconfig: Path | None) -> list[str]:
     """Tokens and keys in it, also where a key has a file of its own."""
-    config = yaml.safe_load(kubeconfig.read_text()) if kubeconfig.exists() else {}
+    config = yaml.safe_load(kubeconfig.read_text()) if kubeconfig is not None and kubeconfig.exists() else {}
     users = [each["user"] for each in config.get("users") or []]
     tokens = [user["token"] for user in users if user.get("token")]
     keys = [Path(user["client-key"]).read_text() for user in users if user.get("client-key")]
