@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alert_service.routing import Routes
     from alert_service.storage.deliveries import Deliveries
     from alert_service.storage.inbox import Inbox
+    from alert_service.storage.listing import Listing
     from alert_service.storage.rehearsals import Rehearsals
 
 
@@ -30,6 +31,7 @@ class Stored:
     deliveries: "Deliveries"
     desk: "Desk"  # the one way in which a person changes an incident
     rehearsals: "Rehearsals"
+    listing: "Listing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

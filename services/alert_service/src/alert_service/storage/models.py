@@ -65,7 +65,7 @@ incident = Table(
     Index("uq_incident_open", "key", unique=True, postgresql_where=text("state <> 'resolved'")),
     Index("ix_incident_key", "key", "opened_at"),
     Index("ix_incident_due", "next_at", postgresql_where=text("next_at IS NOT NULL")),
-    Index("ix_incident_listing", "changed_at", "id"),
+    Index("ix_incident_listing", "opened_at", "id"),
     Index("ix_incident_subject", "subject_kind", "subject_namespace", "subject_name"),
 )
 
@@ -85,7 +85,7 @@ member = Table(
     Column("revision", Integer, nullable=False),  # of the incident, when it joined
     Column("alert", JSONB, nullable=False),
     Index("ix_member_fingerprint", "fingerprint", "starts_at"),
-    Index("ix_member_firing", "alertname", postgresql_where=text("status = 'firing'")),
+    Index("ix_member_firing", "starts_at", "incident_id", "fingerprint", postgresql_where=text("status = 'firing'")),
 )
 
 timeline = Table(

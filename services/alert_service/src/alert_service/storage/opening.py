@@ -11,6 +11,7 @@ from alert_service.settings import AlertSettings
 from alert_service.settling import Settling
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.inbox import Inbox
+from alert_service.storage.listing import Listing
 from alert_service.storage.models import SCHEMA
 from alert_service.storage.rehearsals import Rehearsals
 from alert_service.told import Told
@@ -55,5 +56,6 @@ class Storage(Opening[Opened]):
                 deliveries=deliveries,
                 desk=Desk(database, settling, self._clock, policy=self._policy, on_acted=self._told.acted),
                 rehearsals=Rehearsals(database),
+                listing=Listing(database),
             ),
         )
