@@ -44,9 +44,9 @@ class Chat:
         """Of a generic webhook, signed with the settings' `hook_secret`."""
         return f"{self.url}/hooks/{channel}"
 
-    async def messages(self, channel: str = "", vendor: str = "") -> list[Message]:
-        """All that are shown, the oldest first."""
-        return await self._get("messages", list[Message], channel=channel, vendor=vendor)
+    async def messages(self, channel: str = "", vendor: str = "", after: int = 0) -> list[Message]:
+        """All that are shown, the oldest first; with `after` those that changed since that number."""
+        return await self._get("messages", list[Message], channel=channel, vendor=vendor, after=after)
 
     async def message(
         self,
@@ -57,13 +57,15 @@ class Chat:
         within: float = WITHIN_SECONDS,
     ) -> Message:
         """The newest message that fits, waited for. AssertionError tells what there is instead."""
-        deadline = time.monotonic() + within
+        deadline, after = time.monotonic() + within, 0
         while True:
-            found = await self.messages(channel, vendor)
+            found = await self.messages(channel, vendor, after)
             if fitting := [each for each in found if fits(each)]:
                 return fitting[-1]
             if time.monotonic() > deadline:
-                raise AssertionError(f"no such message within {within} s; there is\n" + _listed(found))
+                there_is = _listed(await self.messages(channel, vendor))
+                raise AssertionError(f"no such message within {within} s; there is\n{there_is}")
+            after = max((each.number for each in found), default=after)
             await asyncio.sleep(0.03)
 
     async def exchanges(self, endpoint: str = "*", after: int = 0) -> list[Exchange]:

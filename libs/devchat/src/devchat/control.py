@@ -20,7 +20,10 @@ def _json(value: object) -> web.Response:
 
 @ROUTES.get("/control/messages")
 async def messages(request: web.Request) -> web.Response:
-    shown = request.app[STATE].record.shown(request.query.get("channel", ""), request.query.get("vendor", ""))
+    asked = request.query
+    shown = request.app[STATE].record.shown(
+        asked.get("channel", ""), asked.get("vendor", ""), int(asked.get("after", 0))
+    )
     return _json(list(shown))
 
 

@@ -33,6 +33,7 @@ async def handle(request: web.Request) -> web.Response:
     message.body = content
     if (before := state.record.find(channel, message.id)) is not None:
         before.body, before.versions = content, before.versions + 1  # a retry has the id of what it repeats
+        state.record.changed(before)
     else:
         state.post(message)
     return web.Response(status=204)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 # Slack allows about one message per second and channel, with short bursts, and 50 updates per minute in a workspace.
 # https://docs.slack.dev/apis/web-api/rate-limits
-SLACK_BURST, SLACK_PER_SECOND = 4, 1.0
+SLACK_BURST, SLACK_PER_SECOND = 5, 1.0
 SLACK_TIER_3_BURST, SLACK_TIER_3_PER_SECOND = 50, 50 / 60
 
 # Messages and seconds, per webhook.

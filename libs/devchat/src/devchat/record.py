@@ -32,6 +32,7 @@ class Message(msgspec.Struct, kw_only=True):
     pings: list[str] = []  # who is notified by name, such as <!here> or <@U0ANA>
     complaints: list[str] = []  # what the vendor takes, but no careful sender sends
     versions: int = 1
+    number: int = 0  # of its last change: rises over all messages
     edited_at: float | None = None
     deleted: bool = False
 
@@ -76,6 +77,7 @@ class Record:
         self.presses: deque[Press] = deque(maxlen=_KEPT)
         self._numbers = count(1)
         self._posted = count(1)
+        self._changes = count(1)
         self._by_id: dict[tuple[str, str], Message] = {}
 
     def clear(self) -> None:
@@ -91,7 +93,11 @@ class Record:
         """Unique, and rising with time, as Slack's."""
         return f"{int(now or time.time())}.{next(self._posted) % 1_000_000:06d}"
 
+    def changed(self, message: Message) -> None:
+        message.number = next(self._changes)
+
     def post(self, message: Message) -> Message:
+        self.changed(message)
         self.messages.append(message)
         self._by_id[message.channel, message.id] = message
         return message
@@ -100,8 +106,9 @@ class Record:
         found = self._by_id.get((channel, message_id))
         return None if found is None or found.deleted else found
 
-    def shown(self, channel: str = "", vendor: str = "") -> Iterator[Message]:
-        """The oldest first, without what was deleted."""
+    def shown(self, channel: str = "", vendor: str = "", after: int = 0) -> Iterator[Message]:
+        """The oldest first, without what was deleted; with `after` those that changed since that number."""
         for each in self.messages:
-            if not each.deleted and channel in ("", each.channel) and vendor in ("", each.vendor):
+            wanted = channel in ("", each.channel) and vendor in ("", each.vendor)
+            if wanted and each.number > after and not each.deleted:
                 yield each

@@ -167,6 +167,7 @@ def change(state: State, message: Message, content: Mapping[str, Any]) -> None:
     apply(message, content)
     message.versions += 1
     message.edited_at = time.time()
+    state.record.changed(message)
     state.on_post(message)
 
 
