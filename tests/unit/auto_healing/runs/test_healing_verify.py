@@ -263,9 +263,7 @@ def ref(row: PodRow) -> ObjectRef:
         pytest.param(a_finding(code="pod-oom-killed", since=30), "new_on_target", id="another about the target"),
         pytest.param(a_finding(ref(NEIGHBOUR), "pod-failed", since=30), "", id="a neighbour that it took a pod from"),
         pytest.param(a_finding(ref(NEIGHBOUR), since=30), "", id="the same code on a neighbour that it left alone"),
-        pytest.param(
-            a_finding(ref(CROWDED), "pod-evicted", since=30), "new_around", id="evicted where its pod is now"
-        ),
+        pytest.param(a_finding(ref(CROWDED), "pod-evicted", since=30), "new_around", id="evicted where its pod is now"),
         pytest.param(a_finding(ref(CROWDED), "pod-evicted", since=-1), "", id="evicted there before"),
         pytest.param(a_finding(ref(CROWDED), since=30), "", id="a crash where its pod came to, which is its own"),
         pytest.param(
