@@ -1,0 +1,1 @@
+"""What is asked of others over HTTP: Alertmanager, Prometheus and auto_healing."""
