@@ -48,7 +48,10 @@ class Script:
 
 
 class Rehearsal:
-    """`way_back` and `pressed` are None where this service's address, or its database, are not known."""
+    """`wrong` says of channels why they could not be made.
+
+    `way_back` and `pressed` are None where this service's address, or its database, are not known.
+    """
 
     def __init__(
         self,
@@ -57,10 +60,12 @@ class Rehearsal:
         policy: AlertPolicy,
         now: Callable[[], datetime],
         *,
+        wrong: Mapping[str, str] | None = None,
         way_back: WayBack | None = None,
         pressed: Pressed | None = None,
     ) -> None:
         self._channels = channels
+        self._wrong = wrong or {}
         self._cards = cards
         self._policy = policy
         self._now = now
@@ -116,11 +121,12 @@ class Rehearsal:
 
     async def _open_links(self, stage: Stage, card: Card) -> None:
         """As a link preview does: the page has to come, and does nothing."""
-        links = [each for each in card.buttons if each.url and each.value]
-        if self._way_back is None or not links:
+        if self._way_back is None:
             stage.leave_out(Tried.LINK, "links of buttons", _NO_ADDRESS)
             return
-        for button in links:
+        for button in card.buttons:
+            if not self._way_back.leads_to(button.url):
+                continue
             at = self._now()
             stage.looked(Tried.LINK, f"the link of {button.label}", at, await self._way_back.page(button.url))
 
@@ -161,7 +167,7 @@ class Rehearsal:
         await stage.post(f"{shown(step.after.total_seconds())}: {step.text}", card, Tried.ESCALATION)
 
     def _missing(self, name: str) -> Step:
-        why = "there is no such channel, or its settings lack something: see the log"
+        why = self._wrong.get(name, "the policy has no such channel")
         return Step(channel=name, tried=Tried.POST, what="anything", outcome=Outcome.FAILED, at=self._now(), detail=why)
 
 

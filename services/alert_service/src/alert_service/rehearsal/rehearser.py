@@ -41,6 +41,7 @@ class Rehearser:
         self._policy = policy
         self._playing: asyncio.Task[Report] | None = None
         self._complaint = Complaint(logger, clock)
+        self.next_at: datetime | None = None  # on schedule, while `run` does
 
     async def begin(self, script: Script) -> UUID:
         """Its id, under which the report will be kept. Raises Busy and DatabaseError."""
@@ -52,14 +53,13 @@ class Rehearser:
 
     async def run(self) -> None:
         """On schedule, until cancelled."""
-        next_at: datetime | None = None
         planned: RehearsalPart | None = None
         while True:
             part, now = self._policy().rehearsal, self._clock.now()
             if part != planned:
-                planned, next_at = part, _next(part, now)
-            if next_at is not None and now >= next_at:
-                next_at = _next(part, now)
+                planned, self.next_at = part, _next(part, now)
+            if self.next_at is not None and now >= self.next_at:
+                self.next_at = _next(part, now)
                 await self._scheduled(part)
             await asyncio.sleep(_LOOK_SECONDS)
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from alert_service.cards.card import Card
 from alert_service.channels.channel import Channel, DeliveryError, Message, MessageRef, Receipt
-from alert_service.rehearsal.pace import wait_seconds
+from alert_service.limiter import Limiter
 from alert_service.rehearsal.report import Outcome, Step, Tried
 from alert_service.rehearsal.way_back import Looked
 
@@ -24,8 +24,8 @@ class Stage:
         self.channel = channel
         self.steps: list[Step] = []
         self._now = now
-        self._posted: list[float] = []  # by the monotonic clock
-        self._updated: list[float] = []
+        self._posts = Limiter(channel.abilities.limits)
+        self._updates = Limiter(channel.abilities.update_limits)
         self._begun = 0.0
 
     async def post(self, what: str, card: Card, tried: Tried = Tried.POST) -> MessageRef | None:
@@ -97,9 +97,8 @@ class Stage:
             return await self._at_pace(message)
 
     async def _at_pace(self, message: Message) -> Receipt:
-        updates, abilities = message.update is not None, self.channel.abilities
-        limits, sent = (abilities.update_limits, self._updated) if updates else (abilities.limits, self._posted)
-        await asyncio.sleep(wait_seconds(limits, sent, time.monotonic()))
+        limiter = self._posts if message.update is None else self._updates
+        await asyncio.sleep(limiter.wait_seconds(time.monotonic()))
         self._begun = time.monotonic()
-        sent.append(self._begun)
+        limiter.take(self._begun)
         return await self.channel.send(message)

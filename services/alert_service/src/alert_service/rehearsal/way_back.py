@@ -34,6 +34,10 @@ class WayBack:
         self._signing_secret = signing_secret
         self._now = now
 
+    def leads_to(self, url: str) -> bool:
+        """Whether a link leads to this service."""
+        return url.startswith(self._url + "/")
+
     async def slack(self) -> Looked:
         """As Slack checks an interactivity URL. The answer has to come within 3 seconds."""
         signer = SignatureVerifier(self._signing_secret)
