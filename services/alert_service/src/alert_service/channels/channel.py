@@ -24,6 +24,10 @@ class Window:
     messages: int
     per: timedelta
 
+    @classmethod
+    def of(cls, messages: int, *, seconds: float) -> "Window":
+        return cls(messages=messages, per=timedelta(seconds=seconds))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
@@ -34,6 +38,7 @@ class Abilities:
     buttons: Buttons
     confirms: bool  # success means posted; else only that it was accepted
     limits: tuple[Window, ...] = ()
+    update_limits: tuple[Window, ...] = ()  # of updates on all channels of the kind together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,10 +133,17 @@ delivery = Table(
     string("error_reason", nullable=True),
     string("error", nullable=True),
     Column("fallback_of", Uuid, nullable=True),
+    instant("fallback_at", nullable=True),  # when another channel was asked to stand in
     Index("ix_delivery_due", "channel", "due_at", postgresql_where=text("state IN ('queued', 'failed', 'sending')")),
     Index("ix_delivery_incident", "incident_id", "number"),
     Index("ix_delivery_listing", "number"),
     Index("ix_delivery_message", "conversation", "message_id"),
+    Index(
+        "ix_delivery_unconfirmed",
+        "channel",
+        "queued_at",
+        postgresql_where=text("fallback_at IS NULL AND state IN ('queued', 'failed', 'sending', 'accepted', 'dead')"),
+    ),
 )
 
 # Where a card is on a channel, so that it can be changed in place.
