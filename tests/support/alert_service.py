@@ -59,7 +59,13 @@ def chat_settings(chat: Chat, url: str) -> Json:
 
 @asynccontextmanager
 async def alert_service(
-    database_url: str, policy: Json | str, chat: Chat, *, port: int | None = None, **settings: object
+    database_url: str,
+    policy: Json | str,
+    chat: Chat,
+    *,
+    port: int | None = None,
+    token: str | None = None,
+    **settings: object,
 ) -> AsyncIterator[AlertService]:
     """The service, which the chat posts presses to, and whose links previewers visit."""
     port = port or free_port()
@@ -69,7 +75,7 @@ async def alert_service(
         file = Path(folder) / "policy.yaml"
         file.write_text(policy if isinstance(policy, str) else yaml.safe_dump(policy))
         values = {"POLICY__FILE": file, "POLICY__POLL_SECONDS": 0.2, **chat_settings(chat, url), **settings}
-        service = start_program(AlertService, None, Path(folder), database_url, values, port=port)
+        service = start_program(AlertService, None, Path(folder), database_url, values, port=port, token=token)
         service.secrets += [chat.settings.token, chat.settings.signing_secret, LINK_KEY]
         service.secrets += [f"{name}-secret" for name in chat.settings.channels]  # in the addresses of webhooks
         try:

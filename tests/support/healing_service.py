@@ -1,7 +1,7 @@
 """`auto-healing serve` beside `health-monitor serve`, each a process of its own, over one database."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,14 @@ class HealingService(Service):
 
 @asynccontextmanager
 async def healing_pair(
-    kubeconfig: Path, database_url: str, policy: Path, **monitor_settings: object
+    kubeconfig: Path,
+    database_url: str,
+    policy: Path,
+    *,
+    healing: Mapping[str, object] | None = None,
+    **monitor_settings: object,
 ) -> AsyncIterator[tuple[Service, HealingService]]:
-    """Both services, and the webhook between them."""
+    """Both services, and the webhook between them; `healing` are more settings of auto_healing."""
     port = free_port()
     async with running(kubeconfig, database_url, **monitor_settings) as monitor:
         await monitor.storing()
@@ -64,6 +69,7 @@ async def healing_pair(
             "MONITOR__TOKEN": monitor.token,
             "MONITOR__WEBHOOK_SECRETS": secret,
             "POLICY__FILE": policy,
+            **(healing or {}),
         }
         with tempfile.TemporaryDirectory(prefix="auto-healing-") as folder:
             healer = start_program(HealingService, kubeconfig, Path(folder), database_url, settings, port=port)
