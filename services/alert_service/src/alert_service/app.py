@@ -8,11 +8,14 @@ from fastapi import FastAPI
 
 from alert_service.api.routes import ROUTERS
 from alert_service.api.services import Services
-from alert_service.duties import Duties
+from alert_service.channels.opened import Channels
+from alert_service.duties import Duties, Outward
+from alert_service.links import LinkSigner
 from alert_service.metrics import SERVICE, Metrics
 from alert_service.policy import AlertPolicy
 from alert_service.policy.file import PolicyFile
 from alert_service.readiness import probes
+from alert_service.rendering import PolicyCards
 from alert_service.routing import Routes
 from alert_service.settings import AlertSettings
 from alert_service.storage.models import election, leader
@@ -23,6 +26,7 @@ from common.leading.leadership import Leadership
 from common.leading.locks import DatabaseLock, replica_identity
 from common.metrics import ServiceMetrics, watch_loop_lag
 from common.policy.follow import follow
+from common.policy.mistakes import PolicyError
 from common.supervisor import Supervisor
 from common.web.app import create_app
 from common.web.serve import serve
@@ -56,6 +60,13 @@ class App:
         self._file = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
         self._told = Told(self._metrics)
         self._storage = Storage(settings, self._clock, policy=self._policy, told=self._told)
+        self._links = LinkSigner.of(settings.links.url, settings.links.keys.get_secret_value(), settings.links.hours)
+        self._outward = Outward(
+            channels=Channels(settings, self._clock, policy=self._policy),
+            cards=PolicyCards(self._clock, policy=self._policy, links=self._links),
+        )
+        if self._outward.channels.mistakes:
+            raise PolicyError(self._outward.channels.mistakes)
 
     async def run(self, stop: asyncio.Event) -> None:
         """The API answers at once, and says what is missing; the rest comes up behind it."""
@@ -69,6 +80,7 @@ class App:
             await serve(web, self._here.listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
         finally:
             await self._supervisor.stop_all()
+            await self._outward.channels.close()
             await self._storage.close()
 
     def _policy(self) -> AlertPolicy:
@@ -89,7 +101,7 @@ class App:
 
     def _lead(self, opened: Opened) -> Leadership:
         """Every replica takes alerts, clicks and requests; one works them off and sends."""
-        duties = Duties(opened, self._clock, policy=self._policy, told=self._told)
+        duties = Duties(opened, self._clock, self._outward, policy=self._policy, told=self._told)
         identity = replica_identity()
         return Leadership(
             opened.leading,

@@ -1,12 +1,17 @@
 """What the leader does: work off what came in, and what time brings. Each duty is kept running while it leads."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from alert_service.channels.opened import Channels
 from alert_service.clockwork import Clockwork
+from alert_service.delivery import Delivery
+from alert_service.fallbacks import Fallbacks
 from alert_service.pipeline import Pipeline
 from alert_service.policy import AlertPolicy
+from alert_service.rendering import PolicyCards, Rendering
 from alert_service.storage.opening import Opened
 from alert_service.told import Told
 from common.clock import Clock
@@ -15,16 +20,37 @@ Work = Callable[[], Awaitable[None]]
 Keep = Callable[[str, Work], Coroutine[Any, Any, None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outward:
+    """The way to people."""
+
+    channels: Channels
+    cards: PolicyCards
+
+
 class Duties:
     """Made once the database is open."""
 
-    def __init__(self, opened: Opened, clock: Clock, *, policy: Callable[[], AlertPolicy], told: Told) -> None:
+    def __init__(
+        self, opened: Opened, clock: Clock, outward: Outward, *, policy: Callable[[], AlertPolicy], told: Told
+    ) -> None:
         stored, settling = opened.stored, opened.settling
+        delivery = Delivery(
+            stored.deliveries,
+            outward.channels,
+            Rendering(stored.database, outward.cards),
+            clock,
+            on_attempt=told.attempted,
+        )
         self._works: dict[str, Work] = {
             "pipeline": Pipeline(
                 stored.database, stored.inbox, settling, clock, policy=policy, on_worked=told.worked
             ).run,
             "clockwork": Clockwork(stored.database, settling, clock, policy=policy, on_settled=told.settled).run,
+            "delivery": delivery.run,
+            "fallbacks": Fallbacks(
+                stored.database, stored.deliveries, clock, policy=policy, trouble=delivery.trouble
+            ).run,
         }
 
     def all(self, keep: Keep) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 
 from alert_service.acts import Act, ActKind, Answer
 from alert_service.alert import AlertStatus, Source
+from alert_service.delivery import Attempt
 from alert_service.incident import HappeningKind, Incident
 from alert_service.metrics import Metrics
-from alert_service.pipeline import Worked
+from alert_service.batch import Worked
 from alert_service.settle import Settled
+from alert_service.wanted import DeliveryState
 
 
 class Told:
@@ -41,6 +43,12 @@ class Told:
             incident = settled.incident
             waited = (act.at - incident.opened_at).total_seconds()
             self._metrics.ack_seconds.labels(incident.severity).observe(max(waited, 0.0))
+
+    def attempted(self, attempt: Attempt) -> None:
+        posted = DeliveryState.POSTED if attempt.posted else DeliveryState.ACCEPTED
+        self._metrics.deliveries.labels(attempt.channel, attempt.error.reason if attempt.error else posted).inc()
+        if attempt.seconds is not None:
+            self._metrics.delivery_seconds.labels(attempt.channel).observe(attempt.seconds)
 
     def _happened(self, each: Settled) -> None:
         for happening in each.happenings:

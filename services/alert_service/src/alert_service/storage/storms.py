@@ -1,6 +1,7 @@
 """Storms: which channel has one live card now, and what it counts."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -22,6 +23,12 @@ async def raging(connection: AsyncConnection) -> dict[str, Storm]:
     """Those that are not over, by channel."""
     rows = await connection.execute(select(storm).where(storm.c.ended_at.is_(None)))
     return {row.channel: Storm(**row._mapping) for row in rows}
+
+
+async def get(connection: AsyncConnection, storm_id: UUID) -> Storm | None:
+    """Whether it is over or not."""
+    row = (await connection.execute(select(storm).where(storm.c.id == storm_id))).first()
+    return None if row is None else Storm(**row._mapping)
 
 
 async def keep(connection: AsyncConnection, storms: Iterable[Storm]) -> None:
