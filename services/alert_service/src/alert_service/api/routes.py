@@ -1,5 +1,5 @@
 """All routes, in the order in which the documentation lists them."""
 
-from alert_service.api import incidents, policy, webhooks
+from alert_service.api import incidents, policy, templates, webhooks
 
-ROUTERS = (webhooks.router, incidents.router, policy.router)
+ROUTERS = (webhooks.router, incidents.router, policy.router, templates.router)

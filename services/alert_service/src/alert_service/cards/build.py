@@ -63,18 +63,14 @@ def plain_card(
     mentions: Sequence[str] = (),
     tone: Tone = Tone.INFO,
 ) -> Card:
-    """A message of its own. `about` is the title of what it is about; `mentions` are names of the policy's people."""
+    """A message of its own, or a line below a card.
+
+    `about` is the title of what it is about, `mentions` are names of the policy's people.
+    """
     cut = text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
     card = _card("message", {"text": foreign(cut), "about": foreign(about)}, dialect, templates, tone)
     line = written_line(foreign(f"{about}: {text}" if about else text), PLAIN)
     return replace(card, fallback=_cut(line), mentions=vendor_ids(mentions, policy, dialect))
-
-
-def reply(
-    text: str, policy: AlertPolicy, dialect: Dialect, *, templates: Templates, mentions: Sequence[str] = ()
-) -> Card:
-    """What stands below a card, which says what it is about."""
-    return plain_card(text, policy, dialect, templates=templates, mentions=mentions)
 
 
 def tone_of(incident: Incident) -> Tone:

@@ -41,7 +41,7 @@ def _open(incident: Incident, policy: AlertPolicy, now: datetime) -> Iterator[Bu
         yield _button(incident, ActKind.ACKNOWLEDGE, "Acknowledge", primary=True)
     if known is not None:
         yield _button(incident, ActKind.UNACKNOWLEDGE, "Give it back")
-    if incident.escalation is not None and incident.escalation.next_at is not None and known is None:
+    if incident.escalation is not None and incident.escalation.next_at is not None:
         yield _button(
             incident, ActKind.ESCALATE, "Escalate now", confirm="The next people are told at once, whatever the hour."
         )

@@ -1,13 +1,15 @@
 """Where templates run: without a way out, and within limits of time and size."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from contextvars import ContextVar
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from jinja2 import StrictUndefined, Undefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.sandbox import SandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import SandboxedEnvironment
 
 MOST_SECONDS = 0.5  # of computing: a machine that is busy with other things does not count
 MOST_CHARACTERS = 100_000  # written by all of a template, or held in one value
@@ -21,8 +23,13 @@ _METHODS = {
     str: frozenset({"endswith", "lower", "removeprefix", "removesuffix", "split", "startswith", "strip", "upper"}),
     dict: frozenset({"get", "items", "keys", "values"}),
     list: frozenset({"count", "index"}),
-    tuple: frozenset({"count", "index"}),
+    tuple: frozenset({"count", "grouper", "index", "list"}),
+    datetime: frozenset({"day", "hour", "isoformat", "isoweekday", "minute", "month", "year"}),
+    timedelta: frozenset({"days", "seconds", "total_seconds"}),
 }
+
+
+S = TypeVar("S", bound=Sized)
 
 
 class TooMuch(Exception):
@@ -136,7 +143,7 @@ def _replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _bounded(value: Any) -> Any:
+def _bounded(value: S) -> S:
     if len(value) > MOST_CHARACTERS:
         raise TooMuch(f"makes more than {MOST_CHARACTERS:,} characters")
     return value

@@ -17,7 +17,7 @@ from alert_service.storm import Storm
 MOST_ALERTS = 30  # of one card; what more there are is counted
 _MOST_CHILDREN = 10
 _MOST_PLACES = 5
-_LONGEST = 2000  # characters of one label or annotation
+_LONGEST = 2000  # characters of one text
 
 Shown = Mapping[str, Any]
 

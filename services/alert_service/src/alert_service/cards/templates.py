@@ -22,8 +22,10 @@ SHIPPED = "shipped/"
 _SUFFIX = ".j2"
 _NEXT = "\x1e"  # between the parts; foreign text has none
 _MOST_BYTES = 100_000  # of a template's file
+_BARE = (("title", "about"), ("summary", "text"))
 _FAILURES = (
-    *(TemplateError, TooMuch, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+    *(TemplateError, TooMuch, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError),
+    *(SyntaxError, TypeError, ValueError),
 )
 
 
@@ -51,11 +53,18 @@ class Templates:
         self._shipped = _environment(_Loader(None))
 
     def parts(self, name: str, shown: Mapping[str, Any]) -> tuple[Parts, str]:
-        """By the user's template, or by the shipped one, with what was wrong with the user's; empty: nothing."""
+        """By the user's template, or else the shipped one, with what was wrong with the user's; empty: nothing was.
+
+        People are told whatever happens: when neither works they get the texts alone.
+        """
         try:
             return _parts(self._own, name + _SUFFIX, shown), ""
         except TemplateFailed as error:
-            return _parts(self._shipped, name + _SUFFIX, shown), f"{error}; the shipped template was used instead"
+            wrong = str(error)
+        try:
+            return _parts(self._shipped, name + _SUFFIX, shown), f"{wrong}; the shipped template was used instead"
+        except TemplateFailed as error:
+            return _bare(shown), str(error)
 
     def check(self, name: str, shown: Mapping[str, Any]) -> Parts:
         """By the user's template. Raises TemplateFailed."""
@@ -95,6 +104,8 @@ class _Loader(BaseLoader):
             return None
         if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", template):
             raise TemplateNotFound(template)
+        if not self._folder.is_dir():
+            raise TemplateFailed(f"the folder of templates {self._folder} is not there")
         return self._folder / template
 
 
@@ -167,6 +178,11 @@ def _parts(environment: Sandbox, name: str, shown: Mapping[str, Any]) -> Parts:
         base = f'{{% extends "{SHIPPED}{name}" %}}'
         raise TemplateFailed(f"template {name}: has to begin with {base} and to say the rest in its blocks")
     return Parts(*(part.strip() for part in parts))
+
+
+def _bare(shown: Mapping[str, Any]) -> Parts:
+    title, text = (str(shown.get(first) or shown.get(second, "")) for first, second in _BARE)
+    return Parts(title=title, status="", body=text, facts="", lines="", footer="")
 
 
 def _why(error: Exception) -> str:
