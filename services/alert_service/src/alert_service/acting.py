@@ -9,7 +9,16 @@ from datetime import datetime, timedelta
 from alert_service.acts import Act, ActKind, Answer
 from alert_service.change import Changed, changed
 from alert_service.escalation import still_missing
-from alert_service.incident import Acknowledgement, Happening, HappeningKind, Healing, Incident, IncidentState, Member
+from alert_service.incident import (
+    Acknowledgement,
+    Happening,
+    HappeningKind,
+    Healing,
+    Incident,
+    IncidentState,
+    Member,
+    Silenced,
+)
 from alert_service.incidents import resolved, shortly
 from alert_service.policy.settings import AlertPolicy
 from alert_service.severity import highest
@@ -101,8 +110,14 @@ def _resolve(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime
 def _silenced(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:
     length = "until it resolves" if wanted.duration is None else f"for {shortly(wanted.duration)}"
     what = _happening(HappeningKind.SILENCED, wanted, f"{wanted.by.shown} silenced it {length}", silence=wanted.text)
-    ids = (*incident.silences, wanted.text) if wanted.text else incident.silences
-    return changed(incident, what, silences=ids), Answer(changed=True, text=f"silenced {length}")
+    ids = tuple(dict.fromkeys((*incident.silences, wanted.text))) if wanted.text else incident.silences
+    covered = Silenced(
+        by=wanted.by.shown,
+        until=now + (wanted.duration or policy.silences.longest),
+        fingerprints=frozenset(each.alert.fingerprint for each in incident.firing),
+        severity=incident.severity,
+    )
+    return changed(incident, what, silences=ids, silenced=covered), Answer(changed=True, text=f"silenced {length}")
 
 
 def _approve(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:

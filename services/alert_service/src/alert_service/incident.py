@@ -47,6 +47,16 @@ class Acknowledgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Silenced:
+    """Covers what fired when it was asked for: an alert that joins later is told, and so is a raised severity."""
+
+    by: str
+    until: datetime
+    fingerprints: frozenset[str]
+    severity: AlertSeverity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Healing:
     """What auto_healing last told about the incident's subject."""
 
@@ -55,7 +65,8 @@ class Healing:
     action: str
     message: str
     at: datetime
-    deadline_at: datetime | None = None  # until then it is at work, and escalation holds; None: it is not at work
+    since: datetime | None = None  # when it first began here: from then on the longest time that it gets is counted
+    deadline_at: datetime | None = None  # until then it works, or its success is to show, and escalation holds
     approve_until: datetime | None = None  # it waits for a person
 
 
@@ -70,6 +81,7 @@ class Escalation:
     held_since: datetime | None = None  # the clock stands: healing works, or the hours are closed
     acked_by: frozenset[str] = frozenset()  # of the step whose people all have to
     told: tuple[str, ...] = ()  # people and channels told so far, in order
+    forced: bool = False  # a person wants the next step at once: nothing holds it
 
 
 class SuppressionReason(StrEnum):
@@ -167,7 +179,9 @@ class Incident:
     escalation: Escalation | None = None
     suppression: Suppression | None = None
     silences: tuple[str, ...] = ()  # ids in Alertmanager
+    silenced: Silenced | None = None
     turns: tuple[datetime, ...] = ()  # when it last opened, resolved or reopened: for flapping
+    channels: tuple[str, ...] = ()  # that have its card: they hear how it goes on, whatever the routes say by then
     notified_at: datetime | None = None
     repeats: int = 0  # times that people were told again that it still fires
 

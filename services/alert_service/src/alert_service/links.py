@@ -1,7 +1,8 @@
 """Signed links: one act on one incident, for platforms whose buttons cannot come back. Pure.
 
-A token is `key id.payload.HMAC-SHA256`, the last two in base64url. It proves that this service made it, not who opens
-it. Its id follows from what it does, so that every rendering of one card has the same link in all but its expiry.
+A token is `payload.HMAC-SHA256.key id`, the first two in base64url; it looks like a JSON web token, so that logs leave
+it out. It proves that this service made it, not who opens it. The id of a link follows from what it does, so that it
+acts once however often its card is made.
 """
 
 import base64
@@ -114,11 +115,11 @@ class LinkSigner:
         """The token of a link."""
         said = {"v": _VERSION, "a": act, "b": value, "c": channel, "e": int((now + self._lifetime).timestamp())}
         payload = _encode(json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode())
-        return f"{self._signing.id}.{payload}.{_encode(_mac(self._signing, payload))}"
+        return f"{payload}.{_encode(_mac(self._signing, payload))}.{self._signing.id}"
 
     def read(self, token: str, now: datetime) -> Link:
         """Raises LinkRefused."""
-        key_id, payload, mac = _parts(token)
+        payload, mac, key_id = _parts(token)
         key = self._keys.get(key_id)
         if key is None:
             raise LinkRefused(LinkReason.UNKNOWN_KEY)
@@ -134,11 +135,11 @@ def _mac(key: Key, payload: str) -> bytes:
     return hmac.digest(key.secret, _MARK + key.id.encode() + b"\0" + payload.encode(), hashlib.sha256)
 
 
-def _parts(token: str) -> tuple[str, str, bytes]:
+def _parts(token: str) -> tuple[str, bytes, str]:
     parts = token.split(".")
     if len(token) > _LONGEST_TOKEN or not token.isascii() or len(parts) != 3:
         raise LinkRefused(LinkReason.MALFORMED)
-    return parts[0], parts[1], _decode(parts[2])
+    return parts[0], _decode(parts[1]), parts[2]
 
 
 def _link(payload: str) -> Link:

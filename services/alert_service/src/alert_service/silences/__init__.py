@@ -1,0 +1,1 @@
+"""Silences in Alertmanager: what one would mute, making and changing them, and keeping them as they were meant."""

@@ -1,0 +1,154 @@
+"""Keeps silences as they were meant: until the incident resolves, told before they end, and told when they have."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from alert_service.change import Changed, changed
+from alert_service.clients.alertmanager import GettableSilence
+from alert_service.clients.asking import Refused, Unavailable
+from alert_service.desk import Desk
+from alert_service.incident import Happening, HappeningKind, Incident
+from alert_service.incidents import shortly
+from alert_service.policy import AlertPolicy
+from alert_service.silences.scope import SilenceRefused, still_firing
+from alert_service.silences.silencing import LOAN, Silencing
+from alert_service.storage.deliveries import Deliveries
+from alert_service.storage.silences import Kept
+from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
+from common.clock import Clock
+from common.database.connections import Database
+from common.database.errors import DatabaseError
+from common.logs import Complaint
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 15.0
+
+
+class SilenceKeeper:
+    """A duty of the leader."""
+
+    def __init__(
+        self,
+        silencing: Silencing,
+        desk: Desk,
+        database: Database,
+        deliveries: Deliveries,
+        clock: Clock,
+        *,
+        policy: Callable[[], AlertPolicy],
+    ) -> None:
+        self._silencing = silencing
+        self._rows = silencing.rows
+        self._desk = desk
+        self._database = database
+        self._deliveries = deliveries
+        self._clock = clock
+        self._policy = policy
+        self._complaint = Complaint(logger, clock)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.look()
+                self._complaint.over()
+            except (DatabaseError, Unavailable, Refused) as error:
+                self._complaint.warn(f"silences are not looked after at the moment: {error}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """At every silence once. Raises DatabaseError, Unavailable and Refused."""
+        standing = await self._rows.standing()
+        if not standing:
+            return
+        there = {each.id: each for each in await self._silencing.alertmanager.silences()}
+        for each in standing:
+            try:
+                await self._look_at(each, there.get(each.id))
+            except SilenceRefused as error:  # it ended between the two questions: the next look tells
+                logger.info("silence %s: %s", each.id, error)
+
+    async def _look_at(self, known: Kept, there: GettableSilence | None) -> None:
+        now = self._clock.now()
+        if there is None or there.over:
+            await self._ended(known, now, early=there is not None and there.ends_at < known.ends_at)
+            return
+        if there.ends_at != known.ends_at:  # somebody changed it in Alertmanager
+            known = replace(known, ends_at=there.ends_at)
+            await self._rows.keep(known)
+        if known.until_resolved and await self._goes_on_or_ends(known, now):
+            return
+        await self._remind(known, now)
+
+    async def _goes_on_or_ends(self, known: Kept, now: datetime) -> bool:
+        """False when it has been put off for as long as the policy allows, and ends like any other."""
+        if not await self._rows.concerned(known):
+            await self._silencing.expire(known.id)
+            await self._let_go(known)
+            return True
+        longest = known.starts_at + self._policy().silences.longest
+        if known.ends_at >= longest:
+            return False
+        if known.ends_at - now < LOAN / 2:
+            await self._silencing.put_off(known, min(now + LOAN, longest))
+        return True
+
+    async def _ended(self, known: Kept, now: datetime, *, early: bool) -> None:
+        """Nothing is told of it where nothing fires."""
+        firing = await self._silencing.firing(known.matchers)
+        how = "was ended in Alertmanager" if early else "has ended"
+        text = f"The silence by {self._shown(known)} {how}; {still_firing(firing)}"
+        for incident_id in await self._rows.concerned(known) if firing else ():
+            what = Happening(kind=HappeningKind.SILENCE_ENDED, at=now, text=text, details={"silence": known.id})
+            await self._desk.change(incident_id, partial(_without, known.id, (what,)))
+        if not firing:
+            await self._let_go(known)
+        await self._rows.ended(known.id, now)
+
+    async def _let_go(self, known: Kept) -> None:
+        if known.incident_id is not None:
+            await self._desk.change(known.incident_id, partial(_without, known.id, ()))
+
+    async def _remind(self, known: Kept, now: datetime) -> None:
+        """Whoever made it, where the cards are, of what would be told again."""
+        before = self._policy().silences.remind_before
+        lasts = known.ends_at - known.starts_at
+        if known.reminded_at is not None or not before or lasts <= before or now < known.ends_at - before:
+            return
+        firing = await self._silencing.firing(known.matchers)
+        text = f"The silence by {self._shown(known)} ends in {shortly(known.ends_at - now)}; {still_firing(firing)}"
+        for incident_id in await self._rows.concerned(known) if firing else ():
+            wanted = [
+                Wanted(
+                    kind=DeliveryKind.REPLY,
+                    channel=channel,
+                    reason=NotifyReason.SILENCE_ENDS,
+                    incident_id=incident_id,
+                    text=text,
+                    mentions=self._names(known),
+                    loud=True,
+                )
+                for channel in await self._rows.channels_of(incident_id)
+            ]
+            async with self._database.begin() as connection:
+                await self._deliveries.queue(connection, wanted, received_at=None, now=now)
+        await self._rows.reminded(known.id, now)
+
+    def _names(self, known: Kept) -> tuple[str, ...]:
+        people = self._policy().people
+        return tuple(name for name, person in people.items() if person.identity == known.created_by)
+
+    def _shown(self, known: Kept) -> str:
+        people = self._policy().people
+        return next((people[name].shown for name in self._names(known) if people[name].shown), known.created_by)
+
+
+def _without(silence_id: str, happenings: Sequence[Happening], incident: Incident) -> Changed:
+    """The incident is not silenced by that any more."""
+    left = tuple(each for each in incident.silences if each != silence_id)
+    return changed(incident, *happenings, silences=left, silenced=incident.silenced if left else None)

@@ -1,0 +1,137 @@
+"""What a silence covers, and whether it may. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from alert_service.acts import ActKind, Person
+from alert_service.alert import AlertSeverity, Source
+from alert_service.incident import Incident
+from alert_service.incidents import shortly
+from alert_service.matchers import Matcher, matcher
+from alert_service.policy.settings import SilencePart
+
+_MOST_NAMES = 3
+
+
+class SilenceReason(StrEnum):
+    """Why there is no silence."""
+
+    NOT_OPEN = "not_open"
+    NOT_OF_ALERTMANAGER = "not_of_alertmanager"
+    NOTHING_IN_COMMON = "nothing_in_common"
+    MATCHES_EVERYTHING = "matches_everything"
+    ENDS_BEFORE_IT_BEGINS = "ends_before_it_begins"
+    TOO_LONG = "too_long"
+    TOO_WIDE = "too_wide"  # for this person
+    REASON_MISSING = "reason_missing"
+    GONE = "gone"  # it has ended, or Alertmanager does not know it
+
+
+class SilenceRefused(Exception):
+    """There is none, and the message says what would have to be different."""
+
+    def __init__(self, reason: SilenceReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Muted:
+    """One alert that a silence covers."""
+
+    fingerprint: str
+    name: str
+    severity: AlertSeverity
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a silence would mute of what fires now, and would have muted of what was told in the last 30 days."""
+
+    now: Sequence[Muted]
+    month: Sequence[Muted]
+
+    @property
+    def width(self) -> int:
+        """How many different alerts it covers."""
+        return len({each.fingerprint for each in (*self.now, *self.month)})
+
+    @property
+    def critical(self) -> Sequence[Muted]:
+        """Of those that fire now."""
+        return [each for each in self.now if each.severity is AlertSeverity.CRITICAL]
+
+    def names(self) -> Mapping[str, int]:
+        """How many of each alertname, the most first."""
+        different = {each.fingerprint: each.name for each in (*self.month, *self.now)}
+        return dict(Counter(different.values()).most_common())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A silence as somebody wants it."""
+
+    matchers: tuple[Matcher, ...]
+    starts_at: datetime
+    ends_at: datetime
+    by: Person
+    comment: str
+
+
+def matchers_of(incident: Incident) -> tuple[Matcher, ...]:
+    """What all its alerts have in common: it covers those, and what is like them. Raises SilenceRefused.
+
+    The severity is among it, so that one that becomes worse is told.
+    """
+    if incident.source is not Source.ALERTMANAGER:
+        detail = f"Alertmanager cannot silence what {incident.source} tells: acknowledge it instead"
+        raise SilenceRefused(SilenceReason.NOT_OF_ALERTMANAGER, detail)
+    firing: list[Mapping[str, str]] = [each.alert.labels for each in incident.firing] or [incident.labels]
+    common = {name: value for name, value in firing[0].items() if all(each.get(name) == value for each in firing)}
+    kept = {name: value for name, value in common.items() if value}
+    if not kept:
+        detail = "its alerts have no label in common: make silences for them with POST /api/v1/silences"
+        raise SilenceRefused(SilenceReason.NOTHING_IN_COMMON, detail)
+    return tuple(matcher(name, value) for name, value in sorted(kept.items()))
+
+
+def check(wanted: Request, part: SilencePart) -> None:
+    """What can be said without knowing what it covers. Raises SilenceRefused."""
+    if all(each.matches({}) for each in wanted.matchers):
+        detail = 'it would mute everything: at least one matcher must not match alerts without its label, as a="b" does'
+        raise SilenceRefused(SilenceReason.MATCHES_EVERYTHING, detail)
+    if wanted.ends_at <= wanted.starts_at:
+        raise SilenceRefused(SilenceReason.ENDS_BEFORE_IT_BEGINS, "it would end before it begins")
+    if wanted.ends_at - wanted.starts_at > part.longest:
+        detail = f"it would last longer than the policy allows (silences.longest): {shortly(part.longest)} at most"
+        raise SilenceRefused(SilenceReason.TOO_LONG, detail)
+
+
+def check_width(wanted: Request, preview: Preview, part: SilencePart) -> None:
+    """A wide one takes a reason, and somebody who may close incidents. Raises SilenceRefused."""
+    if preview.width <= part.widest:
+        return
+    covers = f"it would cover {preview.width} alerts ({_listed(preview.names())}), more than {part.widest}"
+    if ActKind.RESOLVE not in wanted.by.rights:
+        detail = f"{covers}: that takes somebody with the right resolve, or narrower matchers"
+        raise SilenceRefused(SilenceReason.TOO_WIDE, detail)
+    if not wanted.comment.strip():
+        detail = f"{covers}: that takes a reason, so make it with POST /api/v1/silences and a comment"
+        raise SilenceRefused(SilenceReason.REASON_MISSING, detail)
+
+
+def _listed(names: Mapping[str, int]) -> str:
+    shown = [f"{count} {name}" for name, count in list(names.items())[:_MOST_NAMES]]
+    return ", ".join(shown) + (", ..." if len(names) > _MOST_NAMES else "")
+
+
+def still_firing(muted: Collection[Muted]) -> str:
+    """For a sentence about what a silence leaves behind."""
+    if not muted:
+        return "nothing of it fires any more"
+    names = Counter(each.name for each in muted)
+    return f"{len(muted)} still fire{'s' * (len(muted) == 1)}: {_listed(dict(names.most_common()))}"
