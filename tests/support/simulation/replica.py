@@ -99,7 +99,7 @@ class Replica:
         self.keeper.synced_at = self.now
         self.heard_at: datetime | None = None
         self.storm_at: datetime | None = None
-        self.findings: tuple[Finding, ...] = ()
+        self._know(())
         self.looks = Looks(self.now)
         self.ladders = Ladders()
         self.wake_at: datetime | None = self.now
@@ -144,8 +144,12 @@ class Replica:
             self._list()
 
     def _list(self) -> None:
-        self.findings = tuple(each.finding for each in self.monitor.all_findings() if each.muted_until is None)
+        self._know(tuple(each.finding for each in self.monitor.all_findings() if each.muted_until is None))
         self._wake()
+
+    def _know(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        self._open = frozenset(finding.key for finding in findings)
 
     def _wake(self) -> None:
         self.wake_at = min(self.wake_at or self._later(1), self._later(1))
@@ -163,7 +167,7 @@ class Replica:
             history=self.past,
             pauses=[each for each in self.pauses if each.until is None or each.until > self.now],
             sight=self.keeper.sight(self.now, heard_at=self.heard_at, storm_at=self.storm_at),
-            open_findings={finding.key for finding in self.findings},
+            open_findings=self._open,
         )
 
     def _later(self, seconds: float) -> datetime:

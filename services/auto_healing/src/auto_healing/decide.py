@@ -153,16 +153,20 @@ class Decider:
         return made if isinstance(made, Decline) else (replace(made[0], timeout=rung.timeout), made[1])
 
     def _judged(self, plan: Plan) -> Plan:
-        """With the guards' answers. Only what nothing else stops is placed: in a storm the budgets stop nearly all."""
+        """With the guards' answers, the cheap ones first: in a storm the budgets stop nearly all, and what would be
+        displaced stops some. Only what nothing else stops is placed."""
         (step,) = plan.steps
         bare = replace(plan, steps=(replace(step, displaces=()),))
         declined = self._ask(bare, self._before_placing)
         if not declined and step.displaces:
-            self._searches += 1
-            declined = self._backlog() if self._searches > MOST_SEARCHES else ()
+            declined = self._ask(plan, self._before_placing) or self._backlog()
         return replace(bare, declined=declined) if declined else self._placed(plan)
 
     def _backlog(self) -> tuple[Decline, ...]:
+        """Counts the searches for places, and declines those that are too many."""
+        self._searches += 1
+        if self._searches <= MOST_SEARCHES:
+            return ()
         message = f"{MOST_SEARCHES} plans before this one needed places for pods; it is looked at in a moment"
         return (Decline(guard=BACKLOG, message=message, look_again_at=self._world.now + timedelta(seconds=1)),)
 

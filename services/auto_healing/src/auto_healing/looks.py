@@ -46,7 +46,10 @@ class Looks:
         while a rollout is taken back, its pods come and go. Forgets faults that are gone."""
         self.looked_at = world.now
         at_work = worked_on(unfinished)
-        there = {fault.key: is_there(fault, world) and not at_work & places_of(fault, world) for fault in faults}
+        there = {
+            fault.key: is_there(fault, world) and not (at_work and at_work & places_of(fault, world))
+            for fault in faults
+        }
         self._looks = {key: look for key, look in self._looks.items() if key in there}
         self._left = frozenset(key for key, is_open in there.items() if not is_open)
         return [fault for fault in faults if there[fault.key] and self._is_due(fault, world.now)]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 import pytest
@@ -36,7 +36,7 @@ from auto_healing.policy import CALL_A_HUMAN
 from auto_healing.policy.parse import parse_policy
 from auto_healing.run import Place, Run, RunState
 from auto_healing.world import World
-from common.cluster.rows import NodeRow, Resources, Row
+from common.cluster.rows import NodeRow, PodRow, Resources, Row
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding, ObjectKey
 
@@ -284,6 +284,39 @@ def test_places_are_looked_for_only_so_often_at_once() -> None:
     assert Counter(plan.declined[0].guard for plan in plans) == {"capacity": MOST_SEARCHES, "backlog": 5}
     (again,) = {plan.declined[0].look_again_at for plan in plans if plan.declined[0].guard == "backlog"}
     assert again == NOON + timedelta(seconds=1)
+
+
+class Nowhere:
+    """Is not to be asked for a place."""
+
+    def displace(self, pods: Sequence[Any], **_: Any) -> tuple[Any, ...]:
+        raise AssertionError(f"a place is looked for for {len(pods)} pods")
+
+    def copy(self) -> Self:
+        return self
+
+
+class TakesBoth(Does):
+    """An action that takes the other pods of the workload along."""
+
+    code = "evict-pod"
+
+    def preview(self, target: Row, snapshot: ClusterSnapshot, parameters: Parameters, now: object) -> Preview:
+        pods = snapshot.pods_of(snapshot.top_owner(target))
+        return Preview(displaced=tuple(pod.key.ref(pod.uid) for pod in pods))
+
+
+def test_no_place_is_looked_for_for_what_must_not_go_anyway() -> None:
+    kept = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+    rows = [
+        structs.replace(row, annotations=kept) if isinstance(row, PodRow) and row.ready else row
+        for row in a_workload("shop", N, failing=["n1"])
+    ]
+    world = a_world(*rows)
+    decider = Decider(world, Nowhere(), actions={TakesBoth.code: TakesBoth()})
+    (plan,) = decider.decide(attribute(crash_loops(rows), world.snapshot), {})
+    assert [decline.guard for decline in plan.declined] == ["protected"]
+    assert "safe-to-evict" in plan.declined[0].message
 
 
 def test_one_hopeless_case_does_not_starve_the_others() -> None:

@@ -19,7 +19,7 @@ from tests.support.healing_facts import (
     a_settings,
     an_active_run,
 )
-from tests.support.rows import a_namespace, a_node
+from tests.support.rows import a_lease, a_namespace, a_node, a_snapshot
 
 import auto_healing.guards
 from auto_healing.facts import Facts, FiringAlert, Pause, Sight
@@ -132,6 +132,18 @@ def test_a_tripped_guard_never_stops_a_restoring_step(tripped: set[str], target:
             merged[key] = merged[key] | value if isinstance(merged.get(key), dict) else value
     step, facts = Case(target=target, action=action, **merged).build()
     assert run(replace(step, harm=Harm.RESTORING), facts) == ()
+
+
+def test_a_census_is_of_what_nodes_are_now() -> None:
+    """Though most of it is known from the one before."""
+    well, lease = a_node("n1"), a_lease("n1", renewed_at=NOON)
+    cordoned = a_node("n1", unschedulable=True)
+    counted = [take_census(a_snapshot(node, lease), NOON).disrupted for node in (well, cordoned, well)]
+    assert counted == [0, 1, 0]
+    snapshot = a_snapshot(well, lease)
+    later = [take_census(snapshot, NOON + timedelta(minutes=minutes)).disagreeing for minutes in (0, 10, 0)]
+    assert later == [(), ("n1",), ()], "its Lease grows old"
+    assert take_census(a_snapshot(), NOON).nodes == 0
 
 
 def test_a_census_that_is_carried_along_changes_no_answer() -> None:

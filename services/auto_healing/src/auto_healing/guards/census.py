@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from auto_healing.guards.others import taking_node
 from auto_healing.place import pool_of
@@ -57,10 +58,44 @@ class Census:
 
 
 def take_census(snapshot: ClusterSnapshot, now: datetime, *, lease_age_seconds: float = 120.0) -> Census:
-    """One pass over all nodes: some 8 µs each."""
+    """One pass over all nodes: some 8 µs for each that has changed since the last one, 1 µs for each other."""
     nodes = snapshot.rows(NodeRow).values()
-    members = {node.name: _member(node) for node in nodes}
-    bad = [(condition.type, members[node.name]) for node in nodes for condition in node.conditions if is_bad(condition)]
+    if len(_accounts) > 2 * len(nodes) + _SPARE:  # most of them are of nodes that are gone
+        _accounts.clear()
+    accounts = tuple(map(_account_of, nodes))
+    limit = timedelta(seconds=lease_age_seconds)
+    disagreeing = tuple(each.row.name for each in accounts if _disagrees(each, snapshot, now, limit))
+    return replace(_counted(accounts), disagreeing=disagreeing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Account:
+    """What one node adds to a census. There is one for each row, so that it is told apart by identity."""
+
+    row: NodeRow
+    member: Member
+    bad: tuple[str, ...]  # types of its conditions that tell of a problem
+    ready: Condition | None
+
+
+_SPARE = 100
+_accounts: dict[str, _Account] = {}  # by name: of a row that was counted before, nothing has to be reckoned anew
+
+
+def _account_of(node: NodeRow) -> _Account:
+    known = _accounts.get(node.name)
+    if known is not None and known.row is node:
+        return known
+    bad = tuple(condition.type for condition in node.conditions if is_bad(condition))
+    account = _accounts[node.name] = _Account(node, _member(node), bad, node.condition(READY))
+    return account
+
+
+@lru_cache(maxsize=2)
+def _counted(accounts: tuple[_Account, ...]) -> Census:
+    """All that does not go by the time."""
+    members = {each.row.name: each.member for each in accounts}
+    bad = [(type_, each.member) for each in accounts for type_ in each.bad]
     disrupted = [member for member in members.values() if member.disrupted]
     return Census(
         members=members,
@@ -71,8 +106,8 @@ def take_census(snapshot: ClusterSnapshot, now: datetime, *, lease_age_seconds: 
         disrupted_in_pool=Counter(member.pool for member in disrupted),
         disrupted=len(disrupted),
         taken=tuple(name for name, member in members.items() if member.taken),
-        turned=tuple(sorted(_turned(nodes), key=lambda turn: turn[0], reverse=True)),
-        disagreeing=tuple(node.name for node in nodes if _disagrees(node, snapshot, now, lease_age_seconds)),
+        turned=tuple(sorted(_turned(accounts), key=lambda turn: turn[0], reverse=True)),
+        disagreeing=(),
         control_plane=tuple(name for name, member in members.items() if member.control_plane),
     )
 
@@ -89,21 +124,20 @@ def _member(node: NodeRow) -> Member:
     )
 
 
-def _turned(nodes: Iterable[NodeRow]) -> list[tuple[datetime, bool, datetime | None]]:
-    conditions = ((node, node.condition(READY)) for node in nodes)
+def _turned(accounts: Iterable[_Account]) -> list[tuple[datetime, bool, datetime | None]]:
     return [
-        (ready.changed_at, ready.status == "True", node.created_at)
-        for node, ready in conditions
-        if ready is not None and ready.changed_at is not None
+        (ready.changed_at, ready.status == "True", each.row.created_at)
+        for each in accounts
+        if (ready := each.ready) is not None and ready.changed_at is not None
     ]
 
 
-def _disagrees(node: NodeRow, snapshot: ClusterSnapshot, now: datetime, lease_age_seconds: float) -> bool:
+def _disagrees(node: _Account, snapshot: ClusterSnapshot, now: datetime, limit: timedelta) -> bool:
     """Called silent while its Lease is renewed, or called ready while its Lease is not."""
-    lease, ready = snapshot.lease(node.name), node.condition(READY)
-    if lease is None or lease.renewed_at is None or ready is None:
+    ready = node.ready
+    if ready is None or (lease := snapshot.lease(node.row.name)) is None or lease.renewed_at is None:
         return False
-    age = (now - lease.renewed_at).total_seconds()
+    age = now - lease.renewed_at
     if ready.status == "Unknown":
-        return age < lease.duration_seconds
-    return ready.status == "True" and age > lease_age_seconds
+        return age.total_seconds() < lease.duration_seconds
+    return ready.status == "True" and age > limit
