@@ -11,6 +11,7 @@ from alert_service.change import Changed, changed
 from alert_service.escalation import still_missing
 from alert_service.incident import (
     Acknowledgement,
+    Escalation,
     Happening,
     HappeningKind,
     Healing,
@@ -37,33 +38,53 @@ def _acknowledge(incident: Incident, wanted: Act, policy: AlertPolicy, now: date
     if not incident.open:
         return _too_late(incident, now)
     shown = _shown(incident, wanted.revision)
-    severity = highest(member.severity for member in shown)
+    severity = highest(member.severity for member in shown) if incident.firing else incident.severity
+    if incident.firing and not shown:
+        return _nothing(incident, "what that card showed is over, and something else fires: look again")
     if severity.rank < incident.severity.rank:
         return _nothing(incident, f"it became {incident.severity} after the card that you saw: look again")
+    covered = frozenset(each.alert.fingerprint for each in shown)
     who = incident.acknowledgement
-    if who is not None and who.by == wanted.by.name and {each.alert.fingerprint for each in shown} <= who.fingerprints:
+    if who is not None and who.by == wanted.by.name and covered <= who.fingerprints:
         return _nothing(incident, f"you acknowledged it {shortly(now - who.at)} ago")
-    escalation = incident.escalation
-    if escalation is not None:
-        escalation = replace(escalation, acked_by=escalation.acked_by | {wanted.by.name})
-        missing = still_missing(escalation, policy)
-        if missing and who is None:
-            others = ", ".join(missing)
-            what = _happening(HappeningKind.NOTED, wanted, f"{wanted.by.shown} acknowledged; {others} still has to")
-            text = f"noted; this step wants everybody, and {others} has not acknowledged yet"
-            return changed(incident, what, escalation=escalation), Answer(changed=True, text=text)
-    limits = policy.acknowledgement
-    covered = frozenset(each.alert.fingerprint for each in shown) | (who.fingerprints if who else frozenset())
+    if who is None and incident.escalation is not None:
+        waiting = _waiting(incident, incident.escalation, wanted, policy)
+        if waiting is not None:
+            return waiting
+    return _acknowledged(incident, wanted, covered, policy, now)
+
+
+def _waiting(incident: Incident, escalation: Escalation, wanted: Act, policy: AlertPolicy) -> Acted | None:
+    """The step that was told last wants everybody, and this is not the last of them."""
+    after = replace(escalation, acked_by=escalation.acked_by | {wanted.by.name})
+    missing = ", ".join(still_missing(after, policy))
+    if not missing:
+        return None
+    if wanted.by.name in escalation.acked_by:
+        return _nothing(incident, f"you have acknowledged it; this step waits for {missing} too")
+    what = _happening(HappeningKind.NOTED, wanted, f"{wanted.by.shown} acknowledged; it waits for {missing} too")
+    text = f"noted; this step wants everybody, and waits for {missing} too"
+    return changed(incident, what, escalation=after), Answer(changed=True, text=text)
+
+
+def _acknowledged(
+    incident: Incident,
+    wanted: Act,
+    covered: frozenset[str],
+    policy: AlertPolicy,
+    now: datetime,
+) -> Acted:
+    who, limits = incident.acknowledgement, policy.acknowledgement
     ack = Acknowledgement(
         by=wanted.by.name,
         at=now,
-        fingerprints=covered,
-        severity=severity,
+        fingerprints=covered | (who.fingerprints if who else frozenset()),
+        severity=incident.severity,
         remind_at=now + limits.remind_after if limits.remind_after else None,
         expires_at=now + limits.expires_after if limits.expires_after else None,
     )
     what = _happening(HappeningKind.ACKNOWLEDGED, wanted, f"{wanted.by.shown} acknowledged it")
-    after = changed(incident, what, state=IncidentState.ACKNOWLEDGED, acknowledgement=ack, escalation=escalation)
+    after = changed(incident, what, state=IncidentState.ACKNOWLEDGED, acknowledgement=ack)
     return after, Answer(changed=True, text=_until(ack, now))
 
 
@@ -81,23 +102,29 @@ def _shown(incident: Incident, revision: int | None) -> tuple[Member, ...]:
 def _unacknowledge(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:
     if not incident.open:
         return _too_late(incident, now)
-    if incident.acknowledgement is None:
+    if incident.acknowledgement is None and not _halfway(incident):
         return _nothing(incident, "nobody has acknowledged it")
     what = _happening(HappeningKind.UNACKNOWLEDGED, wanted, f"{wanted.by.shown} took the acknowledgement back")
     after = changed(incident, what, state=IncidentState.FIRING, acknowledgement=None, escalation=None)
     return after, Answer(changed=True, text="it fires again, and escalation starts over")
 
 
+def _halfway(incident: Incident) -> bool:
+    """Some of those who all have to have acknowledged."""
+    return incident.escalation is not None and bool(incident.escalation.acked_by)
+
+
 def _escalate(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:
     if not incident.open:
         return _too_late(incident, now)
+    if incident.escalation is None and incident.suppression is not None:
+        return _nothing(incident, f"nobody is told while it is held back: {incident.suppression.detail}")
     if incident.escalation is None or incident.escalation.next_at is None:
-        return _nothing(incident, "there is no further step: see POST /api/v1/explain for who has been told")
+        return _nothing(incident, "nobody is left to tell: its route names no escalation, or that has told everybody")
     what = _happening(HappeningKind.NOTED, wanted, f"{wanted.by.shown} escalates it now")
-    hurried = replace(incident.escalation, next_at=now, held_since=None)
-    text = "the next people are told now"
-    after = changed(incident, what, state=IncidentState.FIRING, acknowledgement=None, escalation=hurried)
-    return after, Answer(changed=True, text=text)
+    forced = replace(incident.escalation, forced=True)
+    after = changed(incident, what, state=IncidentState.FIRING, acknowledgement=None, escalation=forced)
+    return after, Answer(changed=True, text="the next people are told now")
 
 
 def _resolve(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:

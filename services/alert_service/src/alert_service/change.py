@@ -24,5 +24,7 @@ class Changed:
 def changed(incident: Incident, *happenings: Happening, **fields: Any) -> Changed:
     """With the fields set and, if anything happened, one revision further."""
     if happenings:
-        fields |= {"revision": incident.revision + 1, "changed_at": happenings[-1].at}
+        # A click may have been made before something that was stored first.
+        at = max(incident.changed_at, happenings[-1].at)
+        fields |= {"revision": incident.revision + 1, "changed_at": at}
     return Changed(incident=replace(incident, **fields), happenings=happenings)

@@ -4,9 +4,11 @@ nodes. Pure.
 An incident has one parent, and a parent has none itself, so that a family is told in one place.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from alert_service.incident import Incident, Member
 from alert_service.policy.settings import AlertPolicy, Tie
@@ -29,6 +31,10 @@ _SCOPES = (
 )
 _WORKLOADS = ("deployment", "statefulset", "daemonset", "cronjob", "job_name", "replicaset")
 _OWNERS = ("created_by_name", "owner_name", "workload")
+# What controllers end names with: safe characters for a pod, a hash for a ReplicaSet, a time for a Job of a CronJob.
+# https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go
+_ONE = re.compile(r"^(.+)-(?:[bcdfghjklmnpqrstvwxz2-9]{5}|\d+)$")
+_SECOND = re.compile(r"^(.+)-(?:[bcdfghjklmnpqrstvwxz2-9]{6,10}|\d{8,11})$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +48,29 @@ class Parent:
 def parent_of(incident: Incident, near: Iterable[Incident], policy: AlertPolicy, *, now: datetime) -> Parent | None:
     """Of the open ones near it in time the one that explains most; of equals the oldest. None: it stands for itself."""
     found = [
-        (_reach(other), other.opened_at, other, tie)
+        (_rank(other), other, tie)
         for other in near
         if other.id != incident.id and other.open and other.parent_id is None
         if abs(incident.opened_at - other.opened_at) <= policy.correlation.within
+        if _rank(other) < _rank(incident)
         for tie in _common(incident, other, policy)
-        if _explains(other, incident)
+        if _reach(other) < _reach(incident) or _same(other, incident, tie)
     ]
     if not found:
         return None
-    _, _, parent, tie = min(found, key=lambda each: each[:2])
+    _, parent, tie = min(found, key=lambda each: each[0])
     return Parent(incident=parent, why=f"belongs to an incident of the same {tie}")
 
 
-def _explains(other: Incident, incident: Incident) -> bool:
-    """The larger thing explains the smaller one; of the same, whoever was first."""
-    if _reach(other) != _reach(incident):
-        return _reach(other) < _reach(incident)
-    return other.opened_at <= incident.opened_at
+def _rank(incident: Incident) -> tuple[int, datetime, UUID]:
+    """The larger thing explains the smaller one; of the same, whoever was first. A strict order: no two explain each
+    other, so that no incident can become its own ancestor."""
+    return _reach(incident), incident.opened_at, incident.id
+
+
+def _same(one: Incident, other: Incident, tie: Tie) -> bool:
+    """Two pods that happen to run on one node explain nothing about each other; those of one workload do."""
+    return tie in (Tie.WORKLOAD, Tie.OWNER) or bool(objects_of(one) & objects_of(other))
 
 
 def _reach(incident: Incident) -> int:
@@ -101,6 +112,9 @@ def _of_member(member: Member, tie: Tie) -> Iterator[str]:
 
 
 def workloads_of(pod: str) -> tuple[str, ...]:
-    """Names of the workloads that a pod of this name may belong to: its controllers end it with hashes or a number."""
-    parts = pod.split("-")
-    return tuple("-".join(parts[:-cut]) for cut in (1, 2) if len(parts) > cut)
+    """Names of the workloads that a pod of this name belongs to: its controllers end it with hashes or a number."""
+    first = _ONE.match(pod)
+    if first is None:
+        return ()
+    second = _SECOND.match(first[1]) if not pod.rpartition("-")[2].isdigit() else None
+    return (first[1],) if second is None else (first[1], second[1])

@@ -1,11 +1,11 @@
 """Whom to tell next while nobody acknowledges. Pure.
 
 The clock stands while healing is at work, and while a step's hours are closed; healing has a deadline that no notice
-can move beyond the policy's.
+can move beyond the policy's. Nothing holds what a person asks for.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from alert_service.change import Changed, changed
 from alert_service.incident import Escalation, Happening, HappeningKind, Incident
@@ -30,22 +30,31 @@ def started(name: str, policy: AlertPolicy, *, now: datetime) -> Escalation:
 def advance(incident: Incident, policy: AlertPolicy, *, now: datetime) -> Advanced:
     """One step if it is due and nothing holds it. A policy that is gone ends it."""
     escalation = incident.escalation
-    part = None if escalation is None else policy.escalations.get(escalation.policy)
-    if escalation is None or part is None or escalation.next_at is None:
+    if escalation is None or escalation.next_at is None:
         return Advanced(changed=Changed(incident=incident))
-    held = _held_until(incident, policy, now)
+    part = policy.escalations.get(escalation.policy)
+    if part is None:
+        ended = replace(escalation, next_at=None, held_since=None)
+        return Advanced(changed=Changed(incident=replace(incident, escalation=ended)))
+    held = None if escalation.forced else _held_until(incident, policy, now)
     if held is not None:
         return Advanced(changed=_held(incident, escalation, held, now))
-    if escalation.held_since is not None:
-        return Advanced(changed=_resumed(incident, escalation, now))
-    if now < escalation.next_at:
+    done = _resumed(incident, escalation, now)
+    taken = _when_due(done.incident, part, policy, now)
+    return Advanced(changed=done.then(taken.changed), wanted=taken.wanted)
+
+
+def _when_due(incident: Incident, part: EscalationPart, policy: AlertPolicy, now: datetime) -> Advanced:
+    """The step is taken, waits for its time, or for its hours."""
+    escalation = incident.escalation
+    if escalation is None or escalation.next_at is None or (now < escalation.next_at and not escalation.forced):
         return Advanced(changed=Changed(incident=incident))
     step = part.steps[min(escalation.step, len(part.steps) - 1)]
-    opens = _opens_at(step, policy, now)
+    opens = None if escalation.forced else _opens_at(step, policy, now)
     if opens is not None:
-        later = replace(escalation, next_at=opens)
-        return Advanced(changed=Changed(incident=replace(incident, escalation=later)))
-    return _taken(incident, escalation, part, step, now)
+        return Advanced(changed=Changed(incident=replace(incident, escalation=replace(escalation, next_at=opens))))
+    after = _next(escalation, part, now)
+    return _taken(incident, after, step, _people(step, escalation, policy), now)
 
 
 def still_missing(escalation: Escalation, policy: AlertPolicy) -> tuple[str, ...]:
@@ -72,14 +81,16 @@ def _held(incident: Incident, escalation: Escalation, until: datetime, now: date
     if escalation.held_since is not None:
         return Changed(incident=incident)
     action = incident.healing.action if incident.healing is not None else ""
-    text = f"escalation waits for {action or 'healing'}, until {until:%H:%M:%S} UTC at the latest"
+    text = f"escalation waits for {action or 'healing'}, until {until.astimezone(UTC):%H:%M:%S} UTC at the latest"
     what = Happening(kind=HappeningKind.ESCALATION_HELD, at=now, text=text, details={"until": until.isoformat()})
     return changed(incident, what, escalation=replace(escalation, held_since=now))
 
 
 def _resumed(incident: Incident, escalation: Escalation, now: datetime) -> Changed:
     """Healing that failed has used up the time: the next people are told at once. Else what was left of it is."""
-    left = (escalation.next_at or now) - (escalation.held_since or now)
+    if escalation.held_since is None:
+        return Changed(incident=incident)
+    left = (escalation.next_at or now) - escalation.held_since
     failed = incident.healing is not None and incident.healing.kind.bad
     next_at = now if failed else now + max(left, timedelta())
     what = Happening(kind=HappeningKind.ESCALATION_RESUMED, at=now, text="escalation goes on")
@@ -87,27 +98,27 @@ def _resumed(incident: Incident, escalation: Escalation, now: datetime) -> Chang
 
 
 def _opens_at(step: StepPart, policy: AlertPolicy, now: datetime) -> datetime | None:
-    """When the step's hours begin; None: they are open."""
+    """When the step's hours begin. None: they are open, or never come again, in which case people are told rather than
+    forgotten."""
     hours = None if step.hours is None else policy.hours.get(step.hours)
     if hours is None or hours.contains(now):
         return None
     return next((edge for edge in sorted(hours.edges(now)) if hours.contains(edge)), None)
 
 
-def _taken(incident: Incident, escalation: Escalation, part: EscalationPart, step: StepPart, now: datetime) -> Advanced:
-    people = _people(step, escalation)
-    after = _next(escalation, part, now)
-    after = replace(after, told=(*escalation.told, *people, *step.channels)[-100:])
+def _taken(incident: Incident, after: Escalation, step: StepPart, people: tuple[str, ...], now: datetime) -> Advanced:
+    """The step is told, and the incident is left with the escalation as it is `after` it."""
+    before = incident.escalation or after
     whom = ", ".join(people) or ", ".join(step.channels)
     what = Happening(
         kind=HappeningKind.ESCALATED,
         at=now,
-        text=f"nobody has acknowledged: step {escalation.step + 1} of {escalation.policy} tells {whom}",
-        details={"policy": escalation.policy, "step": str(escalation.step + 1), "round": str(escalation.round)},
+        text=f"{_why(before)}: step {before.step + 1} of {before.policy} tells {whom}",
+        details={"policy": before.policy, "step": str(before.step + 1), "round": str(before.round)},
     )
     happenings = [what]
     if after.next_at is None:
-        text = f"escalation {escalation.policy} has told everybody"
+        text = f"escalation {before.policy} has told everybody"
         happenings.append(Happening(kind=HappeningKind.ESCALATION_ENDED, at=now, text=text))
     messages = [
         Wanted(
@@ -122,18 +133,26 @@ def _taken(incident: Incident, escalation: Escalation, part: EscalationPart, ste
         for channel in step.channels
         for kind in (DeliveryKind.CARD, DeliveryKind.REPLY)
     ]
+    after = replace(after, told=(*before.told, *people, *step.channels)[-100:])
     return Advanced(changed=changed(incident, *happenings, escalation=after), wanted=tuple(messages))
 
 
-def _people(step: StepPart, escalation: Escalation) -> tuple[str, ...]:
-    """All of them, or with round robin one: each round the next."""
-    if not step.round_robin or not step.people:
-        return tuple(step.people)
-    return (step.people[escalation.round % len(step.people)],)
+def _why(escalation: Escalation) -> str:
+    if escalation.forced:
+        return "somebody asked for it"
+    return "not everybody has acknowledged" if escalation.acked_by else "nobody has acknowledged"
+
+
+def _people(step: StepPart, escalation: Escalation, policy: AlertPolicy) -> tuple[str, ...]:
+    """All of them who have not acknowledged yet, or with round robin one: each round the next."""
+    if step.round_robin and step.people:
+        return (step.people[escalation.round % len(step.people)],)
+    done = {name for name, person in policy.people.items() if person.identity in escalation.acked_by}
+    return tuple(name for name in step.people if name not in done)
 
 
 def _next(escalation: Escalation, part: EscalationPart, now: datetime) -> Escalation:
-    step = escalation.step + 1
+    step, escalation = escalation.step + 1, replace(escalation, forced=False, held_since=None)
     if step < len(part.steps):
         return replace(escalation, step=step, next_at=now + part.steps[step].after)
     if escalation.round < part.repeat:

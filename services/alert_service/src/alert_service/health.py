@@ -13,9 +13,8 @@ def post_of_event(event: HealthEvent) -> Post:
     """One alert. Its severity may change while it fires, so it is no part of its identity."""
     data, finding = event.data, event.data.finding
     cluster = event.source.removeprefix("/clusters/")
-    labels = {"alertname": finding.code, "cluster": cluster, **labels_of(finding.object)}
-    if finding.part:
-        labels["part"] = finding.part
+    named = {"alertname": finding.code, "cluster": cluster, "part": finding.part or ""}
+    labels = {name: value for name, value in named.items() if value} | labels_of(finding.object)
     over = data.change is Change.RESOLVED
     alert = Alert(
         fingerprint=fingerprint_of(labels),

@@ -10,9 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed, changed
-from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, Member
+from alert_service.incident import (
+    Happening,
+    HappeningKind,
+    Incident,
+    IncidentState,
+    Member,
+    Suppression,
+    SuppressionReason,
+)
 from alert_service.policy.settings import AlertPolicy
 from alert_service.severity import highest, severity_of
 from alert_service.subjects import subject_of
@@ -38,7 +48,7 @@ def received(
     What fires again soon after it was resolved is the same incident, reopened; later it is another one.
     """
     if incident is None or _is_over(incident, policy, now):
-        return _opened(post, policy, now, new_id)
+        return _opened(incident, post, policy, now, new_id)
     heard = _Heard.of(incident, post, policy, now)
     updated = replace(
         incident,
@@ -47,7 +57,7 @@ def received(
         receiver=post.receiver or incident.receiver,
         external_url=post.external_url or incident.external_url,
     )
-    if not heard.news:
+    if not heard.news and not _closes_late(updated, post):
         return Changed(incident=updated)
     return _judged(incident, _relabelled(updated, post, policy), heard, now)
 
@@ -56,8 +66,19 @@ def _is_over(incident: Incident, policy: AlertPolicy, now: datetime) -> bool:
     return incident.resolved_at is not None and now - incident.resolved_at > policy.reopen_within
 
 
-def _opened(post: Post, policy: AlertPolicy, now: datetime, new_id: UUID) -> Changed | None:
-    firing = [alert for alert in post.alerts if alert.status is AlertStatus.FIRING]
+def _closes_late(incident: Incident, post: Post) -> bool:
+    """A post that was cut short has left it open with nothing that fires, and this one is whole."""
+    return incident.open and not incident.firing and bool(post.alerts) and not post.truncated
+
+
+def _opened(over: Incident | None, post: Post, policy: AlertPolicy, now: datetime, new_id: UUID) -> Changed | None:
+    """What a peer tells late of the incident that is `over` is no new one."""
+    known = {} if over is None else over.members
+    firing = [
+        alert
+        for alert in post.alerts
+        if alert.status is AlertStatus.FIRING and _counts(known.get(alert.fingerprint), alert, now)
+    ]
     if not firing:
         return None
     members = {alert.fingerprint: _member(alert, policy, now, revision=1) for alert in firing}
@@ -167,7 +188,13 @@ def _followed(incident: Incident, alert: Alert, policy: AlertPolicy, now: dateti
     after = _member(alert, policy, now, revision=incident.revision + 1)
     if before is None or not before.firing:
         return after
-    return replace(after, joined_at=before.joined_at, revision=before.revision)
+    if (
+        alert.starts_at < before.alert.starts_at
+    ):  # else what a peer tells late of this episode would seem to end a later
+        after = replace(after, alert=msgspec.structs.replace(alert, starts_at=before.alert.starts_at))
+    # No card has shown it as bad as it is now: who presses a button of an earlier one does not know.
+    raised = after.severity.rank > before.severity.rank
+    return replace(after, joined_at=before.joined_at, revision=after.revision if raised else before.revision)
 
 
 def _judged(before: Incident, after: Incident, heard: _Heard, now: datetime) -> Changed:
@@ -238,9 +265,14 @@ def resolved(
         resolved_at=now,
         acknowledgement=None,
         escalation=None,
-        suppression=None,
+        suppression=_still(incident.suppression),
         turns=(*incident.turns, now)[-_MOST_TURNS:],
     )
+
+
+def _still(suppression: Suppression | None) -> Suppression | None:
+    """What goes to and fro is kept quiet on its way back too."""
+    return suppression if suppression is not None and suppression.reason is SuppressionReason.FLAPPING else None
 
 
 def _after(incident: Incident, now: datetime) -> str:

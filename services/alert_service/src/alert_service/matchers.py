@@ -8,6 +8,7 @@ https://prometheus.io/docs/alerting/latest/configuration/#matcher
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -46,6 +47,7 @@ class Matcher:
         return f'{self.name}{operator}"{escaped}"'
 
 
+@lru_cache(maxsize=10_000)  # a policy's are needed for every incident
 def parse_matcher(text: str) -> Matcher:
     """ValueError tells how to write one."""
     found = _SYNTAX.match(text)
@@ -61,6 +63,7 @@ def matcher(name: str, value: str, *, is_regex: bool = False, is_equal: bool = T
     pattern = None
     if is_regex:
         try:
+            re2.compile(value, _QUIET)  # by itself: "a)(b" is none, though it is one within brackets
             pattern = re2.compile(f"(?s:{value})", _QUIET)
         except re2.error as error:
             raise ValueError(f"has the pattern {value!r}, which is none: {_detail(error)}") from None

@@ -1,7 +1,7 @@
 """What a healing notice does to the incident that it concerns, and when it is one of its own. Pure."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed, changed
@@ -12,6 +12,8 @@ from alert_service.subjects import labels_of
 from common.contracts.healing import Notice, NoticeKind
 from common.contracts.objects import ObjectRef
 
+# What healing calls healed is told as resolved by others, who look less often: so long they are waited for.
+SHOWS_WITHIN = timedelta(minutes=5)
 # A person is needed, also when nobody has told of the fault itself.
 NEEDS_PEOPLE = frozenset({NoticeKind.APPROVAL_WANTED, NoticeKind.FAILED, NoticeKind.HUMAN_NEEDED})
 
@@ -21,23 +23,32 @@ def noticed(incident: Incident, notice: Notice, policy: AlertPolicy, *, now: dat
     known = incident.healing
     if known is not None and (notice.at < known.at or (notice.at == known.at and notice.kind is known.kind)):
         return Changed(incident=incident)
-    told = healing_of(notice, policy, now=now)
+    told = healing_of(notice, policy, now=now, known=known)
     return changed(incident, _said(notice.message, notice.actor, told, now, guard=notice.guard), healing=told)
 
 
-def healing_of(notice: Notice, policy: AlertPolicy, *, now: datetime) -> Healing:
-    """What is known of healing after the notice. However long it wants, it has no longer than the policy gives it."""
+def healing_of(notice: Notice, policy: AlertPolicy, *, now: datetime, known: Healing | None = None) -> Healing:
+    """What is told of healing by the notice, after what is `known`.
+
+    However long it wants, and however often it begins anew, it has no longer than the policy gives it, counted from
+    when it first began.
+    """
+    since = known.since if known is not None else None
+    since = since or (now if notice.kind in (NoticeKind.STARTED, NoticeKind.HEALED) else None)
     deadline = None
-    if notice.kind is NoticeKind.STARTED:
-        longest = now + policy.healing.hold_at_most
+    if since is not None and notice.kind is NoticeKind.STARTED:
+        longest = since + policy.healing.hold_at_most
         deadline = min(notice.deadline_at or longest, longest)
+    elif since is not None and notice.kind is NoticeKind.HEALED:
+        deadline = min(now, since + policy.healing.hold_at_most) + SHOWS_WITHIN
     return Healing(
         run_id=notice.run_id,
         kind=notice.kind,
         action=notice.action,
         message=notice.message,
         at=notice.at,
-        deadline_at=deadline,
+        since=since,
+        deadline_at=deadline if deadline is not None and deadline > now else None,
         approve_until=notice.approve_until if notice.kind is NoticeKind.APPROVAL_WANTED else None,
     )
 
@@ -59,7 +70,9 @@ def over_due(incident: Incident, *, now: datetime) -> Changed:
     """Healing said nothing until its deadline, or nobody answered it: from now on it holds nothing back."""
     healing = incident.healing
     if healing is not None and healing.deadline_at is not None and now >= healing.deadline_at:
-        what = _silent(f"{healing.action or 'healing'} has not ended in time", "overdue", now)
+        action = healing.action or "healing"
+        over = "is said to have healed it, but it still fires" if healing.kind.ended else "has not ended in time"
+        what = _silent(f"{action} {over}", "overdue", now)
         return changed(incident, what, healing=replace(healing, deadline_at=None))
     if healing is not None and healing.approve_until is not None and now >= healing.approve_until:
         what = _silent(f"nobody approved {healing.action or 'healing'} in time", "expired", now)
@@ -72,19 +85,30 @@ def _silent(text: str, kind: str, now: datetime) -> Happening:
 
 
 def post_of(notice: Notice) -> Post:
-    """The notice as an alert about its subject: it fires while a person is needed, and any other notice ends it."""
-    labels = {"alertname": "HealingNeedsPeople", "cluster": notice.cluster, **labels_of(notice.subject)}
+    """The notice as alerts about its subject, which fire while a person is needed: to decide, or because healing did
+    not help. Any other notice ends the first, and only success the second."""
+    undecided, failed = "HealingNeedsApproval", "HealingFailed"
+    said = [_alert(notice, undecided, firing=notice.kind is NoticeKind.APPROVAL_WANTED)]
+    if notice.kind.bad or notice.kind is NoticeKind.HEALED:
+        said.append(_alert(notice, failed, firing=notice.kind.bad))
+    return Post(source=Source.HEALING, group_key=group_of(notice.cluster, notice.subject), alerts=tuple(said))
+
+
+def _alert(notice: Notice, name: str, *, firing: bool) -> Alert:
+    labels = {"alertname": name, **_place(notice.cluster), **labels_of(notice.subject)}
     severity = "critical" if notice.kind is NoticeKind.HUMAN_NEEDED else "warning"
-    needed = notice.kind in NEEDS_PEOPLE
-    alert = Alert(
+    return Alert(
         fingerprint=fingerprint_of(labels),
-        status=AlertStatus.FIRING if needed else AlertStatus.RESOLVED,
+        status=AlertStatus.FIRING if firing else AlertStatus.RESOLVED,
         labels={**labels, "severity": severity, "code": notice.code},
         annotations={"summary": notice.message},
         starts_at=notice.at,
-        ends_at=None if needed else notice.at,
+        ends_at=None if firing else notice.at,
     )
-    return Post(source=Source.HEALING, group_key=group_of(notice.cluster, notice.subject), alerts=(alert,))
+
+
+def _place(cluster: str) -> dict[str, str]:
+    return {"cluster": cluster} if cluster else {}
 
 
 def group_of(cluster: str, subject: ObjectRef) -> str:

@@ -4,12 +4,12 @@ A card is posted once and then changed in place; what people have to notice is a
 can be changed or replied to, the delivery makes new messages of the loud ones.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from alert_service.change import Changed
-from alert_service.incident import Happening, HappeningKind, Incident
+from alert_service.incident import Happening, HappeningKind, Incident, SuppressionReason
 from alert_service.policy.settings import AlertPolicy
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 from common.contracts.healing import NoticeKind
@@ -65,40 +65,59 @@ _UNTOLD = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where an incident is told, by which policy, and when."""
+    """Where an incident is told by the routes as they are now, by which policy, and when."""
 
     policy: AlertPolicy
     now: datetime
     channels: Sequence[str]
-    storming: Callable[[str], bool]  # whether the channel has its storm card, and this incident is only on it
+    stormy: Collection[str] = ()  # those that hear of it by the card of their storm alone
+
+
+def is_news(done: Changed) -> bool:
+    """Whether a channel that knows nothing of the incident is to be told of it because of this."""
+    return any(how is not None and how.fresh for how in map(_telling, done.happenings))
+
+
+def is_urgent(done: Changed) -> bool:
+    """Whether people are told of it whatever holds the incident back."""
+    return any(how is not None and how.reason in _URGENT for how in map(_telling, done.happenings))
 
 
 def wanted(before: Incident | None, done: Changed, places: Places) -> tuple[Wanted, ...]:
-    """For each channel at most one card, and a reply for each thing to be noticed."""
+    """For each channel at most one card, and a reply for each thing to be noticed.
+
+    A channel that has the incident's card hears how it goes on, also when routes would not name it any more: at another
+    time of day, with another severity, or because an escalation told it.
+    """
     incident, severities = done.incident, places.policy.severities
+    routed: Sequence[str] = places.channels
+    digests: tuple[Wanted, ...] = ()
     if incident.severity in severities.never:
-        return ()
-    if incident.severity in severities.digest:
-        return tuple(_digest(done, places))
-    return tuple(each for channel in places.channels for each in _on(channel, before, done, places))
+        routed = ()
+    elif incident.severity in severities.digest:
+        routed, digests = (), () if incident.channels else tuple(_digest(done, places))
+    channels = dict.fromkeys((*routed, *incident.channels))
+    return digests + tuple(
+        each for channel in channels for each in _on(channel, before, done, places, routed=channel in routed)
+    )
 
 
-def _on(channel: str, before: Incident | None, done: Changed, places: Places) -> Iterator[Wanted]:
-    incident, told = done.incident, [(each, _telling(each)) for each in done.happenings]
-    news = [(each, how) for each, how in told if how is not None]
-    urgent = any(how.reason in _URGENT for _, how in news)
-    storming = places.storming(channel) and not urgent
-    hushed = storming or (incident.suppression is not None and not urgent)
+def _on(channel: str, before: Incident | None, done: Changed, places: Places, *, routed: bool) -> Iterator[Wanted]:
+    incident = done.incident
+    news = [(each, how) for each in done.happenings if (how := _telling(each)) is not None]
+    hushed = not is_urgent(done) and (channel in places.stormy or _held_back(before, incident))
+    posted = routed and not hushed and any(how.fresh for _, how in news)
+    if not posted and channel not in incident.channels:
+        return  # nobody was told there, so nothing is to be brought up to date
     if not news:
-        if before is not None and incident.revision != before.revision:
+        if before is None or incident.revision != before.revision:
             yield _card(channel, incident, Told(reason=NotifyReason.CHANGED, gathered=True), places, quiet=True)
         return
     how = max((how for _, how in news), key=lambda each: (each.fresh, each.loud, not each.gathered))
-    yield _card(channel, incident, how, places, quiet=hushed or not how.fresh)
-    if storming:
-        return
+    yield _card(channel, incident, how, places, quiet=not posted)
     for happening, way in news:
-        if _replies(happening, way, before):
+        if _replies(happening, way, before, incident):
+            loud = way.loud or happening.kind is HappeningKind.ALERTS_JOINED
             yield Wanted(
                 kind=DeliveryKind.REPLY,
                 channel=channel,
@@ -106,9 +125,15 @@ def _on(channel: str, before: Incident | None, done: Changed, places: Places) ->
                 incident_id=incident.id,
                 text=happening.text,
                 mentions=_mentions(happening, places.policy),
-                loud=(way.loud or happening.kind is HappeningKind.ALERTS_JOINED) and not hushed,
+                loud=loud and routed and not hushed,
                 quiet=hushed,
             )
+
+
+def _held_back(before: Incident | None, incident: Incident) -> bool:
+    """What nobody was told of ends without a word too."""
+    ended = before is not None and before.suppression is not None and not incident.open
+    return incident.suppression is not None or ended
 
 
 def _telling(happening: Happening) -> Told | None:
@@ -130,11 +155,14 @@ def _is_loud(happening: Happening) -> bool:
     return happening.kind is HappeningKind.HEALING and happening.details.get("kind", "") in _LOUD_NOTICES
 
 
-def _replies(happening: Happening, how: Told, before: Incident | None) -> bool:
-    """Newcomers are shown by the card; below one that somebody acknowledged they are said aloud as well."""
+def _replies(happening: Happening, how: Told, before: Incident | None, incident: Incident) -> bool:
+    """Newcomers are shown by the card; what an acknowledgement does not cover is said aloud below it as well. What goes
+    to and fro says so once."""
     if happening.kind is HappeningKind.ALERTS_JOINED:
-        return before is not None and before.acknowledgement is not None
-    return how.reply
+        ack = None if before is None else before.acknowledgement
+        return ack is not None and not ack.fingerprints.issuperset(happening.fingerprints)
+    flaps = incident.suppression is not None and incident.suppression.reason is SuppressionReason.FLAPPING
+    return how.reply and not (flaps and happening.kind in (HappeningKind.REOPENED, HappeningKind.RESOLVED))
 
 
 def _mentions(happening: Happening, policy: AlertPolicy) -> tuple[str, ...]:
@@ -162,7 +190,7 @@ def _digest(done: Changed, places: Places) -> Iterator[Wanted]:
     if not done.has(HappeningKind.OPENED, HappeningKind.REOPENED) or done.incident.suppression is not None:
         return
     every, now = places.policy.severities.digest_every.total_seconds(), places.now
-    slot = datetime.fromtimestamp((now.timestamp() // every + 1) * every, now.tzinfo)
+    slot = datetime.fromtimestamp((now.timestamp() // every + 1) * every, now.tzinfo) if every else None
     for channel in places.channels:
         yield Wanted(
             kind=DeliveryKind.DIGEST,

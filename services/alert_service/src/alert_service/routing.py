@@ -1,5 +1,6 @@
 """Who is told of an incident: routes asked in their order. Pure, and compiled once for each policy."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,17 +28,16 @@ class Asked:
 
     route: str
     reason: RouteReason
-    detail: str = ""  # the matcher, the hours
+    detail: str = ""  # the matcher, the severity, the hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed:
-    """`path` has the routes that were asked, in order; only with `explained`."""
+    """Whom the routes name."""
 
     channels: tuple[str, ...]
     escalation: str | None
     routes: tuple[str, ...]
-    path: tuple[Asked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,17 @@ class _Compiled:
     severities: frozenset[AlertSeverity]
     hours: Hours | None
 
+    def missed(self, labels: Mapping[str, str]) -> Matcher | None:
+        return next((each for each in self.matchers if not each.matches(labels)), None)
+
+    def takes(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> bool:
+        if self.missed(labels) is not None or (self.severities and severity not in self.severities):
+            return False
+        return self.hours is None or self.hours.contains(at)
+
     def answer(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Asked:
-        missed = next((each for each in self.matchers if not each.matches(labels)), None)
+        """The same as `takes`, with the reason."""
+        missed = self.missed(labels)
         if missed is not None:
             return Asked(route=self.part.name, reason=RouteReason.LABELS, detail=str(missed))
         if self.severities and severity not in self.severities:
@@ -63,6 +72,8 @@ class Routes:
 
     def __init__(self, policy: AlertPolicy) -> None:
         self._policy = policy
+        # An alert of Prometheus can have no annotation of the name that a Kubernetes object has.
+        self._annotations = (policy.namespace_annotation, re.sub(r"\W", "_", policy.namespace_annotation))
         self._compiled = tuple(
             _Compiled(
                 part=part,
@@ -78,28 +89,31 @@ class Routes:
     ) -> Routed:
         """The channels in the order of the routes, each once, and the first escalation that a route names."""
         if severity in self._policy.severities.never:
-            return Routed(
-                channels=(),
-                escalation=None,
-                routes=(),
-                path=(Asked(route="", reason=RouteReason.NEVER, detail=severity),),
-            )
-        path = tuple(self._asked(labels, severity, at))
-        parts = {each.part.name: each.part for each in self._compiled}
-        taken = [parts[each.route] for each in path if each.reason is RouteReason.TAKEN]
+            return Routed(channels=(), escalation=None, routes=())
+        taken = list(self._taken(labels, severity, at))
+        own = next((annotations[name] for name in self._annotations if annotations.get(name)), "")
         named = [channel for part in taken for channel in part.channels]
-        own = annotations.get(self._policy.namespace_annotation, "")
         if own in self._policy.channels:
             named.append(own)
         return Routed(
             channels=tuple(dict.fromkeys(named)),
             escalation=next((part.escalation for part in taken if part.escalation is not None), None),
             routes=tuple(part.name for part in taken),
-            path=path,
         )
 
-    def _asked(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Iterator[Asked]:
+    def _taken(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Iterator[RoutePart]:
         """Until one is taken that does not go on."""
+        for each in self._compiled:
+            if each.takes(labels, severity, at):
+                yield each.part
+                if not each.part.go_on:
+                    return
+
+    def path(self, labels: Mapping[str, str], severity: AlertSeverity, *, at: datetime) -> Iterator[Asked]:
+        """The routes that `route` asks, in order, with what each answers."""
+        if severity in self._policy.severities.never:
+            yield Asked(route="", reason=RouteReason.NEVER, detail=severity)
+            return
         for each in self._compiled:
             asked = each.answer(labels, severity, at)
             yield asked

@@ -3,7 +3,8 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 from alert_service.alert import AlertSeverity
@@ -11,6 +12,8 @@ from alert_service.incident import Incident
 from alert_service.policy.settings import StormPart
 
 _MOST_PLACES = 50  # different ones that are counted; a card shows the first few
+_MOST_OPENINGS = 20_000
+_INSTANT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,29 +53,31 @@ def _counted(counts: Mapping[str, int], value: str) -> Mapping[str, int]:
 
 
 class Openings:
-    """When incidents opened on each channel, for as long as it matters."""
+    """When each channel was to be told of one incident more, the last of them."""
 
     def __init__(self) -> None:
         self._at: dict[str, deque[datetime]] = {}
 
     def add(self, channel: str, at: datetime) -> None:
-        self._at.setdefault(channel, deque(maxlen=20_000)).append(at)
+        self._at.setdefault(channel, deque(maxlen=_MOST_OPENINGS)).append(at)
 
-    def within(self, channel: str, part: StormPart, now: datetime) -> int:
-        """How many there were in the last while."""
-        known = self._at.get(channel, deque())
-        while known and now - known[0] > part.within:
-            known.popleft()
-        return len(known)
+    def were(self, channel: str, count: int, within: timedelta, now: datetime) -> bool:
+        """Whether there were at least so many within the last while."""
+        known, count = self._at.get(channel, ()), min(count, _MOST_OPENINGS)
+        return len(known) >= count and now - known[-count] <= within
 
 
-def begins(openings: int, part: StormPart) -> bool:
-    return openings >= part.incidents
+def begins(openings: Openings, channel: str, part: StormPart, now: datetime) -> bool:
+    return openings.were(channel, part.incidents, part.within, now)
 
 
-def is_over(storm: Storm, openings: int, part: StormPart, now: datetime) -> bool:
-    """It is calm: next to nothing new came for a while. `changed_at` is when the last one did."""
-    return openings < max(part.incidents / 10, 1) and now - storm.changed_at >= part.calm_for
+def is_over(storm: Storm, openings: Openings, part: StormPart, now: datetime) -> bool:
+    """Since long enough fewer than a tenth of what a storm is have come. A replica that leads only since a moment ago
+    has seen little: what the storm itself knows counts too."""
+    if now - storm.started_at < part.calm_for or now - storm.changed_at < min(part.within, part.calm_for):
+        return False
+    tenth = part.incidents / 10 * max(part.calm_for / max(part.within, _INSTANT), 1)
+    return not openings.were(storm.channel, max(ceil(tenth), 1), part.calm_for, now)
 
 
 def stays_apart(storm: Storm, incident: Incident, part: StormPart) -> bool:

@@ -3,21 +3,32 @@
 What is suppressed opens, is shown and closes like anything else; only nobody is told, until it ends.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 
 from alert_service.alert import AlertSeverity
-from alert_service.incident import Incident, Suppression, SuppressionReason
+from alert_service.change import Changed, changed
+from alert_service.flapping import flaps_until
+from alert_service.incident import Happening, HappeningKind, Incident, Suppression, SuppressionReason
 from alert_service.matchers import all_match, parse_matcher
 from alert_service.policy.settings import AlertPolicy, MaintenancePart
 from common.schedule import Schedule
 
+# What a dead node took with it takes as long to be told as resolved: Alertmanager waits for its group_interval.
+AFTER_PARENT = timedelta(minutes=5)
+
 
 def suppression_of(
-    incident: Incident, parent: Incident | None, policy: AlertPolicy, *, now: datetime
+    incident: Incident, parent: Incident | None, policy: AlertPolicy, *, unheard: Collection[str], now: datetime
 ) -> Suppression | None:
-    """The strongest reason first."""
-    return _maintained(incident, policy, now) or _with_parent(incident, parent, now) or _healed(incident, policy, now)
+    """The strongest reason first. `unheard` are the channels of the incident that are not told of its parent."""
+    return (
+        _maintained(incident, policy, now)
+        or _silenced(incident, now)
+        or _with_parent(incident, parent, unheard, now)
+        or _healed(incident, policy, now)
+        or _flapping(incident, policy, now)
+    )
 
 
 def _maintained(incident: Incident, policy: AlertPolicy, now: datetime) -> Suppression | None:
@@ -43,13 +54,32 @@ def maintained_until(part: MaintenancePart, labels: Mapping[str, str], now: date
     return began + part.lasts if began <= now else None
 
 
-def _with_parent(incident: Incident, parent: Incident | None, now: datetime) -> Suppression | None:
-    """Whoever is told of the parent knows; one that is worse than its parent is told all the same."""
-    if parent is None or not parent.open or incident.severity.rank > parent.severity.rank:
+def _silenced(incident: Incident, now: datetime) -> Suppression | None:
+    """Alertmanager still tells of what the silence does not cover, and so do we."""
+    silenced = incident.silenced
+    if silenced is None or now >= silenced.until or incident.severity.rank > silenced.severity.rank:
         return None
-    until = None if parent.suppression is None else parent.suppression.until
-    detail = f"told with its parent {parent.id}"
-    return Suppression(reason=SuppressionReason.PARENT, detail=detail, since=now, until=until)
+    if any(each.alert.fingerprint not in silenced.fingerprints for each in incident.firing):
+        return None
+    detail = f"silenced by {silenced.by}"
+    return Suppression(reason=SuppressionReason.SILENCED, detail=detail, since=now, until=silenced.until)
+
+
+def _with_parent(
+    incident: Incident, parent: Incident | None, unheard: Collection[str], now: datetime
+) -> Suppression | None:
+    """Whoever is told of the parent knows; one that is worse than its parent is told all the same. Nobody is told of
+    the children of what is held back itself: those are looked at again when it is told."""
+    if parent is None or incident.severity.rank > parent.severity.rank:
+        return None
+    until = None if parent.resolved_at is None else parent.resolved_at + AFTER_PARENT
+    if until is not None and now >= until:
+        return None
+    if unheard and parent.suppression is None:
+        return None
+    return Suppression(
+        reason=SuppressionReason.PARENT, detail=f"told with its parent {parent.id}", since=now, until=until
+    )
 
 
 def _healed(incident: Incident, policy: AlertPolicy, now: datetime) -> Suppression | None:
@@ -58,9 +88,27 @@ def _healed(incident: Incident, policy: AlertPolicy, now: datetime) -> Suppressi
         return None
     if incident.severity is AlertSeverity.CRITICAL or now >= healing.deadline_at:
         return None
-    return Suppression(
-        reason=SuppressionReason.HEALING,
-        detail=f"{healing.action or 'healing'} is at work",
-        since=now,
-        until=healing.deadline_at,
-    )
+    what = healing.action or "healing"
+    detail = f"{what} has healed it: it has to show yet" if healing.kind.ended else f"{what} is at work"
+    return Suppression(reason=SuppressionReason.HEALING, detail=detail, since=now, until=healing.deadline_at)
+
+
+def _flapping(incident: Incident, policy: AlertPolicy, now: datetime) -> Suppression | None:
+    until = flaps_until(incident, policy.flapping, now)
+    if until is None:
+        return None
+    detail = f"goes to and fro ({len(incident.turns)} turns so far): quiet until it holds still"
+    return Suppression(reason=SuppressionReason.FLAPPING, detail=detail, since=now, until=until)
+
+
+def in_storm(now: datetime) -> Suppression:
+    """Until it is lifted, or the incident is another one than the storm's card told of."""
+    return Suppression(reason=SuppressionReason.STORM, detail="told on the card of a storm", since=now)
+
+
+def lifted(incident: Incident, *, now: datetime) -> Changed:
+    """A storm is over, and this is one of those that are told by themselves from now on."""
+    if incident.suppression is None or incident.suppression.reason is not SuppressionReason.STORM:
+        return Changed(incident=incident)
+    what = Happening(kind=HappeningKind.UNSUPPRESSED, at=now, text="the storm is over, and it still fires")
+    return changed(incident, what, suppression=None)

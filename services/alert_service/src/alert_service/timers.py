@@ -4,10 +4,10 @@
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alert_service.change import Changed, changed
-from alert_service.incident import Happening, HappeningKind, Incident, IncidentState
+from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, SuppressionReason
 from alert_service.incidents import shortly
 from alert_service.notices import over_due
 from alert_service.policy.settings import AlertPolicy
@@ -42,7 +42,8 @@ def next_at(incident: Incident, policy: AlertPolicy) -> datetime | None:
 def _climbs(incident: Incident) -> bool:
     """Whether the clock of its escalation runs."""
     held = incident.escalation is not None and incident.escalation.held_since is not None
-    return incident.state is IncidentState.FIRING and incident.suppression is None and not held
+    hushed = incident.suppression is not None and incident.suppression.reason is not SuppressionReason.HEALING
+    return incident.state is IncidentState.FIRING and not hushed and not held
 
 
 def _ack_expired(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
@@ -79,6 +80,7 @@ def _repeat_at(incident: Incident, policy: AlertPolicy) -> datetime | None:
     quiet = incident.suppression is not None or incident.state is not IncidentState.FIRING
     if quiet or incident.notified_at is None or not policy.repeat.first:
         return None
-    # An exponent without bounds would end in an overflow after some years.
-    wait = policy.repeat.first * policy.repeat.factor ** min(incident.repeats, 20)
-    return incident.notified_at + min(wait, policy.repeat.longest)
+    # In seconds, with a bounded exponent: a duration of so many powers would be none any more.
+    first, longest = policy.repeat.first.total_seconds(), policy.repeat.longest.total_seconds()
+    wait = first * policy.repeat.factor ** min(incident.repeats, 100)
+    return incident.notified_at + timedelta(seconds=min(wait, max(longest, first)))

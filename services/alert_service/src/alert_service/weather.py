@@ -33,40 +33,37 @@ class Weather:
         return [self._storms[channel] for channel in sorted(self._touched)]
 
     def hides(self, channel: str, incident: Incident) -> bool:
-        """Whether the channel hears of it by the storm's card alone. An incident that has just opened counts."""
+        """Whether the channel hears of it by the storm's card alone. Asked when it is about to be told of it."""
         if (channel, incident.id) not in self._decided:
             self._decided[channel, incident.id] = self._decide(channel, incident)
         return self._decided[channel, incident.id]
 
     def _decide(self, channel: str, incident: Incident) -> bool:
-        new = incident.opened_at == self._now
+        if channel in incident.channels:
+            return False
+        # What has a card elsewhere, or stands on a storm's card, was counted when it was told first.
+        new = not incident.channels and incident.suppression is None
         if new:
             self._openings.add(channel, self._now)
         storm = self._storms.get(channel)
         if storm is None:
-            if not new or not begins(self._openings.within(channel, self._part, self._now), self._part):
+            if not new or not begins(self._openings, channel, self._part, self._now):
                 return False
             storm = Storm(id=uuid4(), channel=channel, started_at=self._now, changed_at=self._now)
-        if new:
-            self._count(storm, incident)
-        elif incident.opened_at < storm.started_at:
-            return False
-        return not (new and stays_apart(storm, incident, self._part))
-
-    def _count(self, storm: Storm, incident: Incident) -> None:
-        counted = storm.with_incident(incident, self._now)
-        if stays_apart(storm, incident, self._part):
-            counted = replace(counted, apart=counted.apart + 1)
-        else:
-            self._lines[storm.channel].append(title_of(incident))
-        self._storms[storm.channel] = counted
-        self._touched.add(storm.channel)
+        apart = stays_apart(storm, incident, self._part)
+        if new or apart:
+            counted = storm.with_incident(incident, self._now) if new else storm
+            self._storms[channel] = replace(counted, apart=counted.apart + apart)
+            self._touched.add(channel)
+        if new and not apart:
+            self._lines[channel].append(title_of(incident))
+        return not apart
 
     def calm(self) -> list[Storm]:
         """Ends those that are over, and names them."""
         ended = []
         for channel, storm in self._storms.items():
-            if is_over(storm, self._openings.within(channel, self._part, self._now), self._part, self._now):
+            if is_over(storm, self._openings, self._part, self._now):
                 self._storms[channel] = replace(storm, ended_at=self._now)
                 self._touched.add(channel)
                 ended.append(self._storms[channel])
