@@ -30,8 +30,9 @@ from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import calls
 from alert_service.rehearsal.playing import Rehearsal, Script, shown
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried, table
-from alert_service.rehearsal.scenes import HARMLESS, an_incident, life, others
+from alert_service.rehearsal.scenes import HARMLESS, life, others
 from alert_service.rehearsal.way_back import WayBack
+from alert_service.storm import Storm
 
 ANY = UUID(int=1)
 ESCALATION = {
@@ -79,14 +80,14 @@ class PlainCards:
     def __init__(self, buttons: Sequence[Button] = (), error: str = "") -> None:
         self._buttons, self._error = buttons, error
 
-    def incident(self, incident: Incident, channel: Channel) -> Card:
+    def incident(self, incident: Incident, channel: Channel, **ignored: Any) -> Card:
         error = self._error if incident.state is IncidentState.RESOLVED else ""
         return a_card(f"incident {incident.revision}", buttons=self._buttons, error=error)
 
-    def storm(self, channel: Channel) -> Card:
+    def storm(self, storm: Storm, channel: Channel) -> Card:
         return a_card("storm")
 
-    def plain(self, text: str, channel: Channel, *, mentions: Sequence[str] = ()) -> Card:
+    def plain(self, text: str, channel: Channel, *, mentions: Sequence[str] = (), about: str = "") -> Card:
         return a_card(text, mentions=mentions)
 
 
@@ -127,13 +128,22 @@ async def test_every_state_is_a_message_where_nothing_can_be_changed_and_nobody_
     assert "does not say whether they were posted" in table(report)
 
 
-async def test_what_fails_is_told_and_the_rest_goes_on() -> None:
+@pytest.mark.parametrize(
+    ("reason", "goes_on"),
+    [
+        pytest.param(DeliveryReason.TOO_LARGE, True, id="one message is too large"),
+        pytest.param(DeliveryReason.CREDENTIALS, False, id="the token was revoked"),
+        pytest.param(DeliveryReason.NO_CONVERSATION, False, id="the channel is archived"),
+    ],
+)
+async def test_what_fails_is_told_and_the_rest_goes_on_if_it_can(reason: DeliveryReason, goes_on: bool) -> None:
     channel = Told()
-    channel.failures = [DeliveryError(DeliveryReason.CREDENTIALS, "token_revoked", retryable=False)]
+    channel.failures = [DeliveryError(reason, "why", retryable=False)]
     report = await rehearsed(channel)
     assert not report.passed
-    assert [each.detail for each in report.failed] == ["credentials: token_revoked"]
-    assert len(channel.messages) == len(report.steps) - 1
+    assert [each.detail for each in report.failed] == [f"{reason}: why"]
+    assert bool(channel.messages) is goes_on
+    assert ("everything else" in table(report)) is not goes_on
 
 
 async def test_what_the_vendor_wants_to_wait_for_is_waited_for_once() -> None:
@@ -236,12 +246,12 @@ async def test_a_press_is_waited_for(who: str, detail: str) -> None:
 
 def test_an_escalation_is_taken_as_the_policy_has_it() -> None:
     policy = AlertPolicy.model_validate(ESCALATION)
-    told = list(calls("page", an_incident(ANY, NOON), policy, now=NOON))
+    told = list(calls("page", life(ANY, NOON)[0].incident, policy, now=NOON))
     minutes = [each.after / timedelta(minutes=1) for each in told]
     assert minutes == [5, 15, 20, 30]
     assert [list(each.people) for each in told] == [["ana"], ["ben"], ["ana"], ["ben"]]
     assert [sorted(each.channels) for each in told] == [["sre"], ["leads", "sre"]] * 2
-    assert list(calls("nothing", an_incident(ANY, NOON), policy, now=NOON)) == []
+    assert list(calls("nothing", life(ANY, NOON)[0].incident, policy, now=NOON)) == []
 
 
 @pytest.mark.parametrize("mention", [True, False])
@@ -260,14 +270,16 @@ async def test_a_rehearsal_keeps_the_vendors_pace() -> None:
     channel.abilities = replace(channel.abilities, limits=(Window.of(4, seconds=0.2),))
     start = time.monotonic()
     report = await rehearsed(channel)
-    assert len(outcomes(report, Tried.POST)) == 5
+    assert len(outcomes(report, Tried.POST)) == 6
     assert time.monotonic() - start >= 0.2
 
 
-def test_a_scene_carries_what_must_do_nothing() -> None:
+def test_a_scene_says_what_it_is_and_carries_what_must_do_nothing() -> None:
     for scene in (*life(ANY, NOON), *others(ANY, NOON)):
+        assert "rehearsal" in scene.incident.annotations["summary"]
+        assert HARMLESS in scene.incident.annotations["description"]
         assert all(HARMLESS in each.alert.labels.values() for each in scene.incident.members.values())
-    assert len(others(ANY, NOON)[0].incident.members) == 200
+    assert [each.incident.revision for each in life(ANY, NOON)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_report_is_the_same_after_it_was_stored() -> None:

@@ -65,7 +65,9 @@ def run_preview(args: argparse.Namespace) -> int:
     if args.state is not None and args.state not in cards:
         raise CommandFailed(f"there is no state {args.state} of {args.name}; there are {', '.join(cards)}")
     chosen = {state: card for state, card in cards.items() if args.state in (None, state)}
-    print(_text(chosen) if args.form == "text" else json.dumps(_payloads(chosen, args.form), indent=2))
+    print(
+        _text(chosen) if args.form == "text" else json.dumps(_payloads(chosen, args.form), indent=2, ensure_ascii=False)
+    )
     wrong = {card.error: None for card in chosen.values() if card.error}
     for error in wrong:
         print(error, file=sys.stderr)

@@ -5,31 +5,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 from uuid import uuid4
 
 from alert_service.cards.card import Card
 from alert_service.channels.channel import Buttons, Channel, MessageRef
-from alert_service.incident import Incident
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import Called, calls
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried
-from alert_service.rehearsal.scenes import an_incident, life, others
+from alert_service.rehearsal.scenes import life, others, storm
 from alert_service.rehearsal.stage import Stage
 from alert_service.rehearsal.way_back import WayBack
+from alert_service.rendering import Cards
 
 _NO_ADDRESS = "ALERT_SERVICE_LINKS__URL is not set"
-
-
-class Cards(Protocol):
-    """Makes cards in a channel's own dialect."""
-
-    def incident(self, incident: Incident, channel: Channel) -> Card: ...
-
-    def storm(self, channel: Channel) -> Card: ...
-
-    def plain(self, text: str, channel: Channel, *, mentions: Sequence[str] = ()) -> Card:
-        """Mentions are names of the policy's people."""
 
 
 Pressed = Callable[[MessageRef, float], Awaitable[str]]
@@ -88,7 +76,7 @@ class Rehearsal:
         await self._live(stage, script)
         for scene in others(uuid4(), now):
             await stage.post(scene.what, self._cards.incident(scene.incident, channel))
-        await stage.post("a storm", self._cards.storm(channel))
+        await stage.post("a storm", self._cards.storm(storm(now), channel))
         await stage.post(
             "a message of its own", self._cards.plain("Rehearsal: the cards of this channel end here", channel)
         )
@@ -152,7 +140,7 @@ class Rehearsal:
     async def _escalate(self, name: str, stages: Mapping[str, Stage], script: Script) -> None:
         """Step by step, the times in between shortened alike."""
         now = self._now()
-        steps = list(calls(name, an_incident(uuid4(), now), self._policy, now=now))
+        steps = list(calls(name, life(uuid4(), now)[0].incident, self._policy, now=now))
         longest = max((each.after.total_seconds() for each in steps), default=0.0)
         factor = min(1.0, script.escalation_seconds / max(longest, 0.001))
         begun = time.monotonic()

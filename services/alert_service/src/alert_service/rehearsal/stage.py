@@ -11,10 +11,13 @@ from datetime import datetime
 from uuid import uuid4
 
 from alert_service.cards.card import Card
-from alert_service.channels.channel import Channel, DeliveryError, Message, MessageRef, Receipt
+from alert_service.channels.channel import Channel, DeliveryError, DeliveryReason, Message, MessageRef, Receipt
 from alert_service.limiter import Limiter
 from alert_service.rehearsal.report import Outcome, Step, Tried
 from alert_service.rehearsal.way_back import Looked
+
+# One more message would fail alike.
+_HOPELESS = frozenset({DeliveryReason.CREDENTIALS, DeliveryReason.NO_CONVERSATION, DeliveryReason.UNREACHABLE})
 
 
 class Stage:
@@ -27,6 +30,7 @@ class Stage:
         self._posts = Limiter(channel.abilities.limits)
         self._updates = Limiter(channel.abilities.update_limits)
         self._begun = 0.0
+        self._hopeless = False
 
     async def post(self, what: str, card: Card, tried: Tried = Tried.POST) -> MessageRef | None:
         """A new message; where it is, if the vendor says so."""
@@ -71,12 +75,17 @@ class Stage:
         )
 
     async def _send(self, tried: Tried, what: str, message: Message) -> MessageRef | None:
+        if self._hopeless:
+            return None
         at = self._now()
         try:
             receipt = await self._once_more_if_asked(message)
         except DeliveryError as error:
             why = f"{error.reason}: {error}"
             self.note(tried, what, at, Outcome.FAILED, seconds=time.monotonic() - self._begun, detail=why)
+            if error.reason in _HOPELESS:
+                self._hopeless = True
+                self.leave_out(tried, "everything else", "it would fail alike")
             return None
         outcome, detail = Outcome.POSTED if receipt.posted else Outcome.ACCEPTED, ""
         if message.card.error:
