@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from alert_service.family import Due
 from alert_service.incident import Incident
 from alert_service.policy import AlertPolicy
 from alert_service.settle import Settled
-from alert_service.settling import Due, Settling
+from alert_service.settling import Settling
 from alert_service.storage import incidents
 from alert_service.timers import tick
 from common.clock import Clock

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alert_service.acting import act
 from alert_service.acts import Act, ActKind, Answer
 from alert_service.change import Changed, changed
+from alert_service.family import Due
 from alert_service.incident import Happening, Incident
 from alert_service.policy import AlertPolicy
 from alert_service.settle import Settled
-from alert_service.settling import Due, Settling
+from alert_service.settling import Settling
 from alert_service.storage import incidents
 from alert_service.storage.quality import vote
 from common.clock import Clock
@@ -63,16 +64,20 @@ class Desk:
 
     async def record(self, incident_id: UUID, *happenings: Happening) -> None:
         """What others did about it. An incident that is gone is none of anybody's concern any more."""
+        await self.change(incident_id, lambda incident: changed(incident, *happenings))
+
+    async def change(self, incident_id: UUID, change: Callable[[Incident], Changed]) -> None:
+        """As `record`, where more becomes of it than a line."""
         now = self._clock.now()
         async with self._database.begin() as connection:
             incident = (await incidents.by_ids(connection, [incident_id])).get(incident_id)
             if incident is not None:
-                await self._store(connection, incident, changed(incident, *happenings), now)
+                await self._store(connection, incident, change(incident), now)
 
     async def _store(
         self, connection: AsyncConnection, incident: Incident, done: Changed, now: datetime
     ) -> Settled | None:
-        if not done.happenings:
+        if done.incident is incident and not done.happenings:
             return None
         stored = await self._settling.store(connection, [Due(before=incident, done=done, received_at=now)], now)
         return stored[0]

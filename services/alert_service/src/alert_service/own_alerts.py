@@ -24,17 +24,21 @@ class OwnAlerts:
         self._clock = clock
         self._cluster = cluster
 
-    async def raise_alarm(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
-        """From now on, or still: one that fires already goes on. Raises InboxFull and DatabaseError."""
-        labels = self._with_cluster(labels)
-        now = self._clock.now()
-        since = await self._fires_since(labels)
-        await self._put(labels, annotations, AlertStatus.FIRING, since or now)
+    async def raise_alarm(
+        self, labels: Mapping[str, str], annotations: Mapping[str, str], *, since: datetime | None = None
+    ) -> None:
+        """From now on, or still: one that fires already goes on. Raises InboxFull and DatabaseError.
 
-    async def end_alarm(self, labels: Mapping[str, str]) -> None:
+        Whoever remembers `since` when it fires needs not have it looked up.
+        """
+        labels = self._with_cluster(labels)
+        since = since or await self._fires_since(labels) or self._clock.now()
+        await self._put(labels, annotations, AlertStatus.FIRING, since)
+
+    async def end_alarm(self, labels: Mapping[str, str], *, since: datetime | None = None) -> None:
         """One that does not fire is none to end. Raises InboxFull and DatabaseError."""
         labels = self._with_cluster(labels)
-        since = await self._fires_since(labels)
+        since = since or await self._fires_since(labels)
         if since is not None:
             await self._put(labels, {}, AlertStatus.RESOLVED, since)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from alert_service.acts import Act, ActKind, Answer
 from alert_service.alert import AlertStatus, Source
+from alert_service.batch import Worked
 from alert_service.delivery import Attempt
 from alert_service.incident import HappeningKind, Incident
 from alert_service.metrics import Metrics
-from alert_service.batch import Worked
 from alert_service.settle import Settled
 from alert_service.wanted import DeliveryState
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 
 from common.web.problems import Problem
 
@@ -22,7 +22,8 @@ class Scope(StrEnum):
     READ = "read"  # see everything
     APPROVE = "approve"  # say yes or no to what waits for a person
     OPERATE = "operate"  # change what the service does: subscriptions, silences, pauses
-    ADMIN = "admin"  # all of it
+    DELEGATE = "delegate"  # say yes or no in the name of people, for whom the caller vouches
+    ADMIN = "admin"  # all of it but delegate
 
 
 # A new scope is one member above and one line here.
@@ -30,6 +31,7 @@ INCLUDES: dict[Scope, frozenset[Scope]] = {
     Scope.READ: frozenset(),
     Scope.APPROVE: frozenset({Scope.READ}),
     Scope.OPERATE: frozenset({Scope.READ}),
+    Scope.DELEGATE: frozenset(),  # and part of no other: a person never speaks for another one
     Scope.ADMIN: frozenset({Scope.READ, Scope.APPROVE, Scope.OPERATE}),
 }
 
@@ -90,6 +92,9 @@ class AnyOf:
 _bearer = HTTPBearer(auto_error=False, description="A static token of the service, or a Kubernetes bearer token.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
+_basic = HTTPBasic(auto_error=False, realm=REALM, description="Any user name, with the same token as the password.")
+_BasicCredentials = Annotated[HTTPBasicCredentials | None, Depends(_basic)]
+
 
 @cache
 def requires(scope: Scope) -> Callable[..., Awaitable[Identity]]:
@@ -100,6 +105,18 @@ def requires(scope: Scope) -> Callable[..., Awaitable[Identity]]:
         if scope not in identity.scopes:
             raise Problem(403, f"{identity.name} lacks the scope {scope}", scope=scope)
         return identity
+
+    return check
+
+
+@cache
+def requires_also_basic(scope: Scope) -> Callable[..., Awaitable[Identity]]:
+    """As `requires`, for routes that are called by what knows basic authentication alone: its password is the token."""
+
+    async def check(request: Request, credentials: Credentials, basic: _BasicCredentials) -> Identity:
+        if credentials is None and basic is not None:
+            credentials = HTTPAuthorizationCredentials(scheme="Bearer", credentials=basic.password)
+        return await requires(scope)(request, credentials)
 
     return check
 

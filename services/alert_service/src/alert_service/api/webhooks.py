@@ -17,12 +17,13 @@ from common.contracts import Notice
 from common.database.errors import DatabaseError
 from common.monitor import webhook
 from common.web.app import REFERENCE
-from common.web.auth import Scope, requires
+from common.web.auth import Scope, requires, requires_also_basic
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["intake"])
 
 MAY_POST = Depends(requires(Scope.OPERATE))
+MAY_POST_OR_BASIC = Depends(requires_also_basic(Scope.OPERATE))
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ _PAYLOAD = {
     "/webhooks/alertmanager",
     status_code=200,
     response_class=Response,
-    dependencies=[MAY_POST],
+    dependencies=[MAY_POST_OR_BASIC],
     responses=responses(400, 503),
     openapi_extra=_json(_PAYLOAD),
 )

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.channels.channel import Abilities, MessageRef, Receipt
 from alert_service.sending import Claim
+from alert_service.storage.bulk import Insert
 from alert_service.storage.models import card, delivery, incident, timeline
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
 from common.database.connections import Database
@@ -26,6 +27,7 @@ _LIVE = (DeliveryKind.CARD, DeliveryKind.STORM)
 _MERGES = (DeliveryKind.REPLY, DeliveryKind.DIGEST)
 _STORM = "storm:"
 
+_QUEUE = Insert(delivery)
 _other = delivery.alias("other")
 PENDING = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING))
 _WAITING = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.FAILED))
@@ -42,9 +44,15 @@ class Deliveries:
         self, connection: AsyncConnection, wanted: Sequence[Wanted], *, received_at: datetime | None, now: datetime
     ) -> None:
         """In the caller's transaction. `received_at`: when what led to it came in."""
+        await self.queue_each(connection, [(each, received_at) for each in wanted], now=now)
+
+    async def queue_each(
+        self, connection: AsyncConnection, wanted: Sequence[tuple[Wanted, datetime | None]], *, now: datetime
+    ) -> None:
+        """Each with when what led to it came in."""
+        await _QUEUE.run(connection, (_row(each, received_at, now) for each, received_at in wanted))
         if wanted:
-            await connection.execute(insert(delivery), [_row(each, received_at, now) for each in wanted])
-            self.on_queued({each.channel for each in wanted})
+            self.on_queued({each.channel for each, _ in wanted})
 
     async def claim(self, channel: str, abilities: Abilities, now: datetime, *, updates: bool) -> Claim | None:
         """What is to be sent next, the loud first; None: nothing that is due. Without `updates` no card is changed

@@ -18,6 +18,7 @@ from common.database.connections import Database
 
 _MOST_WAITING_BYTES = 64 << 20
 _MOST_TOGETHER = 500
+_MOST_TAKEN_BYTES = 4 << 20
 _STORE = text(
     "INSERT INTO inbox (source, key, body, received_at) SELECT * FROM unnest("
     "CAST(:sources AS text[]), CAST(:keys AS text[]), CAST(:bodies AS bytea[]), CAST(:instants AS timestamptz[]))"
@@ -108,13 +109,30 @@ class Inbox:
             return int((await connection.execute(query)).scalar_one())
 
 
-async def take(connection: AsyncConnection, limit: int) -> list[Entry]:
-    """The oldest that took no effect yet, for the transaction in which they take it."""
-    query = (
-        select(inbox.c.id, inbox.c.source, inbox.c.key, inbox.c.body, inbox.c.received_at)
-        .where(inbox.c.done_at.is_(None))
+async def waiting_ids(connection: AsyncConnection, limit: int) -> Sequence[int]:
+    """The oldest that took no effect yet."""
+    query = select(inbox.c.id).where(inbox.c.done_at.is_(None)).order_by(inbox.c.id).limit(limit)
+    return (await connection.execute(query)).scalars().all()
+
+
+async def take(connection: AsyncConnection, limit: int, *, only: int | None = None) -> list[Entry]:
+    """The oldest that took no effect yet, locked for the transaction in which they take it; at least one, and no more
+    than fit into some megabytes. A replica that does not know yet that another leads waits, and finds them done."""
+    oldest = (
+        select(inbox.c.id, func.octet_length(inbox.c.body).label("size"))
+        .where(inbox.c.done_at.is_(None) if only is None else inbox.c.id == only)
         .order_by(inbox.c.id)
         .limit(limit)
+        .subquery()
+    )
+    before = (func.sum(oldest.c.size).over(order_by=oldest.c.id) - oldest.c.size).label("before")
+    sized = select(oldest.c.id, before).subquery()
+    query = (
+        select(inbox.c.id, inbox.c.source, inbox.c.key, inbox.c.body, inbox.c.received_at)
+        .join(sized, sized.c.id == inbox.c.id)
+        .where(sized.c.before < _MOST_TAKEN_BYTES, inbox.c.done_at.is_(None))
+        .order_by(inbox.c.id)
+        .with_for_update(of=inbox)
     )
     return [
         Entry(row.id, Source(row.source), row.key, bytes(row.body), row.received_at)
@@ -122,7 +140,12 @@ async def take(connection: AsyncConnection, limit: int) -> list[Entry]:
     ]
 
 
-async def done(connection: AsyncConnection, ids: Sequence[int], now: datetime, *, error: str | None = None) -> None:
-    """They took effect, or never will, and why."""
-    if ids:
-        await connection.execute(update(inbox).where(inbox.c.id.in_(ids)).values(done_at=now, error=error))
+async def done(
+    connection: AsyncConnection, ids: Sequence[int], now: datetime, *, error: str | None = None
+) -> list[Source]:
+    """They took effect, or never will, and why. Returns where they came from."""
+    if not ids:
+        return []
+    mine = update(inbox).where(inbox.c.id.in_(ids), inbox.c.done_at.is_(None)).returning(inbox.c.source)
+    rows = await connection.execute(mine.values(done_at=now, error=error))
+    return [Source(source) for source in rows.scalars()]

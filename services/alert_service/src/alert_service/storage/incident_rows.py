@@ -15,6 +15,9 @@ from common.contracts.objects import ObjectKey
 
 Row = dict[str, Any]
 
+_INCIDENT = msgspec.json.Decoder(Incident)
+_ALERT = msgspec.json.Decoder(Alert)
+
 
 def incident_row(incident: Incident, next_at: object) -> Row:
     """`value` holds it whole but for its members; the columns are what is searched by."""
@@ -37,12 +40,13 @@ def incident_row(incident: Incident, next_at: object) -> Row:
         "subject_kind": subject.kind if subject else "",
         "subject_namespace": subject.namespace if subject else "",
         "subject_name": subject.name if subject else "",
-        "value": msgspec.to_builtins(replace(incident, members={})),
+        "value": replace(incident, members={}),
     }
 
 
-def incident_of(value: Any, members: Mapping[str, Member]) -> Incident:
-    return replace(msgspec.convert(value, Incident), members=members)
+def incident_of(value: str, members: Mapping[str, Member]) -> Incident:
+    """`value` is the text of the JSON."""
+    return replace(_INCIDENT.decode(value), members=members)
 
 
 def member_row(incident: Incident, fingerprint: str, member: Member) -> Row:
@@ -58,13 +62,14 @@ def member_row(incident: Incident, fingerprint: str, member: Member) -> Row:
         "joined_at": member.joined_at,
         "seen_at": member.seen_at,
         "revision": member.revision,
-        "alert": msgspec.to_builtins(alert),
+        "alert": alert,
     }
 
 
 def member_of(row: Any) -> Member:
+    """`row.alert` is the text of the JSON."""
     return Member(
-        alert=msgspec.convert(row.alert, Alert),
+        alert=_ALERT.decode(row.alert),
         severity=AlertSeverity(row.severity),
         joined_at=row.joined_at,
         seen_at=row.seen_at,
@@ -87,9 +92,9 @@ def timeline_rows(incident: Incident, happenings: Iterable[Happening]) -> list[R
     ]
 
 
-def tie_keys(incident: Incident) -> set[str]:
+def tie_keys(incident: Incident) -> frozenset[str]:
     """What it may have in common with others, and the objects that it is about."""
-    common = {f"{tie}:{key}" for tie in Tie for key in keys_of(incident, tie)}
+    common = frozenset(f"{tie}:{key}" for tie in Tie for key in keys_of(incident, tie))
     return common | {object_key_of(each.key) for each in objects_of(incident)}
 
 

@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, delete, select, tuple_
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import ARRAY, Text, and_, bindparam, case, cast, delete, exists, func, not_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alert_service.alert import AlertSeverity
 from alert_service.incident import Healing, Incident, Member
 from alert_service.settle import Settled
+from alert_service.storage.bulk import Insert
 from alert_service.storage.incident_rows import (
     incident_of,
     incident_row,
@@ -23,7 +25,7 @@ from alert_service.storage.incident_rows import (
     tie_keys,
     timeline_rows,
 )
-from alert_service.storage.models import healing, incident, member, tie, timeline
+from alert_service.storage.models import card, healing, incident, member, tie, timeline
 from common.contracts.objects import ObjectKey
 
 _OPEN = incident.c.state != "resolved"
@@ -38,18 +40,14 @@ class Saved:
     settled: Settled
 
 
-def _upsert(table: Any, *keys: str) -> Any:
-    statement = insert(table)
-    names = [column.name for column in table.c if column.name not in keys]
-    return statement.on_conflict_do_update(
-        index_elements=list(keys), set_={name: statement.excluded[name] for name in names}
-    )
-
-
-_KEEP_INCIDENT = _upsert(incident, "id")
-_KEEP_MEMBER = _upsert(member, "incident_id", "fingerprint")
-_KEEP_TIE = insert(tie).on_conflict_do_nothing()
-_KEEP_HEALING = _upsert(healing, "kind", "namespace", "name")
+_KEEP_INCIDENT = Insert(incident, keys=["id"])
+_KEEP_MEMBER = Insert(member, keys=["incident_id", "fingerprint"])
+_KEEP_TIE = Insert(tie, kept=True)
+_KEEP_HEALING = Insert(healing, keys=["kind", "namespace", "name"], newest="at")
+_ADD_LINES = Insert(timeline)
+# JSON is decoded once, into what it stands for.
+MEMBER_COLUMNS = (*(each for each in member.c if each.name != "alert"), cast(member.c.alert, Text).label("alert"))
+VALUE = cast(incident.c.value, Text).label("value")
 
 
 async def newest_of(connection: AsyncConnection, keys: Collection[str]) -> dict[str, Incident]:
@@ -101,9 +99,18 @@ async def near(connection: AsyncConnection, keys: Collection[str], since: dateti
     return await _loaded(connection, incident.c.id.in_(query)) if keys else []
 
 
-async def opened_since(connection: AsyncConnection, since: datetime) -> list[Incident]:
-    """Open ones that opened since; not locked."""
-    return await _loaded(connection, and_(_OPEN, incident.c.opened_at >= since), lock=False)
+async def untold(connection: AsyncConnection, channel: str, since: datetime, limit: int) -> list[Incident]:
+    """The worst of the open ones that opened since and have no card on the channel; not locked."""
+    rank = case({each.value: each.rank for each in AlertSeverity}, value=incident.c.severity)
+    carded = exists().where(card.c.channel == channel, card.c.incident_id == incident.c.id)
+    query = (
+        select(incident.c.id)
+        .where(_OPEN, incident.c.opened_at >= since, not_(carded))
+        .order_by(rank.desc(), incident.c.opened_at)
+        .limit(limit)
+    )
+    ids = (await connection.execute(query)).scalars().all()
+    return await _loaded(connection, incident.c.id.in_(ids), lock=False)
 
 
 async def children(connection: AsyncConnection, parents: Collection[UUID]) -> list[Incident]:
@@ -113,7 +120,7 @@ async def children(connection: AsyncConnection, parents: Collection[UUID]) -> li
 
 async def _loaded(connection: AsyncConnection, condition: Any, *, lock: bool = True) -> list[Incident]:
     """In the order of their ids, so that whoever locks several locks them in the same order as everybody."""
-    query = select(incident.c.id, incident.c.value).where(condition).order_by(incident.c.id)
+    query = select(incident.c.id, VALUE).where(condition).order_by(incident.c.id)
     rows = (await connection.execute(query.with_for_update() if lock else query)).all()
     members = await _members(connection, [row.id for row in rows])
     return [incident_of(row.value, members[row.id]) for row in rows]
@@ -122,7 +129,11 @@ async def _loaded(connection: AsyncConnection, condition: Any, *, lock: bool = T
 async def _members(connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[UUID, dict[str, Member]]:
     found: dict[UUID, dict[str, Member]] = defaultdict(dict)
     if ids:
-        query = select(member).where(member.c.incident_id.in_(ids)).order_by(member.c.joined_at, member.c.fingerprint)
+        query = (
+            select(*MEMBER_COLUMNS)
+            .where(member.c.incident_id.in_(ids))
+            .order_by(member.c.joined_at, member.c.fingerprint)
+        )
         for row in await connection.execute(query):
             found[row.incident_id][row.fingerprint] = member_of(row)
     return found
@@ -130,18 +141,15 @@ async def _members(connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[
 
 async def save(connection: AsyncConnection, changes: Sequence[Saved]) -> None:
     """All of them, in a few statements. Parents come before their children."""
-    if not changes:
-        return
     ordered = sorted(changes, key=lambda each: each.settled.incident.parent_id is not None)
-    await connection.execute(
-        _KEEP_INCIDENT, [incident_row(each.settled.incident, each.settled.next_at) for each in ordered]
+    await _KEEP_INCIDENT.run(
+        connection, (incident_row(each.settled.incident, each.settled.next_at) for each in ordered)
     )
-    members = [row for each in changes for row in _changed_members(each)]
-    if members:
-        await connection.execute(_KEEP_MEMBER, members)
-    lines = [row for each in changes for row in timeline_rows(each.settled.incident, each.settled.happenings)]
-    if lines:
-        await connection.execute(insert(timeline), lines)
+    await _KEEP_MEMBER.run(connection, (row for each in changes for row in _changed_members(each)))
+    await _ADD_LINES.run(
+        connection,
+        (row for each in changes for row in timeline_rows(each.settled.incident, each.settled.happenings)),
+    )
     await _keep_ties(connection, changes)
 
 
@@ -160,14 +168,15 @@ async def _keep_ties(connection: AsyncConnection, changes: Sequence[Saved]) -> N
     closed = [each.settled.incident.id for each in changes if not each.settled.incident.open]
     if closed:
         await connection.execute(delete(tie).where(tie.c.incident_id.in_(closed)))
-    rows = [
-        {"key": key, "incident_id": each.settled.incident.id}
-        for each in changes
-        if each.settled.incident.open and _others_joined(each)
-        for key in tie_keys(each.settled.incident)
-    ]
-    if rows:
-        await connection.execute(_KEEP_TIE, rows)
+    await _KEEP_TIE.run(
+        connection,
+        (
+            {"key": key, "incident_id": each.settled.incident.id}
+            for each in changes
+            if each.settled.incident.open and _others_joined(each)
+            for key in sorted(tie_keys(each.settled.incident))
+        ),
+    )
 
 
 def _others_joined(each: Saved) -> bool:
@@ -175,16 +184,22 @@ def _others_joined(each: Saved) -> bool:
 
 
 async def remember_healing(connection: AsyncConnection, objects: Collection[ObjectKey], told: Healing) -> None:
-    """What is told last stays; a notice may come late."""
-    rows = [{**key._asdict(), "at": told.at, "value": msgspec.to_builtins(told)} for key in sorted(set(objects))]
-    if rows:
-        await connection.execute(_KEEP_HEALING, rows)
+    """What happened last stays; a notice may come late."""
+    rows = [{**key._asdict(), "at": told.at, "value": told} for key in sorted(set(objects))]
+    await _KEEP_HEALING.run(connection, rows)
 
 
 async def healing_of(connection: AsyncConnection, objects: Collection[ObjectKey]) -> dict[ObjectKey, Healing]:
     """What was last told of them."""
     if not objects:
         return {}
-    columns = tuple_(healing.c.kind, healing.c.namespace, healing.c.name)
-    rows = await connection.execute(select(healing).where(columns.in_([tuple(each) for each in objects])))
+    wanted = (
+        func.unnest(
+            *(bindparam(name, [getattr(each, name) for each in objects], ARRAY(Text)) for name in ObjectKey._fields)
+        )
+        .table_valued(*ObjectKey._fields)
+        .render_derived()
+    )
+    same = and_(*(healing.c[name] == wanted.c[name] for name in ObjectKey._fields))
+    rows = await connection.execute(select(healing).join(wanted, same))
     return {ObjectKey(row.kind, row.namespace, row.name): msgspec.convert(row.value, Healing) for row in rows}

@@ -14,6 +14,7 @@ from alert_service.alert import AlertSeverity, AlertStatus
 from alert_service.incident import Acknowledgement, Happening, HappeningKind, Incident, IncidentState, Member
 from alert_service.storage import incidents
 from alert_service.storage.incident_rows import incident_of, member_of
+from alert_service.storage.incidents import MEMBER_COLUMNS, VALUE
 from alert_service.storage.models import delivery, member, timeline
 from alert_service.storage.models import incident as incident_table
 from common.database.connections import Database
@@ -151,7 +152,11 @@ class Listing:
         if before is not None:
             wanted.append(tuple_(*order) < before)
         query = (
-            select(member, incident_table.c.state, incident_table.c.value["acknowledgement"].label("acknowledgement"))
+            select(
+                *MEMBER_COLUMNS,
+                incident_table.c.state,
+                incident_table.c.value["acknowledgement"].label("acknowledgement"),
+            )
             .join(incident_table, incident_table.c.id == member.c.incident_id)
             .where(*wanted)
             .order_by(*(column.desc() for column in order))
@@ -171,7 +176,7 @@ async def _listed(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID
     )
     columns = incident_table.c
     query = (
-        select(columns.id, columns.value, columns.title, columns.next_at, counts.c.firing, counts.c.alerts)
+        select(columns.id, VALUE, columns.title, columns.next_at, counts.c.firing, counts.c.alerts)
         .outerjoin_from(incident_table, counts, columns.id == counts.c.incident_id)
         .where(columns.id.in_(ids))
     )

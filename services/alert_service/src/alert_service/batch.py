@@ -1,0 +1,163 @@
+"""Folds what came in into the incidents that it concerns: several entries in one transaction."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import uuid4
+
+import msgspec
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alert_service.alert import Post, Source
+from alert_service.change import Changed
+from alert_service.correlation import objects_of
+from alert_service.family import Due
+from alert_service.health import post_of_event
+from alert_service.heartbeat import Beats, Heartbeats
+from alert_service.incident import Incident
+from alert_service.incidents import key_of, received
+from alert_service.notices import NEEDS_PEOPLE, healing_of, joined, noticed, post_of
+from alert_service.payload import PayloadInvalid, parse_post
+from alert_service.policy import AlertPolicy
+from alert_service.settle import Settled
+from alert_service.storage import incidents
+from alert_service.storage.inbox import Entry
+from common.contracts import HealthEvent, Notice, ObjectKey
+
+LONGEST_ERROR = 500
+
+
+@dataclass(slots=True)
+class Worked:
+    """What one batch was."""
+
+    entries: int = 0
+    unreadable: list[Source] = field(default_factory=list)
+    duplicates: list[Source] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Open:
+    """An incident in the course of a batch."""
+
+    before: Incident | None
+    done: Changed
+    received_at: datetime
+
+
+class Batch:
+    """For one transaction. `bad` are entries that say nothing, each with the reason; `beats` the heartbeats heard."""
+
+    def __init__(
+        self, connection: AsyncConnection, policy: AlertPolicy, now: datetime, *, heartbeats: Heartbeats
+    ) -> None:
+        self._connection = connection
+        self._policy = policy
+        self._heartbeats = heartbeats
+        self._now = now
+        self._open: dict[str, _Open] = {}  # by key
+        self.beats: Beats = {}
+        self.worked = Worked()
+        self.bad: list[tuple[Entry, str]] = []
+
+    async def take(self, taken: Sequence[Entry]) -> None:
+        """Every incident that the entries name is loaded at once, and each entry is folded in in its turn."""
+        read = [(entry, said) for entry in taken if (said := self._read(entry)) is not None]
+        posts = [_own(said) for _, said in read]
+        keys = {key_of(post.source, post.group_key) for post in posts}
+        for key, found in (await incidents.newest_of(self._connection, keys)).items():
+            self._keep(key, found, self._now)
+        for entry, said in read:
+            if isinstance(said, Notice):
+                await self._notice(said, entry)
+            else:
+                self._post(said, entry)
+        await self._join_healing()
+
+    def dues(self) -> list[Due]:
+        """What changed, or was heard of again."""
+        return [
+            Due(before=each.before, done=each.done, received_at=each.received_at)
+            for each in self._open.values()
+            if each.done.incident is not each.before
+        ]
+
+    def _read(self, entry: Entry) -> Post | Notice | None:
+        try:
+            if entry.source in (Source.ALERTMANAGER, Source.SELF):
+                post = parse_post(entry.body, received_at=entry.received_at)
+                return self._without_beats(msgspec.structs.replace(post, source=entry.source), entry)
+            if entry.source is Source.HEALTH:
+                return post_of_event(HealthEvent.model_validate_json(entry.body))
+            return Notice.model_validate_json(entry.body)
+        except (PayloadInvalid, ValidationError) as error:
+            self.worked.unreadable.append(entry.source)
+            self.bad.append((entry, " ".join(str(error).split())[:LONGEST_ERROR]))
+            return None
+
+    def _without_beats(self, post: Post, entry: Entry) -> Post | None:
+        """A heartbeat is heard, and is no incident."""
+        beats, others = self._heartbeats.split(post, at=entry.received_at)
+        for name, at in beats.items():
+            self.beats[name] = max(at, self.beats.get(name, at))
+        return msgspec.structs.replace(post, alerts=others) if others else None
+
+    def _post(self, post: Post, entry: Entry) -> None:
+        key = key_of(post.source, post.group_key)
+        known = self._open.get(key)
+        incident = None if known is None else known.done.incident
+        done = received(incident, post, self._policy, now=self._now, new_id=uuid4())
+        if done is None or not done.happenings:
+            self.worked.duplicates.append(entry.source)
+        if done is None:
+            return
+        if known is not None and done.incident.id == known.done.incident.id:
+            if done.happenings and not known.done.happenings:  # what led to what is told, not a repeat before it
+                known.received_at = entry.received_at
+            known.done = known.done.then(done)
+            return
+        self._open[key] = _Open(before=None, done=done, received_at=entry.received_at)
+
+    async def _join_healing(self) -> None:
+        """Healing may have begun before anybody told of the fault."""
+        opened = [each for each in self._open.values() if each.before is None and each.done.incident.healing is None]
+        objects = {id(each): [ref.key for ref in objects_of(each.done.incident)] for each in opened}
+        told = await incidents.healing_of(self._connection, {key for keys in objects.values() for key in keys})
+        for each in opened:
+            found = [told[key] for key in objects[id(each)] if key in told]
+            if found:
+                newest = max(found, key=lambda healing: healing.at)
+                each.done = each.done.then(joined(each.done.incident, newest, now=self._now))
+
+    async def _notice(self, notice: Notice, entry: Entry) -> None:
+        """It joins every open incident about its objects; where a person is needed and there is none, it opens one."""
+        objects = {each.key: each for each in (notice.subject, *notice.objects)}
+        told = healing_of(notice, self._policy, now=self._now)
+        await incidents.remember_healing(self._connection, list(objects), told)
+        for found in await incidents.about(self._connection, list(objects)):
+            self._keep(found.key, found, entry.received_at)
+        own = _own(notice)
+        own_key = key_of(own.source, own.group_key)
+        concerned = [
+            each for key, each in self._open.items() if key != own_key and _is_about(each.done.incident, objects)
+        ]
+        if own_key in self._open or (not concerned and notice.kind in NEEDS_PEOPLE):
+            self._post(own, entry)
+            concerned += [each for key, each in self._open.items() if key == own_key]
+        for each in concerned:
+            each.done = each.done.then(noticed(each.done.incident, notice, self._policy, now=self._now))
+
+    def _keep(self, key: str, incident: Incident, received_at: datetime) -> None:
+        """What is in the batch already has changed since it was loaded."""
+        if key not in self._open:
+            self._open[key] = _Open(before=incident, done=Changed(incident=incident), received_at=received_at)
+
+
+def _own(said: Post | Notice) -> Post:
+    return post_of(said) if isinstance(said, Notice) else said
+
+
+def _is_about(incident: Incident, objects: Collection[ObjectKey]) -> bool:
+    return incident.open and any(each.key in objects for each in objects_of(incident))

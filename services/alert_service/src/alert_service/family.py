@@ -1,0 +1,111 @@
+"""Finds the incidents that belong together, in the database and among what is being stored."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alert_service.change import Changed
+from alert_service.incident import HappeningKind, Incident
+from alert_service.settle import Settled
+from alert_service.storage import incidents
+from alert_service.storage.incident_rows import tie_keys
+
+# What decides whether the children of an incident are told with it.
+_TURNS = frozenset(
+    {
+        HappeningKind.RESOLVED,
+        HappeningKind.REOPENED,
+        HappeningKind.SUPPRESSED,
+        HappeningKind.UNSUPPRESSED,
+        HappeningKind.SEVERITY_LOWERED,
+        HappeningKind.SEVERITY_RAISED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A change to be stored. `before` is the incident as it was loaded, None for a new one."""
+
+    before: Incident | None
+    done: Changed
+    received_at: datetime | None = None  # when what led to it came in: delivery is timed from then
+
+
+class Family:
+    """Of what one transaction stores. Only what opens looks around, among what opened lately."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        changes: Sequence[Due],
+        *,
+        around: Sequence[Incident],
+        parents: Mapping[UUID, Incident],
+        opening: Mapping[UUID, frozenset[str]],
+    ) -> None:
+        self._connection = connection
+        self._known = dict(parents)  # parents, and everything that is settled already
+        self._changing = {each.done.incident.id for each in changes}
+        self._around = {each.id for each in around}
+        self._keys: dict[UUID, frozenset[str]] = {}  # what each has that others may have too
+        self._by_key: dict[str, list[Incident]] = defaultdict(list)
+        self.parents_first = sorted(changes, key=lambda each: each.done.incident.parent_id is not None)
+        for incident in (*around, *(each.done.incident for each in changes if each.before is None)):
+            self._keys[incident.id] = keys = opening.get(incident.id) or tie_keys(incident)
+            for key in keys:
+                self._by_key[key].append(incident)
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, changes: Sequence[Due], since: datetime) -> "Family":
+        """`since`: how long ago something may have opened that what opens now belongs to."""
+        ids = {each.done.incident.parent_id for each in changes if each.done.incident.parent_id is not None}
+        parents = await incidents.by_ids(connection, ids, lock=False) if ids else {}
+        opening = {each.done.incident.id: tie_keys(each.done.incident) for each in changes if each.before is None}
+        keys = frozenset[str]().union(*opening.values())
+        changing = {each.done.incident.id for each in changes}
+        near = [each for each in await incidents.near(connection, keys, since) if each.id not in changing]
+        return cls(connection, changes, around=near, parents=parents, opening=opening)
+
+    def parent(self, incident: Incident) -> Incident | None:
+        """As it is after what is being stored."""
+        return None if incident.parent_id is None else self._known.get(incident.parent_id)
+
+    def settled(self, incident: Incident) -> None:
+        self._known[incident.id] = incident
+
+    def near(self, each: Due) -> Sequence[Incident]:
+        """Those that have something in common with what opens, as they are by now."""
+        if each.before is not None:
+            return ()
+        found = self._sharing(each.done.incident)
+        return [self._known.get(id_, other) for id_, other in found.items()]
+
+    def _sharing(self, incident: Incident) -> dict[UUID, Incident]:
+        found = {other.id: other for key in self._keys[incident.id] for other in self._by_key[key]}
+        found.pop(incident.id, None)
+        return found
+
+    async def relatives(self, settled: Sequence[Settled]) -> list[tuple[Incident, Incident]]:
+        """Others whom this concerns, each with whom it is about: what a newcomer may explain, and the children of those
+        that were told differently before."""
+        adopted = [
+            (other, each.incident)
+            for each in settled
+            if each.incident.id in self._keys and each.incident.parent_id is None
+            for other in self._sharing(each.incident).values()
+            if other.id in self._around and other.parent_id is None
+        ]
+        turned = {each.incident.id: each.incident for each in settled if _tells_otherwise(each)}
+        children = await incidents.children(self._connection, turned.keys())
+        orphaned = [(child, turned[child.parent_id]) for child in children if child.parent_id is not None]
+        found = {other.id: (other, about) for other, about in (*adopted, *orphaned)}
+        return [pair for id_, pair in found.items() if id_ not in self._changing]
+
+
+def _tells_otherwise(settled: Settled) -> bool:
+    return any(each.kind in _TURNS for each in settled.happenings)
