@@ -4,6 +4,7 @@ import asyncio
 import logging
 from importlib.metadata import version
 
+import httpx
 from fastapi import FastAPI
 
 from alert_service.api.routes import ROUTERS
@@ -15,6 +16,8 @@ from alert_service.metrics import SERVICE, Metrics
 from alert_service.policy import AlertPolicy
 from alert_service.policy.file import PolicyFile
 from alert_service.readiness import probes
+from alert_service.rehearsal.making import rehearsal_of, way_back_of
+from alert_service.rehearsal.rehearser import Rehearser
 from alert_service.rendering import PolicyCards
 from alert_service.routing import Routes
 from alert_service.settings import AlertSettings
@@ -35,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = version("k8s-health-checker-alert-service")
 _NO_POLICY = AlertPolicy()
+_WAY_BACK_SECONDS = 10.0
 
 
 async def run(settings: AlertSettings, stop: asyncio.Event, announce: Announce) -> None:
@@ -61,9 +65,12 @@ class App:
         self._told = Told(self._metrics)
         self._storage = Storage(settings, self._clock, policy=self._policy, told=self._told)
         self._links = LinkSigner.of(settings.links.url, settings.links.keys.get_secret_value(), settings.links.hours)
+        self._http = httpx.AsyncClient(timeout=_WAY_BACK_SECONDS)
+        self._rehearser: Rehearser | None = None
         self._outward = Outward(
             channels=Channels(settings, self._clock, policy=self._policy),
             cards=PolicyCards(self._clock, policy=self._policy, links=self._links),
+            way_back=way_back_of(settings, self._http, self._clock),
         )
         if self._outward.channels.mistakes:
             raise PolicyError(self._outward.channels.mistakes)
@@ -80,6 +87,9 @@ class App:
             await serve(web, self._here.listening, stop=stop, grace_seconds=self._settings.web.shutdown_grace_seconds)
         finally:
             await self._supervisor.stop_all()
+            if self._rehearser is not None:
+                await self._rehearser.close()
+            await self._http.aclose()
             await self._outward.channels.close()
             await self._storage.close()
 
@@ -96,12 +106,37 @@ class App:
 
     async def _store_and_lead(self) -> None:
         opened = await self._storage.open()
-        leadership = self._lead(opened)
+        self._rehearser = rehearser = self._rehearser_of(opened)
+        leadership = self._lead(opened, rehearser)
         self._supervisor.start("leadership", leadership.run)
 
-    def _lead(self, opened: Opened) -> Leadership:
+    def _rehearser_of(self, opened: Opened) -> Rehearser:
+        outward, clock = self._outward, self._clock
+        return Rehearser(
+            lambda: rehearsal_of(
+                self._policy(),
+                outward.channels,
+                outward.cards,
+                clock,
+                way_back=outward.way_back,
+                pressed=opened.stored.rehearsals.pressed,
+            ),
+            opened.stored.rehearsals,
+            clock,
+            policy=self._policy,
+        )
+
+    def _lead(self, opened: Opened, rehearser: Rehearser) -> Leadership:
         """Every replica takes alerts, clicks and requests; one works them off and sends."""
-        duties = Duties(opened, self._clock, self._outward, policy=self._policy, told=self._told)
+        duties = Duties(
+            opened,
+            self._clock,
+            self._outward,
+            policy=self._policy,
+            told=self._told,
+            rehearser=rehearser,
+            cluster=self._settings.cluster,
+        )
         identity = replica_identity()
         return Leadership(
             opened.leading,
@@ -135,6 +170,7 @@ class App:
             routes=self._routes,
             policy_file=self._file,
             storage=self._storage,
+            rehearser=lambda: self._rehearser,
             webhook_secrets=settings.health.secrets,
         )
         return web

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from alert_service.canary import Canary
 from alert_service.channels.opened import Channels
 from alert_service.clockwork import Clockwork
 from alert_service.delivery import Delivery
 from alert_service.fallbacks import Fallbacks
+from alert_service.own_alerts import OwnAlerts
 from alert_service.pipeline import Pipeline
 from alert_service.policy import AlertPolicy
+from alert_service.rehearsal.rehearser import Rehearser
+from alert_service.rehearsal.way_back import WayBack
 from alert_service.rendering import PolicyCards, Rendering
 from alert_service.storage.opening import Opened
 from alert_service.told import Told
@@ -26,15 +30,25 @@ class Outward:
 
     channels: Channels
     cards: PolicyCards
+    way_back: WayBack | None  # None: nobody knows where people reach this service
 
 
 class Duties:
     """Made once the database is open."""
 
     def __init__(
-        self, opened: Opened, clock: Clock, outward: Outward, *, policy: Callable[[], AlertPolicy], told: Told
+        self,
+        opened: Opened,
+        clock: Clock,
+        outward: Outward,
+        *,
+        policy: Callable[[], AlertPolicy],
+        told: Told,
+        rehearser: Rehearser,
+        cluster: str,
     ) -> None:
         stored, settling = opened.stored, opened.settling
+        alarms = OwnAlerts(stored.database, stored.inbox, clock, cluster=cluster)
         delivery = Delivery(
             stored.deliveries,
             outward.channels,
@@ -51,6 +65,17 @@ class Duties:
             "fallbacks": Fallbacks(
                 stored.database, stored.deliveries, clock, policy=policy, trouble=delivery.trouble
             ).run,
+            "canary": Canary(
+                stored.database,
+                stored.deliveries,
+                clock,
+                policy=policy,
+                channel=outward.channels.get,
+                way_back=outward.way_back,
+                alarms=alarms,
+                on_result=told.canary,
+            ).run,
+            "rehearsals": rehearser.run,
         }
 
     def all(self, keep: Keep) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:

@@ -50,6 +50,9 @@ class Told:
         if attempt.seconds is not None:
             self._metrics.delivery_seconds.labels(attempt.channel).observe(attempt.seconds)
 
+    def canary(self, channel: str, arrived: bool) -> None:
+        self._metrics.canaries.labels(channel, "arrived" if arrived else "missing").inc()
+
     def _happened(self, each: Settled) -> None:
         for happening in each.happenings:
             if happening.kind in (HappeningKind.OPENED, HappeningKind.ALERTS_JOINED, HappeningKind.REOPENED):

@@ -1,5 +1,7 @@
 """Rehearsals and canaries, each with its report of what arrived when."""
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +12,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, desc, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.storage.models import delivery, rehearsal
+from alert_service.channels.channel import MessageRef
+from alert_service.storage.models import click, delivery, rehearsal
 from alert_service.wanted import DeliveryState, NotifyReason
 from common.database.connections import Database
 
+_POLL_SECONDS = 0.3
 _NEWEST_FIRST = select(rehearsal).order_by(desc(rehearsal.c.started_at), desc(rehearsal.c.id))
 
 
@@ -91,6 +95,20 @@ class Rehearsals:
         query = select(delivery).where(delivery.c.reason == reason, delivery.c.queued_at == queued_at)
         async with self._database.begin() as connection:
             return [_sent(row) for row in await connection.execute(query)]
+
+    async def pressed(self, ref: MessageRef, seconds: float) -> str:
+        """Waits so long for a press of a message's button; who it was, as Slack calls them, or empty."""
+        query = select(click.c.payload).where(
+            click.c.payload["conversation"].astext == ref.conversation, click.c.payload["message_id"].astext == ref.id
+        )
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            async with self._database.begin() as connection:
+                found = (await connection.execute(query.limit(1))).scalar_one_or_none()
+            if found is not None:
+                return str(found.get("user_name") or found.get("user_id") or "somebody")
+            await asyncio.sleep(_POLL_SECONDS)
+        return ""
 
 
 async def drop_waiting(connection: AsyncConnection, reason: NotifyReason) -> None:
