@@ -100,7 +100,7 @@ def _card(name: str, shown: Mapping[str, Any], dialect: Dialect, templates: Temp
         status=written(parts.status, dialect),
         body=written(parts.body, dialect),
         facts=tuple(_facts(parts.facts, dialect)),
-        lines=tuple(written_line(line, dialect) for line in parts.lines.splitlines() if line.strip()),
+        lines=tuple(written_line(line, dialect) for line in parts.lines.split("\n") if line.strip()),
         footer=written_line(parts.footer, dialect),
         error=written_line(foreign(error), dialect),
     )

@@ -162,16 +162,7 @@ def _parts(environment: Sandbox, name: str, shown: Mapping[str, Any]) -> Parts:
         raise TemplateFailed(f"template {error.name or name}, line {error.lineno}: {error.message}") from None
     except TemplateNotFound as error:
         raise TemplateFailed(f"template {name}: there is no template {error.name}") from None
-    except (
-        TemplateError,
-        TooMuch,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-        ValueError,
-        RecursionError,
-        AttributeError,
-    ) as error:
+    except _FAILURES as error:
         raise TemplateFailed(f"template {_where(error, name)}: {_why(error)}") from None
     parts = text.split(_NEXT)
     if len(parts) != len(Parts.__slots__):
