@@ -1,7 +1,8 @@
 """The one way in which a person changes an incident, on whatever replica; its row is locked until that is stored."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,8 +19,13 @@ from alert_service.storage import incidents
 from alert_service.storage.quality import vote
 from common.clock import Clock
 from common.database.connections import Database
+from common.database.errors import Contended
 
 _VOTES = frozenset({ActKind.NOISY, ActKind.USEFUL})
+
+
+_TRIES = 3
+T = TypeVar("T")
 
 
 class NoSuchIncident(LookupError):
@@ -50,6 +56,9 @@ class Desk:
 
     async def act(self, wanted: Act) -> Answer:
         """Raises NoSuchIncident and DatabaseError."""
+        return await _patiently(lambda: self._act(wanted))
+
+    async def _act(self, wanted: Act) -> Answer:
         now = self._clock.now()
         async with self._database.begin() as connection:
             incident = (await incidents.by_ids(connection, [wanted.incident_id])).get(wanted.incident_id)
@@ -68,6 +77,9 @@ class Desk:
 
     async def change(self, incident_id: UUID, change: Callable[[Incident], Changed]) -> None:
         """As `record`, where more becomes of it than a line."""
+        await _patiently(lambda: self._change(incident_id, change))
+
+    async def _change(self, incident_id: UUID, change: Callable[[Incident], Changed]) -> None:
         now = self._clock.now()
         async with self._database.begin() as connection:
             incident = (await incidents.by_ids(connection, [incident_id])).get(incident_id)
@@ -81,3 +93,13 @@ class Desk:
             return None
         stored = await self._settling.store(connection, [Due(before=incident, done=done, received_at=now)], now)
         return stored[0]
+
+
+async def _patiently(once: Callable[[], Awaitable[T]]) -> T:
+    """An incident and its children may be locked in another order at the same time: one of the two begins again."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await once()
+        except Contended:
+            continue
+    return await once()

@@ -21,7 +21,7 @@ _LOOK_SECONDS = 2.0
 
 
 class Listener:
-    """`on_looked` is told which ones are missing, by name, after each look."""
+    """`on_looked` is told which ones are missing, by name, after each look; of none once nobody listens here."""
 
     def __init__(
         self,
@@ -43,14 +43,17 @@ class Listener:
     async def run(self) -> None:
         """Until cancelled. What could not be stored meanwhile was not heard: after a failure it waits anew."""
         self._since = None
-        while True:
-            try:
-                await self.look()
-                self._complaint.over()
-            except (DatabaseError, InboxFull) as error:
-                self._since = None
-                self._complaint.warn(f"heartbeats cannot be listened for: {error}")
-            await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            while True:
+                try:
+                    await self.look()
+                    self._complaint.over()
+                except (DatabaseError, InboxFull) as error:
+                    self._since = None
+                    self._complaint.warn(f"heartbeats cannot be listened for: {error}")
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            self._on_looked({})
 
     async def look(self) -> None:
         """Once. Raises DatabaseError and InboxFull."""

@@ -6,6 +6,7 @@ An entry that cannot be read is put aside with the reason; one bad entry holds u
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from alert_service.batch import LONGEST_ERROR, Batch, Worked
 from alert_service.heartbeat import Heartbeats
@@ -106,7 +107,15 @@ class Pipeline:
         self._on_worked(Worked(unreadable=source))
 
     async def _together(self, limit: int, *, only: int | None = None) -> Worked:
-        now, policy = self._clock.now(), self._policy()
+        now = self._clock.now()
+        try:
+            return await self._at(now, limit, only)
+        except BaseException:
+            self._settling.forget(now)
+            raise
+
+    async def _at(self, now: datetime, limit: int, only: int | None) -> Worked:
+        policy = self._policy()
         async with self._database.begin() as connection:
             taken = await entries.take(connection, limit, only=only)
             if not taken:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from alert_service.links import parse_keys
 from common.database.settings import DatabaseSettings
 from common.log_settings import LogSettings
 from common.settings import Settings
@@ -82,6 +83,10 @@ class SlackSettings(BaseModel):
         "https://slack.com/api/"
     )
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return _split(self.signing_secret)
+
 
 class ChannelSettings(BaseModel):
     """Addresses that are secrets themselves."""
@@ -110,6 +115,21 @@ class LinkSettings(BaseModel):
         ),
     ] = SecretStr("")
     hours: Annotated[float, Field(gt=0, le=24, description="How long a link works.")] = 24.0
+    person_header: Annotated[
+        str,
+        Field(
+            description="Header in which an authenticating proxy in front of the links names who opens one, such as "
+            "X-Auth-Request-Email. It has to take that header out of what clients send. Unset: people say who they "
+            "are, and approving takes their token.",
+            pattern=r"^[A-Za-z0-9-]*$",
+        ),
+    ] = ""
+
+    @field_validator("keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr) -> SecretStr:
+        parse_keys(keys.get_secret_value())
+        return keys
 
 
 class PolicySettings(BaseModel):
@@ -136,6 +156,15 @@ class AlertWebSettings(WebSettings):
     """The API."""
 
     port: Annotated[int, Field(ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")] = 8082
+    body_limit_bytes: Annotated[
+        int,
+        Field(
+            ge=1024,
+            le=64 * 1024 * 1024,
+            description="A larger request is answered with 413, and Alertmanager never sends it again: "
+            "set max_alerts in its receiver, too.",
+        ),
+    ] = 8 * 1024 * 1024
 
 
 class AlertSettings(Settings):

@@ -64,6 +64,10 @@ class Settling:
         await storms.keep(connection, weather.storms)
         return [settled for _, settled in done]
 
+    def forget(self, at: datetime) -> None:
+        """What was to be stored at that instant was rolled back: what opened then is none of a storm's."""
+        self._openings.forget(at)
+
     async def calm(self, connection: AsyncConnection, now: datetime) -> int:
         """End the storms that are over; the worst of what they leave open gets cards. How many ended."""
         part = self._policy().storm

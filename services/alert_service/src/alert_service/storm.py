@@ -61,6 +61,12 @@ class Openings:
     def add(self, channel: str, at: datetime) -> None:
         self._at.setdefault(channel, deque(maxlen=_MOST_OPENINGS)).append(at)
 
+    def forget(self, at: datetime) -> None:
+        """What was added at that instant was not stored after all."""
+        for known in self._at.values():
+            while known and known[-1] == at:
+                known.pop()
+
     def were(self, channel: str, count: int, within: timedelta, now: datetime) -> bool:
         """Whether there were at least so many within the last while."""
         known, count = self._at.get(channel, ()), min(count, _MOST_OPENINGS)

@@ -1,14 +1,15 @@
 """What the metrics are told of what happened."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from alert_service.acts import Act, ActKind, Answer
-from alert_service.alert import AlertStatus, Source
+from alert_service.alert import AlertSeverity, AlertStatus, Source
 from alert_service.batch import Worked
 from alert_service.delivery import Attempt
-from alert_service.incident import HappeningKind, Incident
+from alert_service.incident import HappeningKind, Incident, IncidentState
 from alert_service.metrics import Metrics
 from alert_service.settle import Settled
+from alert_service.storage.counts import Counts
 from alert_service.wanted import DeliveryState
 
 
@@ -20,6 +21,34 @@ class Told:
 
     def stored(self, source: Source, count: int) -> None:
         self._metrics.received.labels(source).inc(count)
+
+    def click_answered(self, seconds: float) -> None:
+        self._metrics.click_seconds.observe(seconds)
+
+    def refused(self, source: str, reason: str) -> None:
+        self._metrics.refused.labels(source, reason).inc()
+
+    def heartbeats(self, missing: Mapping[str, bool]) -> None:
+        self._metrics.heartbeat.clear()
+        for name, is_missing in missing.items():
+            self._metrics.heartbeat.labels(name).set(is_missing)
+
+    def counted(self, counts: Counts | None) -> None:
+        """What is not there is no series, but for the whole numbers."""
+        metrics = self._metrics
+        for gauge in (metrics.open_incidents, metrics.waiting_deliveries, metrics.dead_deliveries):
+            gauge.clear()
+        metrics.waiting_inbox.set(counts.waiting_entries if counts else 0)
+        metrics.storms.set(counts.storms if counts else 0)
+        if counts is None:
+            return
+        for state in (IncidentState.FIRING, IncidentState.ACKNOWLEDGED):
+            for severity in AlertSeverity:
+                metrics.open_incidents.labels(state, severity).set(counts.open_incidents.get((state, severity), 0))
+        for channel, many in counts.waiting_deliveries.items():
+            metrics.waiting_deliveries.labels(channel).set(many)
+        for channel, many in counts.dead_deliveries.items():
+            metrics.dead_deliveries.labels(channel).set(many)
 
     def worked(self, worked: Worked) -> None:
         for source in worked.unreadable:

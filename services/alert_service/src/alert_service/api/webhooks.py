@@ -57,6 +57,7 @@ async def alertmanager(request: Request, services: AnyServices, stored: StoredSe
     try:
         check_post(body)
     except PayloadInvalid as error:
+        services.refused(Source.ALERTMANAGER, "unreadable")
         raise Problem(400, f"the body {error}") from None
     await _store(stored, Source.ALERTMANAGER, hashlib.sha256(body).hexdigest(), body, services)
     return Response(status_code=200)
@@ -76,6 +77,7 @@ async def notices(request: Request, services: AnyServices, stored: StoredService
         notice = Notice.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
+        services.refused(Source.HEALING, "unreadable")
         raise Problem(400, f"the body is no notice: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     await _store(stored, Source.HEALING, notice.id, body, services)
     return Response(status_code=204)
@@ -98,4 +100,5 @@ async def _store(stored: Stored, source: Source, key: str, body: bytes, services
     try:
         await stored.inbox.put(source, key, body, services.now())
     except (InboxFull, DatabaseError) as error:
+        services.refused(source, "full" if isinstance(error, InboxFull) else "database")
         raise Problem(503, f"nothing can be stored now: {error}", headers={"Retry-After": "2"}) from None
