@@ -1,16 +1,15 @@
-"""Alerts that become messages, and senders that a test steps: real database, real pipeline, channels that obey."""
+"""Messages that are wanted, and senders that a test steps: a real database, and channels that do as they are told."""
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tests.support.alert_database import alert_rows
 from tests.support.clock import SteppedClock
 
-from alert_service.acts import Act, ActKind, Person, Via
-from alert_service.alert import Source
+from alert_service.alert import AlertSeverity, Source
 from alert_service.cards.card import Card, Tone
 from alert_service.cards.dialects.plain import PLAIN
 from alert_service.channels.channel import (
@@ -23,33 +22,32 @@ from alert_service.channels.channel import (
     MessageRef,
     Receipt,
 )
-from alert_service.clockwork import Clockwork
 from alert_service.delivery import Attempt, Delivery
-from alert_service.desk import Desk
 from alert_service.fallbacks import Fallbacks
-from alert_service.incident import Incident
-from alert_service.notify import title_of
-from alert_service.pipeline import Pipeline
+from alert_service.incident import Incident, IncidentState
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rendering import NO_RELATIVES, Relatives, Rendering
-from alert_service.settling import Settling
+from alert_service.settle import Settled
+from alert_service.storage import incidents, storms
 from alert_service.storage.deliveries import Deliveries
-from alert_service.storage.inbox import Inbox
+from alert_service.storage.delivery_reports import DeliveryReports
+from alert_service.storage.incidents import Saved
 from alert_service.storm import Storm
+from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 from common.database.connections import Database
 
-ANA = Person(name="ana@example.com", shown="Ana", rights=frozenset(ActKind))
 LIVELY = Abilities(updates=True, threads=True, buttons=Buttons.NATIVE, confirms=True)
 SIMPLE = Abilities(updates=False, threads=False, buttons=Buttons.LINKS, confirms=False)
+CHANNELS = {"sre": {"kind": "slack", "conversation": "#sre"}}
 
 
 class Obedient:
-    """A channel that keeps what it takes; `failures` are raised first, each once."""
+    """A channel that keeps what it takes. `failures` are raised first, each once; `down` for as long as it is set."""
 
     kind = "slack"
     dialect = PLAIN
 
-    def __init__(self, name: str, abilities: Abilities = LIVELY) -> None:
+    def __init__(self, name: str = "sre", abilities: Abilities = LIVELY) -> None:
         self.name, self.abilities = name, abilities
         self.messages: list[Message] = []
         self.failures: list[DeliveryError] = []
@@ -58,10 +56,10 @@ class Obedient:
 
     async def send(self, message: Message) -> Receipt:
         self.tried += 1
-        if self.down is not None:
-            raise self.down
         if self.failures:
             raise self.failures.pop(0)
+        if self.down is not None:
+            raise self.down
         self.messages.append(message)
         if not self.abilities.updates:
             return Receipt(posted=self.abilities.confirms)
@@ -72,7 +70,7 @@ class Obedient:
 
     @property
     def seen(self) -> list[str]:
-        """Each message in a few words: how it went out, and what its card says."""
+        """Each message in a few words: how it went out, what its card says, and who is called."""
         return [_words(each) for each in self.messages]
 
 
@@ -80,10 +78,11 @@ def _words(message: Message) -> str:
     way = "update" if message.update else "reply" if message.thread else "post"
     loud = "!" if message.broadcast else ""
     called = "".join(f" @{each}" for each in message.card.mentions)
-    return f"{way}{loud} {message.card.title or message.card.body}{called}"
+    note = f" ({message.card.footer})" if message.card.footer else ""
+    return f"{way}{loud} {message.card.title}{called}{note}"
 
 
-def broken(reason: DeliveryReason, *, retryable: bool = True, after: float | None = None) -> DeliveryError:
+def error(reason: DeliveryReason, *, retryable: bool = True, after: float | None = None) -> DeliveryError:
     wait = None if after is None else timedelta(seconds=after)
     return DeliveryError(reason, f"it says {reason}", retryable=retryable, retry_after=wait)
 
@@ -94,53 +93,48 @@ class Titles:
     def incident(
         self, incident: Incident, channel: Channel, *, mentions: Sequence[str] = (), relatives: Relatives = NO_RELATIVES
     ) -> Card:
-        return self._card(f"{title_of(incident)} {incident.state}", mentions)
+        family = f", below {relatives.parent}" if relatives.parent else ""
+        family += f", above {', '.join(relatives.children)}" if relatives.children else ""
+        return a_card(f"incident {incident.state}{family}", mentions)
 
     def storm(self, storm: Storm, channel: Channel) -> Card:
-        return self._card(f"storm of {storm.incidents}" + (" is over" if storm.ended_at else ""), ())
+        return a_card(f"storm of {storm.incidents}" + (", over" if storm.ended_at else ""))
 
     def plain(self, text: str, channel: Channel, *, mentions: Sequence[str] = (), about: str = "") -> Card:
-        return self._card(f"{about}: {text}" if about else text, mentions)
+        return a_card(f"about it: {text}" if about else text, mentions)
 
-    def _card(self, title: str, mentions: Sequence[str]) -> Card:
-        return Card(title=title, tone=Tone.INFO, fallback=title, mentions=tuple(mentions))
+
+def a_card(title: str, mentions: Sequence[str] = ()) -> Card:
+    return Card(title=title, tone=Tone.INFO, fallback=title, mentions=tuple(mentions))
 
 
 class Given:
     """The channels of a test, in place of those that the settings make."""
 
     def __init__(self, policy: AlertPolicy, channels: Sequence[Obedient]) -> None:
-        self.policy = policy
-        self.channels: Mapping[str, Obedient] = {each.name: each for each in channels}
+        self._policy = policy
+        self._channels: Mapping[str, Obedient] = {each.name: each for each in channels}
 
     def get(self, name: str) -> Channel | None:
-        return self.channels.get(name)
+        return self._channels.get(name)
 
     def why_not(self, name: str) -> str:
-        return f"the policy has no channel {name} any more"
+        return "it needs an address" if name in self.names else f"the policy has no channel {name} any more"
 
     @property
     def names(self) -> Sequence[str]:
-        return list(self.policy.channels)
+        return list(self._policy.channels)
 
 
 class Sending:
-    """Everything between Alertmanager's post and the vendor, by a clock that stands still."""
+    """Everything between what is wanted and the vendor, by a clock that stands still."""
 
-    def __init__(self, database: Database, policy: Mapping[str, Any], *channels: Obedient) -> None:
+    def __init__(self, database: Database, *channels: Obedient, policy: Mapping[str, Any] | None = None) -> None:
         self.database, self.clock = database, SteppedClock()
-        self.policy = AlertPolicy.model_validate(policy)
-        self.channels = channels
+        self.policy = AlertPolicy.model_validate(policy or {"channels": CHANNELS})
         self.attempts: list[Attempt] = []
-        self.inbox, self.deliveries = Inbox(database), Deliveries(database)
-        settling = Settling(self.deliveries, lambda: self.policy)
-        self.pipeline = Pipeline(
-            database, self.inbox, settling, self.clock, policy=lambda: self.policy, on_worked=lambda worked: None
-        )
-        self.clockwork = Clockwork(
-            database, settling, self.clock, policy=lambda: self.policy, on_settled=lambda settled: None
-        )
-        self.desk = Desk(database, settling, self.clock, policy=lambda: self.policy)
+        self.deliveries, self.reports = Deliveries(database), DeliveryReports(database)
+        self._channels = channels
         self.delivery = self.a_delivery()
         self.fallbacks = Fallbacks(
             database, self.deliveries, self.clock, policy=lambda: self.policy, trouble=self.delivery.trouble
@@ -148,44 +142,64 @@ class Sending:
 
     def a_delivery(self) -> Delivery:
         """One more, as the next leader has it."""
-        given: Any = Given(self.policy, self.channels)
-        return Delivery(
-            self.deliveries,
-            given,
-            Rendering(self.database, Titles()),
-            self.clock,
-            on_attempt=self.attempts.append,
+        given: Any = Given(self.policy, self._channels)
+        rendering = Rendering(self.database, Titles())
+        return Delivery(self.deliveries, given, rendering, self.clock, on_attempt=self.attempts.append)
+
+    async def incident(self, **fields: Any) -> Incident:
+        """One that is stored."""
+        now = self.clock.now()
+        made = Incident(
+            id=uuid4(),
+            key=uuid4().hex,
+            source=Source.ALERTMANAGER,
+            group_key="{}:{}",
+            receiver="",
+            external_url="",
+            labels={"alertname": "Down"},
+            annotations={},
+            state=IncidentState.FIRING,
+            severity=AlertSeverity.CRITICAL,
+            opened_at=now,
+            changed_at=now,
         )
+        return await self.save(None, replace(made, **fields))
 
-    async def post(self, name: str, *pods: str, status: str = "firing", severity: str = "critical") -> None:
-        """One post of Alertmanager, worked off."""
-        alerts = [
-            {
-                "status": status,
-                "labels": {"alertname": name, "namespace": "shop", "severity": severity, "pod": pod},
-                "annotations": {},
-                "startsAt": (self.clock.now() - timedelta(minutes=1)).isoformat(),
-                "endsAt": self.clock.now().isoformat() if status == "resolved" else "0001-01-01T00:00:00Z",
-                "fingerprint": f"{name}-{pod}",
-            }
-            for pod in pods or ("p1",)
-        ]
-        body = {"version": "4", "groupKey": f"{{}}:{{{name}}}", "status": status, "receiver": "r", "alerts": alerts}
-        await self.inbox.put(Source.ALERTMANAGER, str(uuid4()), json.dumps(body).encode(), self.clock.now())
-        while await self.pipeline.work():
-            pass
+    async def becomes(self, before: Incident, state: str) -> Incident:
+        """Stored anew, in another state."""
+        after = replace(before, state=IncidentState(state), revision=before.revision + 1)
+        return await self.save(before, after)
 
-    async def acknowledge(self, name: str) -> None:
-        [(found,)] = await self.rows("SELECT id FROM incident WHERE title LIKE :title", title=f"{name}%")
-        act = Act(kind=ActKind.ACKNOWLEDGE, incident_id=found, by=ANA, via=Via.API, at=self.clock.now())
-        await self.desk.act(act)
+    async def save(self, before: Incident | None, incident: Incident) -> Incident:
+        settled = Settled(incident=incident, happenings=(), wanted=(), channels=(), next_at=None)
+        async with self.database.begin() as connection:
+            await incidents.save(connection, [Saved(before=before, settled=settled)])
+        return incident
 
-    async def step(self, seconds: float) -> datetime:
-        """Time passes, and the timers do what it brings."""
-        now = self.clock.step(seconds)
-        while await self.clockwork.work():
-            pass
-        return now
+    async def storm(self, channel: str = "sre", *, incidents: int = 20, over: bool = False, **fields: Any) -> UUID:
+        """One that is stored, or stored anew with the `id` that is given."""
+        now = self.clock.now()
+        ended = now if over else None
+        made = {"id": uuid4(), "channel": channel, "started_at": now, "changed_at": now, "ended_at": ended, **fields}
+        storm = Storm(incidents=incidents, **made)
+        async with self.database.begin() as connection:
+            await storms.keep(connection, [storm])
+        return storm.id
+
+    async def want(self, kind: str, reason: str, about: Incident | None = None, **fields: Any) -> None:
+        """One message more."""
+        await self.want_all(self.wanted(kind, reason, about, **fields))
+
+    def wanted(self, kind: str, reason: str, about: Incident | None = None, **fields: Any) -> Wanted:
+        incident_id = None if about is None else about.id
+        values = {"channel": "sre", "incident_id": incident_id, **fields}
+        return Wanted(kind=DeliveryKind(kind), reason=NotifyReason(reason), **values)
+
+    async def want_all(self, *wanted: Wanted) -> None:
+        """Of one and the same change."""
+        now = self.clock.now()
+        async with self.database.begin() as connection:
+            await self.deliveries.queue(connection, wanted, received_at=now - timedelta(seconds=1), now=now)
 
     async def send(self, delivery: Delivery | None = None) -> None:
         """Whatever can be sent at this very moment."""
@@ -198,7 +212,5 @@ class Sending:
 
     async def states(self, channel: str = "sre") -> list[str]:
         """Kind and state of each message, in the order of queueing."""
-        found = await self.rows(
-            "SELECT kind, state FROM delivery WHERE channel = :channel ORDER BY number", channel=channel
-        )
-        return [f"{kind} {state}" for kind, state in found]
+        query = "SELECT kind, state FROM delivery WHERE channel = :channel ORDER BY number"
+        return [f"{kind} {state}" for kind, state in await self.rows(query, channel=channel)]

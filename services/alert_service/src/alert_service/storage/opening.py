@@ -4,16 +4,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from alert_service.api.services import Stored
+from alert_service.clicks import Clicks
+from alert_service.clients.opened import Clients
 from alert_service.desk import Desk
 from alert_service.metrics import SERVICE
+from alert_service.own_alerts import OwnAlerts
+from alert_service.performing import Performing
 from alert_service.policy import AlertPolicy
 from alert_service.settings import AlertSettings
 from alert_service.settling import Settling
+from alert_service.silences.silencing import Silencing
+from alert_service.storage.clicks import ClickRows
 from alert_service.storage.deliveries import Deliveries
+from alert_service.storage.delivery_reports import DeliveryReports
+from alert_service.storage.heartbeats import HeartbeatStore
 from alert_service.storage.inbox import Inbox
 from alert_service.storage.listing import Listing
 from alert_service.storage.models import SCHEMA
 from alert_service.storage.rehearsals import Rehearsals
+from alert_service.storage.silences import SilenceRows
+from alert_service.storage.used_links import UsedLinks
 from alert_service.told import Told
 from common.clock import Clock
 from common.database.connections import Database
@@ -28,17 +38,28 @@ class Opened:
 
     leading: Database
     settling: Settling
+    alarms: OwnAlerts
     stored: Stored
 
 
 class Storage(Opening[Opened]):
     """Makes what rests on the database."""
 
-    def __init__(self, settings: AlertSettings, clock: Clock, *, policy: Callable[[], AlertPolicy], told: Told) -> None:
+    def __init__(
+        self,
+        settings: AlertSettings,
+        clock: Clock,
+        clients: Clients,
+        *,
+        policy: Callable[[], AlertPolicy],
+        told: Told,
+    ) -> None:
         super().__init__(settings.database, clock, schema=SCHEMA, service=SERVICE, scripts=MIGRATIONS)
         self._clock = clock
+        self._clients = clients
         self._policy = policy
         self._told = told
+        self._cluster = settings.cluster
 
     @property
     def stored(self) -> Stored | None:
@@ -47,15 +68,36 @@ class Storage(Opening[Opened]):
     async def _made(self, database: Database, leading: Database) -> Opened:
         deliveries = Deliveries(database)
         settling = Settling(deliveries, self._policy)
+        desk = Desk(database, settling, self._clock, policy=self._policy, on_acted=self._told.acted)
+        silencing = self._silencing(database)
+        performing = Performing(desk, silencing=silencing, healing=self._clients.healing)
+        inbox = Inbox(database, on_stored=self._told.stored)
         return Opened(
             leading=leading,
             settling=settling,
+            alarms=OwnAlerts(database, inbox, self._clock, cluster=self._cluster),
             stored=Stored(
                 database=database,
-                inbox=Inbox(database, on_stored=self._told.stored),
+                inbox=inbox,
                 deliveries=deliveries,
-                desk=Desk(database, settling, self._clock, policy=self._policy, on_acted=self._told.acted),
+                delivery_reports=DeliveryReports(database),
+                desk=desk,
+                performing=performing,
+                clicks=self._clicks(database, performing, deliveries),
+                used_links=UsedLinks(database),
+                silencing=silencing,
                 rehearsals=Rehearsals(database),
                 listing=Listing(database),
+                heartbeats=HeartbeatStore(database),
             ),
         )
+
+    def _silencing(self, database: Database) -> Silencing | None:
+        alertmanager = self._clients.alertmanager
+        if alertmanager is None:
+            return None
+        return Silencing(alertmanager, SilenceRows(database), database, self._clock, policy=self._policy)
+
+    def _clicks(self, database: Database, performing: Performing, deliveries: Deliveries) -> Clicks:
+        answers = self._clients.slack_answers
+        return Clicks(ClickRows(database), performing, deliveries, answers, self._clock, policy=self._policy)

@@ -1,0 +1,447 @@
+"""How messages get to channels: in what form, in what order, again, or not at all."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.support.alert_sending import SIMPLE, Obedient, Sending, error
+from tests.support.waiting import eventually
+
+from alert_service.channels.channel import Abilities, DeliveryReason, Window
+from alert_service.incident import IncidentState
+from common.database.connections import Database
+
+pytestmark = pytest.mark.database
+
+OPENED = {"kind": "card", "reason": "opened", "loud": True}
+CHANGED = {"kind": "card", "reason": "changed", "quiet": True}
+ACTED = {"kind": "reply", "reason": "acted", "text": "Ana has it"}
+NOISY = {"kind": "reply", "reason": "repeated", "text": "it still fires", "loud": True}
+
+
+async def test_a_card_is_posted_once_then_changed_in_place_with_replies_below(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    incident = await sending.becomes(incident, "acknowledged")
+    await sending.want_all(sending.wanted(about=incident, **CHANGED), sending.wanted(about=incident, **ACTED))
+    await sending.want(about=incident, **NOISY)
+    await sending.send()
+    assert sre.seen == [
+        "post incident firing",
+        "reply! Ana has it\nit still fires",
+        "update incident acknowledged",
+    ]
+    assert sre.messages[2].update == sre.messages[1].thread
+    assert await sending.states() == ["card posted", "card posted", "reply posted", "reply posted"]
+
+
+async def test_where_nothing_can_be_changed_only_what_people_have_to_notice_is_a_new_message(
+    alert_database: Database,
+) -> None:
+    ops = Obedient(abilities=SIMPLE)
+    sending = Sending(alert_database, ops)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    await sending.want_all(sending.wanted(about=incident, **CHANGED), sending.wanted(about=incident, **ACTED))
+    await sending.want_all(
+        sending.wanted("card", "reopened", incident, loud=True),
+        sending.wanted("reply", "reopened", incident, loud=True, text="the card says this already"),
+    )
+    await sending.want("reply", "resolved", incident, text="quietly", quiet=True)
+    await sending.send()
+    assert ops.seen == ["post incident firing", "post incident firing", "post about it: Ana has it"]
+    assert await sending.states() == [
+        "card accepted",
+        "card superseded",
+        "reply accepted",
+        "card accepted",
+        "reply superseded",
+        "reply superseded",
+    ]
+
+
+async def test_cards_that_waited_are_one_card_of_the_newest_state(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    for _ in range(3):
+        later = sending.clock.now() + timedelta(seconds=5)
+        await sending.want("card", "new_alerts", incident, quiet=True, not_before=later)
+    await sending.becomes(incident, "acknowledged")
+    await sending.send()
+    sending.clock.step(10)
+    await sending.send()
+    assert sre.seen == ["post incident acknowledged"]
+    assert await sending.states() == ["card posted"] + ["card superseded"] * 3
+
+
+async def test_gathered_changes_wait_for_their_time(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    await sending.want(about=incident, not_before=sending.clock.now() + timedelta(seconds=5), **CHANGED)
+    sending.clock.step(4)
+    await sending.send()
+    assert len(sre.messages) == 1
+    sending.clock.step(1)
+    await sending.send()
+    assert sre.seen[1:] == ["update incident firing"]
+
+
+@pytest.mark.parametrize("abilities", [Obedient().abilities, SIMPLE], ids=["slack", "teams"])
+async def test_an_incident_that_was_over_before_its_card_could_be_posted_is_never_told(
+    alert_database: Database, abilities: Abilities
+) -> None:
+    sre = Obedient(abilities=abilities)
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    sre.failures = [error(DeliveryReason.UNREACHABLE)]
+    await sending.send()
+    await sending.becomes(incident, "resolved")
+    await sending.want_all(
+        sending.wanted("card", "resolved", incident, quiet=True),
+        sending.wanted("reply", "resolved", incident, text="over"),
+    )
+    sending.clock.step(60)
+    await sending.send()
+    assert sre.seen == []
+    assert set(await sending.states()) == {"card superseded", "reply superseded"}
+
+
+async def test_a_quiet_change_posts_no_card_of_its_own(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want_all(*(sending.wanted(about=incident, **each) for each in (CHANGED, {**ACTED, "quiet": True})))
+    await sending.send()
+    assert sre.tried == 0
+    assert await sending.states() == ["card superseded", "reply superseded"]
+
+
+async def test_a_reply_waits_for_the_card_that_it_goes_below(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    sre.failures = [error(DeliveryReason.VENDOR_ERROR)]
+    await sending.want_all(sending.wanted(about=incident, **OPENED), sending.wanted(about=incident, **NOISY))
+    await sending.send()
+    assert sre.tried == 1
+    sending.clock.step(60)
+    await sending.send()
+    assert sre.seen == ["post incident firing", "reply! it still fires"]
+
+
+async def test_a_reply_without_any_card_is_a_message_that_says_what_it_is_about(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    await sending.want(about=await sending.incident(), mentions=("ana",), **NOISY)
+    await sending.send()
+    assert sre.seen == ["post about it: it still fires @ana"]
+
+
+async def test_digests_are_merged_and_plain_messages_are_not(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    slot = sending.clock.now() + timedelta(hours=1)
+    for name in ("one", "two"):
+        await sending.want("digest", "opened", await sending.incident(), text=name, not_before=slot)
+        await sending.want("plain", "heartbeat", text=name)
+    await sending.send()
+    sending.clock.step(3600)
+    await sending.send()
+    assert sre.seen == ["post one", "post two", "post one\ntwo"]
+
+
+async def test_so_much_that_is_merged_says_what_it_leaves_out(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    storm = await sending.storm()
+    await sending.want("storm", "storm", storm_id=storm)
+    await sending.want("reply", "storm", storm_id=storm, text="\n".join(f"incident {n}" * 5 for n in range(100)))
+    await sending.send()
+    _, reply = sre.seen
+    assert len(reply) < 3000
+    assert "lines more" in reply
+
+
+async def test_a_storm_has_one_live_card_and_a_thread(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    storm = await sending.storm(incidents=20)
+    for count in (20, 40, 60):
+        await sending.storm(incidents=count, id=storm)
+        await sending.want_all(
+            sending.wanted("storm", "storm", storm_id=storm),
+            sending.wanted("reply", "storm", storm_id=storm, text=f"{count} by now"),
+        )
+        await sending.send()
+    await sending.storm(incidents=60, id=storm, over=True)
+    await sending.want("storm", "storm", storm_id=storm)
+    await sending.send()
+    replies = [each for each in sre.seen if each.startswith("reply")]
+    assert replies == [f"reply {count} by now" for count in (20, 40, 60)]
+    assert [each for each in sre.seen if each not in replies] == [
+        "post storm of 20",
+        "update storm of 40",
+        "update storm of 60",
+        "update storm of 60, over",
+    ]
+    assert [each for each in sre.seen if each.startswith("reply")] == [
+        "reply 20 by now",
+        "reply 40 by now",
+        "reply 60 by now",
+    ]
+
+
+async def test_where_nothing_can_be_changed_a_storm_is_told_when_it_begins_and_when_it_ends(
+    alert_database: Database,
+) -> None:
+    ops = Obedient(abilities=SIMPLE)
+    sending = Sending(alert_database, ops)
+    storm = await sending.storm(incidents=20)
+    for count in (20, 40):
+        await sending.storm(incidents=count, id=storm)
+        await sending.want("storm", "storm", storm_id=storm)
+        await sending.want("reply", "storm", storm_id=storm, text="more")
+        await sending.send()
+    await sending.storm(incidents=40, id=storm, over=True)
+    await sending.want("storm", "storm", storm_id=storm)
+    await sending.send()
+    assert ops.seen == ["post storm of 20", "post storm of 40, over"]
+
+
+async def test_what_people_have_to_notice_goes_first(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    await sending.want("plain", "canary", text="canary")
+    await sending.want(about=await sending.incident(), **OPENED)
+    await sending.send()
+    assert sre.seen == ["post incident firing", "post canary"]
+
+
+async def test_a_card_tells_of_its_family(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    parent = await sending.incident(labels={"alertname": "NodeDown"})
+    child = await sending.incident(labels={"alertname": "PodDown"}, parent_id=parent.id)
+    await sending.incident(labels={"alertname": "Over"}, parent_id=parent.id, state=IncidentState.RESOLVED)
+    for each in (parent, child):
+        await sending.want(about=each, **OPENED)
+    await sending.send()
+    assert sre.seen == ["post incident firing, above PodDown", "post incident firing, below NodeDown"]
+
+
+async def test_the_vendors_pace_is_kept(alert_database: Database) -> None:
+    abilities = replace(Obedient().abilities, limits=(Window.of(2, seconds=10),))
+    sre = Obedient(abilities=abilities)
+    sending = Sending(alert_database, sre)
+    for number in range(5):
+        await sending.want("plain", "heartbeat", text=str(number))
+    await sending.send()
+    assert len(sre.messages) == 2
+    sending.clock.step(9)
+    await sending.send()
+    assert len(sre.messages) == 2
+    sending.clock.step(1)
+    await sending.send()
+    assert len(sre.messages) == 4
+
+
+async def test_cards_that_cannot_be_changed_now_hold_up_no_new_message(alert_database: Database) -> None:
+    sre = Obedient(abilities=replace(Obedient().abilities, update_limits=(Window.of(1, seconds=60),)))
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    for _ in range(2):
+        await sending.want(about=incident, **CHANGED)
+        await sending.send()
+    await sending.want("plain", "heartbeat", text="new")
+    await sending.send()
+    assert sre.seen == ["post incident firing", "update incident firing", "post new"]
+    sending.clock.step(60)
+    await sending.send()
+    assert sre.seen[3:] == ["update incident firing"]
+
+
+async def test_a_card_that_somebody_removed_is_posted_anew_when_it_matters(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    sre.failures = [error(DeliveryReason.MESSAGE_GONE, retryable=False)]
+    await sending.want(about=incident, **CHANGED)
+    await sending.send()
+    assert len(sre.messages) == 1
+    await sending.want("card", "reopened", incident, loud=True)
+    await sending.send()
+    assert sre.seen[1:] == ["post incident firing"]
+
+
+@pytest.mark.parametrize("reason", [DeliveryReason.REFUSED, DeliveryReason.TOO_LARGE])
+async def test_what_the_vendor_finds_fault_with_is_sent_as_plain_text(
+    alert_database: Database, reason: DeliveryReason
+) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    sre.failures = [error(reason, retryable=False)]
+    await sending.want(about=await sending.incident(), **OPENED)
+    await sending.send()
+    why = f"slack did not take the whole message ({reason}); the API of alert_service has all of it"
+    assert sre.seen == [f"post incident firing ({why})"]
+
+
+async def test_what_the_vendor_refuses_even_so_is_given_up_and_can_be_sent_again(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    sre.failures = [error(DeliveryReason.REFUSED, retryable=False)] * 2
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    sending.clock.step(3600)
+    await sending.send()
+    assert await sending.states() == ["card dead"]
+    lines = await sending.rows("SELECT kind, text FROM timeline")
+    assert lines == [("delivery_failed", "sre did not take the card (opened), which is given up: it says refused")]
+    assert await sending.reports.redeliver(sending.clock.now()) == 1
+    await sending.send()
+    assert sre.seen == ["post incident firing"]
+
+
+async def test_a_channel_that_is_away_is_asked_with_one_message_at_a_time_and_then_gets_all_in_order(
+    alert_database: Database,
+) -> None:
+    """An hour of it: what was opened and resolved meanwhile is not told at all."""
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    sre.down = error(DeliveryReason.UNREACHABLE)
+    incidents = [await sending.incident() for _ in range(3)]
+    for each in incidents:
+        await sending.want(about=each, **OPENED)
+    for _ in range(60):
+        await sending.send()
+        sending.clock.step(60)
+    assert 40 <= sre.tried <= 75
+    await sending.becomes(incidents[1], "resolved")
+    sre.down = None
+    sending.clock.step(60)
+    await sending.send()
+    assert sre.seen == ["post incident firing"] * 2
+    assert sorted(await sending.states()) == ["card posted", "card posted", "card superseded"]
+
+
+async def test_as_long_as_the_vendor_asks_for_nothing_is_sent(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    sre.failures = [error(DeliveryReason.RATE_LIMITED, after=30)]
+    for text in ("one", "two"):
+        await sending.want("plain", "heartbeat", text=text)
+    await sending.send()
+    sending.clock.step(29)
+    await sending.send()
+    assert sre.tried == 1
+    sending.clock.step(1)
+    await sending.send()
+    assert sre.seen == ["post one", "post two"]
+
+
+async def test_what_nobody_took_for_a_day_is_given_up(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    sre.down = error(DeliveryReason.CREDENTIALS, retryable=False)
+    await sending.want("plain", "heartbeat", text="one")
+    await sending.send()
+    assert await sending.states() == ["plain failed"]
+    sending.clock.step(timedelta(hours=25))
+    await sending.send()
+    assert await sending.states() == ["plain dead"]
+
+
+async def test_a_message_that_cannot_be_made_holds_up_no_other(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    sre.failures = [ValueError("a defect")] * 5  # type: ignore[list-item]
+    await sending.want("plain", "heartbeat", text="one", loud=True)
+    for _ in range(5):
+        await sending.send()
+        sending.clock.step(120)
+    await sending.want("plain", "heartbeat", text="two")
+    await sending.send()
+    assert sre.seen == ["post two"]
+    assert await sending.states() == ["plain dead", "plain posted"]
+
+
+async def test_what_a_sender_that_died_had_claimed_is_sent_by_the_next(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    await sending.want(about=await sending.incident(), **OPENED)
+    claim = await sending.deliveries.claim("sre", sre.abilities, sending.clock.now(), updates=True)
+    assert claim is not None
+    await sending.send(sending.a_delivery())
+    assert sre.tried == 0
+    sending.clock.step(30)
+    await sending.send(sending.a_delivery())
+    assert sre.seen == ["post incident firing"]
+
+
+async def test_two_senders_never_send_the_same(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    for number in range(10):
+        await sending.want("plain", "heartbeat", text=str(number))
+    await asyncio.gather(sending.send(), sending.send(sending.a_delivery()))
+    assert sorted(sre.seen) == [f"post {number}" for number in range(10)]
+
+
+async def test_messages_for_a_channel_that_the_policy_dropped_are_given_up(alert_database: Database) -> None:
+    sending = Sending(alert_database, Obedient())
+    await sending.want("plain", "heartbeat", channel="gone", text="one")
+    assert await sending.delivery.turn("gone") == 0
+    [(state, why)] = await sending.rows("SELECT state, error FROM delivery")
+    assert (state, why) == ("dead", "the policy has no channel gone any more")
+
+
+async def test_a_channel_without_its_settings_keeps_its_messages(alert_database: Database) -> None:
+    sending = Sending(alert_database)
+    await sending.want("plain", "heartbeat", text="one")
+    await sending.send()
+    [(state, why)] = await sending.rows("SELECT state, error FROM delivery")
+    assert (state, why) == ("failed", "it needs an address")
+
+
+async def test_the_timeline_tells_who_was_told_and_metrics_how_long_it_took(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    await sending.want(about=incident, **CHANGED)
+    await sending.send()
+    assert await sending.rows("SELECT kind, text FROM timeline") == [("notified", "told sre: opened")]
+    assert [each.seconds for each in sending.attempts] == [1.0, 1.0]
+
+
+async def test_while_it_runs_what_is_queued_is_sent_at_once(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    running = asyncio.create_task(sending.delivery.run())
+
+    async def sent() -> bool:
+        return sre.seen == ["post now"]
+
+    try:
+        await sending.want("plain", "heartbeat", text="now")
+        await eventually(sent)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
