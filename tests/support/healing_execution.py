@@ -147,6 +147,7 @@ class Execution:
     epoch: int | None = None
     declines: list[Decline] | Exception = field(default_factory=list)  # what the guards say
     may_approve: bool = True
+    lost: set[tuple[str, Scope]] = field(default_factory=set)  # who may what no more
     findings: Collection[Finding] = ()
     rechecked: int = 0
     failed: list[Run] = field(default_factory=list)
@@ -173,7 +174,7 @@ class Execution:
             snapshot=lambda: self.snapshot,
             actions=self.actions,
             recheck=self.recheck,
-            may_still_approve=self.may_still_approve,
+            still_has=self.still_has,
             past=self.past,
             clock=self.clock,
         )
@@ -199,8 +200,8 @@ class Execution:
             raise self.declines
         return tuple(self.declines)
 
-    async def may_still_approve(self, approver: Identity) -> bool:
-        return self.may_approve
+    async def still_has(self, who: Identity, scope: Scope) -> bool:
+        return self.may_approve and (who.name, scope) not in self.lost
 
     def score_of(self, key: ObjectKey) -> float | None:
         return 90.0

@@ -32,6 +32,8 @@ from common.web.static_tokens import StaticTokens, new_token
 
 OWNER = ObjectKey("Deployment", "shop", "checkout")
 _TOKENS = {scope: new_token(scope.value, scope) for scope in Scope}
+# Of a service that passes on what people decide.
+VOUCHING_TOKEN, _VOUCHING = new_token("alerts", Scope.APPROVE, Scope.DELEGATE)
 
 
 def a_plan(name: str = "checkout-1", **changes: Any) -> Plan:
@@ -95,7 +97,7 @@ def a_healing_client(
         "auto_healing",
         "1.0",
         routers=routers,
-        authenticator=StaticTokens.parse(",".join(entry for _, entry in _TOKENS.values())),
+        authenticator=StaticTokens.parse(",".join([_VOUCHING, *(entry for _, entry in _TOKENS.values())])),
         probes=(),
         metrics=ServiceMetrics("auto_healing", "1.0"),
         settings=WebSettings(),

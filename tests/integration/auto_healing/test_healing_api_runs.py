@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.support.clock import NOON, SteppedClock
 from tests.support.healing_execution import Execution, an_execution
-from tests.support.healing_store import a_healing_client, a_plan
+from tests.support.healing_store import VOUCHING_TOKEN, a_healing_client, a_plan
 from tests.support.rows import a_deployment, a_namespace, a_node, a_pod, a_replica_set, a_snapshot, owned_by
 
 from auto_healing.actions.pods.delete_pod import DeletePod
@@ -107,6 +107,45 @@ async def test_a_person_says_yes_or_no_once(healing_url: str) -> None:
         assert (denied.status_code, denied.json()["state"]) == (200, "declined")
         assert (await api.post(f"/{no.id}/approve")).status_code == 409
         assert (await api.post(f"/{uuid4()}/approve")).status_code == 404
+
+
+async def test_a_service_passes_on_what_people_decide_and_the_ledger_names_both(healing_url: str) -> None:
+    async with an_api(healing_url) as api:
+        yes, no = await api.stored(a_plan("a", mode=Mode.APPROVE)), await api.stored(a_plan("b", mode=Mode.APPROVE))
+        api.client.headers.update({"Authorization": f"Bearer {VOUCHING_TOKEN}", "On-Behalf-Of": "ana@example.com"})
+        approved = (await api.post(f"/{yes.id}/approve")).json()
+        assert (approved["approved_by"], approved["vouched_by"]) == ("ana@example.com", "alerts")
+        denied = (await api.post(f"/{no.id}/deny", {})).json()
+        assert (denied["state"], denied["reason"]) == ("declined", "denied by ana@example.com")
+        for run in (yes, no):
+            shown = await api.get(f"/{run.id}")
+            entry, moment = shown["ledger"][-1], shown["timeline"][-1]
+            assert (entry["actor"], entry["data"]) == ("ana@example.com", {"vouched_by": "alerts"})
+            assert moment["by"] == "ana@example.com via alerts"
+
+
+@pytest.mark.parametrize(
+    ("scope", "person", "status", "why"),
+    [
+        pytest.param(Scope.APPROVE, "ana", 403, "lacks the scope delegate", id="who may only speak for itself"),
+        pytest.param(Scope.ADMIN, "ana", 403, "lacks the scope delegate", id="an administrator"),
+        pytest.param(None, "policy", 422, "policy is no person", id="in the name of the policy"),
+        pytest.param(None, "auto_healing", 422, "auto_healing is no person", id="in the name of the service itself"),
+        pytest.param(None, " ", 422, "On-Behalf-Of", id="in the name of nobody"),
+    ],
+)
+async def test_nobody_speaks_for_others(
+    healing_url: str, scope: Scope | None, person: str, status: int, why: str
+) -> None:
+    async with an_api(healing_url, scope or Scope.ADMIN) as api:
+        run = await api.stored(a_plan(mode=Mode.APPROVE))
+        if scope is None:
+            api.client.headers["Authorization"] = f"Bearer {VOUCHING_TOKEN}"
+        api.client.headers["On-Behalf-Of"] = person
+        answer = await api.post(f"/{run.id}/approve")
+        assert answer.status_code == status
+        assert why in answer.text
+        assert (await api.execution.found(run.id)).state is run.state
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from auto_healing.storage.fence import Deposed
 from auto_healing.storage.proposing import ONE_RUN, Answer, Proposal
 from auto_healing.storage.run_reading import RunFilter
 from auto_healing.storage.runs import APPROVAL, NoSuchRun
+from common.web.auth import Identity, Scope
 
 pytestmark = pytest.mark.database
 
@@ -183,6 +184,36 @@ async def test_the_rights_of_who_approved_are_asked_again(healing_url: str) -> N
         assert "alice" in ended.reason
         assert execution.cluster.done == []
         assert (await execution.told(run.id))[-1] == "declined declined approval"
+
+
+@pytest.mark.parametrize(
+    ("lost", "why"),
+    [
+        pytest.param(Scope.APPROVE, "may not approve any more", id="its right to approve"),
+        pytest.param(Scope.DELEGATE, "may not delegate any more", id="its right to speak for people"),
+    ],
+)
+async def test_an_approval_falls_when_the_service_that_passed_it_on_has_lost(
+    healing_url: str, lost: Scope, why: str
+) -> None:
+    async with an_execution(healing_url) as execution:
+        run = await proposed(execution, a_plan(mode=Mode.APPROVE))
+        await execution.runs.approve(run.id, Identity.of("alerts", [Scope.APPROVE, Scope.DELEGATE]), person="ana")
+        execution.lost = {("alerts", lost)}
+        ended = await execution.carry_out(run)
+        assert (ended.state, ended.reason) == (
+            RunState.DECLINED,
+            f"alerts, who passed on the approval of ana, {why}",
+        )
+        assert execution.cluster.done == []
+
+
+async def test_an_approval_that_was_passed_on_is_carried_out(healing_url: str) -> None:
+    async with an_execution(healing_url) as execution:
+        run = await proposed(execution, a_plan(mode=Mode.APPROVE))
+        await execution.runs.approve(run.id, Identity.of("alerts", [Scope.APPROVE, Scope.DELEGATE]), person="ana")
+        execution.lost = {("ana", Scope.APPROVE)}  # who is not known here: alerts vouches for her
+        assert (await execution.carry_out(run)).state is not RunState.DECLINED
 
 
 async def test_runs_are_listed_newest_first_page_by_page(healing_url: str) -> None:

@@ -40,7 +40,6 @@ from common.clock import Clock
 from common.database.errors import DatabaseError
 from common.monitor.client import MonitorClient
 from common.web.access import Access
-from common.web.auth import Identity, Scope
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,6 @@ class Duties:
         self._view = view
         self._clock = clock
         self._epoch = epoch
-        self._rights = rights
         stored = opened.stored
         self.healer = Healer(
             stored.database,
@@ -103,7 +101,7 @@ class Duties:
                 snapshot=lambda: view.snapshot,
                 actions=ACTIONS_BY_CODE,
                 recheck=self._recheck,
-                may_still_approve=self._may_still_approve,
+                still_has=rights.still_has,
                 past=opened.past,
                 clock=clock,
             ),
@@ -176,9 +174,6 @@ class Duties:
         world = self._view.world(history)
         step = replace(step, displaces=displacements(step, _placements(world), world))
         return guards.run(step, world.facts(run.plan, by_hand=run.requested_by != POLICY))
-
-    async def _may_still_approve(self, who: Identity) -> bool:
-        return await self._rights.still_has(who, Scope.APPROVE)
 
 
 @dataclass(frozen=True, slots=True)

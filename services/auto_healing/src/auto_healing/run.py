@@ -99,7 +99,8 @@ class Run:
     place: Place
     verifying_at: datetime | None = None
     recurred_at: datetime | None = None  # the same finding on the same owner, within a day of being healed
-    approver_groups: tuple[str, ...] = ()
+    vouched_by: str = ""  # the service that passed the approval on, whose rights count then; empty: nobody had to
+    approver_groups: tuple[str, ...] = ()  # of whoever's rights count
     undo_by: str = ""  # who wants it undone; empty: nobody
     undo_reason: str = ""
 

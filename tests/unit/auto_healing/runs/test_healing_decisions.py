@@ -47,6 +47,12 @@ def test_a_yes_is_kept_with_who_said_it_and_for_how_long_it_holds() -> None:
     assert run.approval_expires_at == NOON + APPROVAL_HOLDS
 
 
+def test_a_yes_that_was_passed_on_is_the_persons_and_rests_on_the_rights_of_who_vouches_for_it() -> None:
+    alerts = Identity.of("alerts", [Scope.APPROVE, Scope.DELEGATE], ["services"])
+    run = approved(a_stored_run(RunState.AWAITING_APPROVAL), alerts, NOON, person="ana@example.com")
+    assert (run.approved_by, run.vouched_by, run.approver_groups) == ("ana@example.com", "alerts", ("services",))
+
+
 @pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.AWAITING_APPROVAL])
 def test_only_what_waits_is_approved(state: RunState) -> None:
     with pytest.raises(NotNow, match=f"is {state}"):
@@ -68,11 +74,11 @@ def test_a_yes_that_comes_too_late_is_none() -> None:
 def test_a_no_is_for_what_has_not_begun(state: RunState) -> None:
     run = a_stored_run(state)
     if state in {RunState.AWAITING_APPROVAL, RunState.APPROVED}:
-        said = denied(run, ALICE, "", NOON)
+        said = denied(run, "alice", "", NOON)
         assert (said.state, said.ended_at, said.reason) == (RunState.DECLINED, NOON, "denied by alice")
     else:
         with pytest.raises(NotNow):
-            denied(run, ALICE, "", NOON)
+            denied(run, "alice", "", NOON)
 
 
 @pytest.mark.parametrize("state", RunState)

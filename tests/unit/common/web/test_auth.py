@@ -37,6 +37,10 @@ async def test_what_each_may_do(token: str | None, read: int, write: int) -> Non
         assert (await client.post("/api/v1/notes", json=NOTE)).status_code == write
 
 
+def test_the_right_to_speak_for_others_is_part_of_no_other() -> None:
+    assert not any(Scope.DELEGATE in included for included in INCLUDES.values())
+
+
 async def test_a_refusal_names_the_scope_that_is_lacking() -> None:
     async with client_of(sample_app(), READ_TOKEN) as client:
         problem = (await client.post("/api/v1/notes", json=NOTE)).json()
@@ -90,6 +94,6 @@ async def test_several_authenticators(authenticator: Authenticator, status: int)
 
 def test_every_scope_says_what_it_includes() -> None:
     assert set(INCLUDES) == set(Scope)
-    assert Identity.of("x", [Scope.ADMIN]).scopes == set(Scope)
+    assert Identity.of("x", [Scope.ADMIN]).scopes == set(Scope) - {Scope.DELEGATE}
     assert Identity.of("x", [Scope.OPERATE]).scopes == {Scope.OPERATE, Scope.READ}
     assert Identity.of("x", []).scopes == set()

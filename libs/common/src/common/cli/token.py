@@ -21,14 +21,20 @@ class TokenCommand:
             "new", help=f"print a new token, and the entry with its hash for {self.prefix}WEB__TOKENS"
         )
         new.add_argument("name", metavar="NAME", help="whose it is; shows in the access log")
-        new.add_argument("--scope", choices=("read", "approve", "operate", "admin"), default="read")
+        new.add_argument(
+            "--scope",
+            metavar="SCOPE",
+            type=_scopes,
+            default="read",
+            help="read, approve, operate, delegate or admin, or several joined by +; read unless given",
+        )
         new.set_defaults(run=self.run)
 
     def run(self, args: argparse.Namespace) -> int:
         from common.web.auth import Scope
         from common.web.static_tokens import StaticTokens, TokensInvalid, new_token
 
-        token, entry = new_token(args.name, Scope(args.scope))
+        token, entry = new_token(args.name, *map(Scope, args.scope))
         try:
             StaticTokens.parse(entry)
         except TokensInvalid:
@@ -36,3 +42,12 @@ class TokenCommand:
         print(f"token {token}\nentry {entry}")
         print(f"Keep the token; give the entry to the service in {self.prefix}WEB__TOKENS.", file=sys.stderr)
         return OK
+
+
+def _scopes(text: str) -> list[str]:
+    from common.web.auth import Scope
+
+    for each in (scopes := text.split("+")):
+        if each not in set(Scope):
+            raise argparse.ArgumentTypeError(f"{each!r} is none of {', '.join(Scope)}, nor several joined by +")
+    return scopes

@@ -54,7 +54,7 @@ class StaticTokens:
         return any(owner.name == identity.name and scope in owner.scopes for _, owner in self._known)
 
 
-def new_token(name: str, scope: Scope) -> tuple[str, str]:
+def new_token(name: str, *scopes: Scope) -> tuple[str, str]:
     """A fresh token of 256 random bits, and the entry that lets it in."""
     token = secrets.token_urlsafe(32)
-    return token, f"{name}:{scope}:{hashlib.sha256(token.encode()).hexdigest()}"
+    return token, f"{name}:{'+'.join(scopes)}:{hashlib.sha256(token.encode()).hexdigest()}"

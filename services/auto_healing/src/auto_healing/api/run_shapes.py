@@ -15,6 +15,7 @@ from auto_healing.plan import Decline, Displacement, Harm, Mode, Step
 from auto_healing.run import Run, RunState, StepState
 from auto_healing.storage.evidence import EvidenceSummary
 from auto_healing.storage.ledger import LedgerEntry
+from auto_healing.storage.run_entries import VOUCHED_BY
 from auto_healing.storage.run_rows import StoredStep
 from common.contracts import Finding, ObjectRef
 from common.contracts.health import Scalar
@@ -36,6 +37,7 @@ class RunBrief:
     reason: Annotated[str, Field(description="Of its last move; before the first, why it is wanted")]
     requested_by: Annotated[str, Field(description="policy, or a person's name")]
     approved_by: Annotated[str, Field(description="Empty: nobody had to")]
+    vouched_by: Annotated[str, Field(description="Service that passed the approval on; empty: it was given here")]
     approval_expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -66,6 +68,7 @@ class RunBrief:
             reason=run.reason or (plan.steps[0].reason if plan.steps else ""),
             requested_by=run.requested_by,
             approved_by=run.approved_by,
+            vouched_by=run.vouched_by,
             approval_expires_at=run.approval_expires_at,
             created_at=run.created_at,
             updated_at=run.updated_at,
@@ -152,8 +155,9 @@ class Moment:
     def of(cls, entry: LedgerEntry, run: Run) -> "Moment":
         words = " ".join(filter(None, (entry.action, entry.outcome)))
         what = ": ".join(filter(None, (words, entry.message)))
+        via = f" via {vouched}" if (vouched := entry.data.get(VOUCHED_BY)) else ""
         seconds = round((entry.at - run.created_at).total_seconds(), 3)
-        return cls(at=entry.at, seconds=seconds, event=entry.event, by=entry.actor, what=what)
+        return cls(at=entry.at, seconds=seconds, event=entry.event, by=f"{entry.actor}{via}", what=what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from auto_healing.api.delegation import OnBehalfOf
 from auto_healing.api.parameters import InNamespace, Named, OfAction, OfKind, RunId, Word
 from auto_healing.api.run_shapes import RunBrief, RunShown
 from auto_healing.api.services import Services, Stored, StoredServices, SyncedServices, world_of
@@ -160,19 +161,21 @@ async def ask_for_run(
 
 
 @router.post("/{run_id}/approve", responses=responses(404, 409))
-async def approve_run(stored: StoredServices, caller: Approver, run_id: RunId) -> RunBrief:
+async def approve_run(stored: StoredServices, caller: Approver, person: OnBehalfOf, run_id: RunId) -> RunBrief:
     """Say yes to a run that waits for it. It begins at once, if the guards still let it."""
     try:
-        return RunBrief.of(await stored.runs.approve(run_id, caller))
+        return RunBrief.of(await stored.runs.approve(run_id, caller, person=person))
     except (NoSuchRun, NotNow) as error:
         raise _refused(error) from None
 
 
 @router.post("/{run_id}/deny", responses=responses(404, 409))
-async def deny_run(stored: StoredServices, caller: Approver, run_id: RunId, why: DenyRequest) -> RunBrief:
+async def deny_run(
+    stored: StoredServices, caller: Approver, person: OnBehalfOf, run_id: RunId, why: DenyRequest
+) -> RunBrief:
     """Say no to a run that has not begun."""
     try:
-        return RunBrief.of(await stored.runs.deny(run_id, caller, why.reason))
+        return RunBrief.of(await stored.runs.deny(run_id, caller, why.reason, person=person))
     except (NoSuchRun, NotNow) as error:
         raise _refused(error) from None
 

@@ -17,13 +17,13 @@ from auto_healing.run import Run
 from common.clock import Clock
 from common.cluster.snapshot import ClusterSnapshot
 from common.kube.errors import KubeError
-from common.web.auth import AuthenticationUnavailable, Identity
+from common.web.auth import AuthenticationUnavailable, Identity, Scope
 
 logger = logging.getLogger(__name__)
 
 # The guards with facts of now. The history is without the run itself, which does not stand in its own way.
 Recheck = Callable[[Run, Step, History], Sequence[Decline]]
-MayApprove = Callable[[Identity], Awaitable[bool]]
+StillHas = Callable[[Identity, Scope], Awaitable[bool]]
 
 _CATCH_UP_SECONDS = 5.0
 _LOOK_SECONDS = 0.02
@@ -38,7 +38,7 @@ class BeforeStep:
     snapshot: Callable[[], ClusterSnapshot]
     actions: Mapping[str, Action]
     recheck: Recheck
-    may_still_approve: MayApprove
+    still_has: StillHas
     past: Past
     clock: Clock
 
@@ -53,15 +53,20 @@ class BeforeStep:
             return (self._decline("guards", f"the guards failed, so nothing is done: {type(error).__name__}"),)
 
     async def _approver(self, run: Run) -> Decline | None:
+        """Whoever vouched for the person is asked about: the person's own rights are known there alone."""
         if not run.approved_by:
             return None
+        name = run.vouched_by or run.approved_by
+        who = Identity(name, frozenset(run.approver_groups), frozenset())
+        needed = (Scope.APPROVE, Scope.DELEGATE) if run.vouched_by else (Scope.APPROVE,)
         try:
-            approver = Identity(run.approved_by, frozenset(run.approver_groups), frozenset())
-            if await self.may_still_approve(approver):
-                return None
+            lost = [scope for scope in needed if not await self.still_has(who, scope)]
         except AuthenticationUnavailable as error:
-            return self._decline("approval", f"the rights of {run.approved_by} cannot be checked: {error}")
-        return self._decline("approval", f"{run.approved_by}, who approved it, may not approve any more", passes=False)
+            return self._decline("approval", f"the rights of {name} cannot be checked: {error}")
+        if not lost:
+            return None
+        did = f"passed on the approval of {run.approved_by}" if run.vouched_by else "approved it"
+        return self._decline("approval", f"{name}, who {did}, may not {lost[0]} any more", passes=False)
 
     async def _target(self, step: Step) -> Decline | None:
         """Read the live object, and let the view catch up with it, so that the guards judge nothing older."""

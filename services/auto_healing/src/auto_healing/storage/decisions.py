@@ -16,8 +16,8 @@ class NotNow(Exception):
     """The run is in no state for what is asked; the message says which, for people."""
 
 
-def approved(run: Run, by: Identity, at: datetime) -> Run:
-    """Raises NotNow unless it waits for approval."""
+def approved(run: Run, by: Identity, at: datetime, *, person: str = "") -> Run:
+    """`person`: for whom `by` speaks, when not for itself. Raises NotNow unless it waits for approval."""
     if run.state is RunState.EXPIRED or (run.state is RunState.AWAITING_APPROVAL and is_late(run, at)):
         raise NotNow(
             "the run is expired, as nobody approved it in time; while its cause lasts, another one is proposed"
@@ -29,17 +29,18 @@ def approved(run: Run, by: Identity, at: datetime) -> Run:
         run,
         state=RunState.APPROVED,
         updated_at=at,
-        approved_by=by.name,
+        approved_by=person or by.name,
+        vouched_by=by.name if person else "",
         approver_groups=tuple(sorted(by.groups)),
         approval_expires_at=at + APPROVAL_HOLDS,
     )
 
 
-def denied(run: Run, by: Identity, reason: str, at: datetime) -> Run:
+def denied(run: Run, by: str, reason: str, at: datetime) -> Run:
     """Raises NotNow when it has begun or ended."""
     if run.state not in _DENIABLE:
         raise NotNow(f"the run is {run.state}, which is too late to deny it")
-    message = reason or f"denied by {by.name}"
+    message = reason or f"denied by {by}"
     return replace(run, state=RunState.DECLINED, updated_at=at, ended_at=at, reason=message)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     Table,
+    Text,
     Uuid,
     text,
 )
@@ -98,6 +99,7 @@ run = Table(
     instant("recurred_at", nullable=True),  # the same finding on the same owner, within a day of being healed
     Column("place", JSONB, nullable=False),  # owner, node, zone, pool and the like, for the guards of later runs
     Column("approver_groups", JSONB, nullable=False),
+    Column("vouched_by", Text, nullable=False, server_default=""),  # passed the approval on; empty: nobody had to
     string("undo_by"),  # who wants it undone: a person, or the service itself; empty: nobody
     string("undo_reason"),
     Column("previous", Uuid, nullable=True),
@@ -153,6 +155,14 @@ ledger = Table(
     Index("ix_ledger_at", "at"),
     Index("ix_ledger_object", "kind", "namespace", "name", "seq"),
     Index("ix_ledger_run", "run_id", "seq", postgresql_where=text("run_id IS NOT NULL")),
+)
+
+# One row: up to which entry of the ledger alert_service was told; null: never.
+notified = Table(
+    "notified",
+    metadata,
+    *only_row(),
+    Column("seq", BigInteger, nullable=True),
 )
 
 # One row: the newest entry of the ledger. Its lock puts writers in order; it also tells when the newest are missing.

@@ -9,8 +9,10 @@ from auto_healing.actions.action import Outcome
 from auto_healing.plan import Decline, Plan, Step
 from auto_healing.run import SERVICE, Run
 from auto_healing.storage.ledger import Entry
+from common.web.auth import Identity
 
 POLICY = "policy"  # who asks when nobody does
+VOUCHED_BY = "vouched_by"  # in the data of an entry: the service that passed on what its actor decided
 
 
 class Told(StrEnum):
@@ -44,6 +46,12 @@ def about_run(run: Run, event: Told, at: datetime, *, step: Step | None = None, 
         "code": findings[0].code if findings else "",
     }
     return Entry(event=event, at=at, run_id=run.id, **(values | fields))
+
+
+def said(run: Run, event: Told, at: datetime, by: Identity, person: str, **fields: Any) -> Entry:
+    """Somebody's word about a run; `person`: in whose name `by` passed it on."""
+    via = {VOUCHED_BY: by.name} if person else {}
+    return about_run(run, event, at, actor=person or by.name, data=via, **fields)
 
 
 def proposed(run: Run, at: datetime) -> Entry:

@@ -19,6 +19,7 @@ _PLAIN = (
     "requested_by",
     "reason",
     "approved_by",
+    "vouched_by",
     "approval_expires_at",
     "created_at",
     "updated_at",
@@ -34,7 +35,16 @@ _PLAIN = (
     "seconds_to_heal",
 )
 # What deciding about a run writes, and what carrying it out writes: somebody may ask for an undo at any time.
-_DECISION = ("updated_at", "ended_at", "reason", "approved_by", "approval_expires_at", "undo_by", "undo_reason")
+_DECISION = (
+    "updated_at",
+    "ended_at",
+    "reason",
+    "approved_by",
+    "vouched_by",
+    "approval_expires_at",
+    "undo_by",
+    "undo_reason",
+)
 _PROGRESS = ("reason", "updated_at", "started_at", "verifying_at", "ended_at", "score_after", "seconds_to_heal")
 
 

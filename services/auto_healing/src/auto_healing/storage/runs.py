@@ -22,7 +22,7 @@ from auto_healing.storage.models import leader
 from auto_healing.storage.models import run as run_table
 from auto_healing.storage.proposing import Answer, Proposal, answer_to, entry_of, holders_of, insert_runs, taken
 from auto_healing.storage.repeats import Repeats
-from auto_healing.storage.run_entries import Told, about_run
+from auto_healing.storage.run_entries import Told, about_run, said
 from auto_healing.storage.run_reading import UNFINISHED, RunReader
 from auto_healing.storage.run_rows import decision_values, run_of
 from common.clock import Clock
@@ -128,24 +128,25 @@ class Runs(RunReader):
         else:
             self._repeats.forget(answer.plan)
 
-    async def approve(self, run_id: UUID, by: Identity) -> Run:
-        """A person's yes; the run begins at once. Raises NoSuchRun and NotNow."""
+    async def approve(self, run_id: UUID, by: Identity, *, person: str = "") -> Run:
+        """A person's yes; the run begins at once. `person`: for whom `by` speaks, when not for itself.
+
+        Raises NoSuchRun and NotNow.
+        """
         async with fenced(self._database, None) as connection:
             before, at = await self._locked(connection, run_id)
-            run = approved(before, by, at)
-            await self._decide(connection, run, about_run(run, Told.APPROVED, at, actor=by.name))
+            run = approved(before, by, at, person=person)
+            await self._decide(connection, run, said(run, Told.APPROVED, at, by, person))
         self.past.put(run)
         return run
 
-    async def deny(self, run_id: UUID, by: Identity, reason: str = "") -> Run:
-        """A person's no, to a run that has not begun. Raises NoSuchRun and NotNow."""
+    async def deny(self, run_id: UUID, by: Identity, reason: str = "", *, person: str = "") -> Run:
+        """A person's no, to a run that has not begun; `person` as above. Raises NoSuchRun and NotNow."""
         async with fenced(self._database, None) as connection:
             before, at = await self._locked(connection, run_id)
-            run = denied(before, by, reason, at)
-            entry = about_run(
-                run, Told.DECLINED, at, actor=by.name, guard="approval", outcome="declined", message=run.reason
-            )
-            await self._decide(connection, run, entry)
+            run = denied(before, person or by.name, reason, at)
+            no = {"guard": "approval", "outcome": "declined", "message": run.reason}
+            await self._decide(connection, run, said(run, Told.DECLINED, at, by, person, **no))
         self.past.put(run)
         return run
 
