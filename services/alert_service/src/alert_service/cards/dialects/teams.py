@@ -15,7 +15,10 @@ _NO_WIDTH = "\u200b"
 
 
 class TeamsDialect:
-    """`<at>` would be a mention and `{{DATE(...)}}` a date: a space of no width takes them apart on every client."""
+    """`<at>` would be a mention, `{{DATE(...)}}` a date and `](` a link: a space of no width takes them apart.
+
+    So they come to nothing also on a client that does not know a backslash.
+    """
 
     name = "teams"
     newline = "\n\n"
@@ -24,7 +27,9 @@ class TeamsDialect:
         text = _ENTITY.sub("&amp;", text)
         text = _SPECIAL.sub(lambda found: "\\" + found[0], text)
         text = _LINE_START.sub(_harmless_start, text)
-        return text.replace("<", "<" + _NO_WIDTH).replace("{{", "{" + _NO_WIDTH + "{")
+        for first, second in ("<", ""), ("{", "{"), ("]", "("):
+            text = text.replace(first + second, first + _NO_WIDTH + second)
+        return text
 
     def bold(self, text: str) -> str:
         text = " ".join(text.split())
