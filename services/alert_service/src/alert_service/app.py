@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from alert_service.api.routes import ROUTERS
 from alert_service.api.services import Services
 from alert_service.channels.opened import Channels
+from alert_service.clients.opened import Clients
 from alert_service.duties import Duties, Outward
 from alert_service.links import LinkSigner
 from alert_service.metrics import SERVICE, Metrics
@@ -63,7 +64,8 @@ class App:
         self._supervisor = Supervisor(self._metrics.service.task_crashed)
         self._file = None if settings.policy.file is None else PolicyFile.open(settings.policy.file)
         self._told = Told(self._metrics)
-        self._storage = Storage(settings, self._clock, policy=self._policy, told=self._told)
+        self._clients = Clients.of(settings)
+        self._storage = Storage(settings, self._clock, self._clients, policy=self._policy, told=self._told)
         self._links = LinkSigner.of(settings.links.url, settings.links.keys.get_secret_value(), settings.links.hours)
         self._http = httpx.AsyncClient(timeout=_WAY_BACK_SECONDS)
         self._rehearser: Rehearser | None = None
@@ -91,6 +93,7 @@ class App:
                 await self._rehearser.close()
             await self._http.aclose()
             await self._outward.channels.close()
+            await self._clients.close()
             await self._storage.close()
 
     def _policy(self) -> AlertPolicy:
@@ -106,6 +109,7 @@ class App:
 
     async def _store_and_lead(self) -> None:
         opened = await self._storage.open()
+        self._supervisor.start("clicks", opened.stored.clicks.run)
         self._rehearser = rehearser = self._rehearser_of(opened)
         leadership = self._lead(opened, rehearser)
         self._supervisor.start("leadership", leadership.run)
@@ -172,6 +176,11 @@ class App:
             storage=self._storage,
             rehearser=lambda: self._rehearser,
             webhook_secrets=settings.health.secrets,
+            slack_signing_secrets=settings.slack.secrets,
+            links=self._links,
+            person_header=settings.links.person_header,
+            on_click_answered=self._told.click_answered,
+            refused=self._told.refused,
         )
         return web
 

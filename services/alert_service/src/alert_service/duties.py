@@ -8,14 +8,17 @@ from typing import Any
 from alert_service.canary import Canary
 from alert_service.channels.opened import Channels
 from alert_service.clockwork import Clockwork
+from alert_service.counting import Counting
 from alert_service.delivery import Delivery
 from alert_service.fallbacks import Fallbacks
+from alert_service.listener import Listener
 from alert_service.own_alerts import OwnAlerts
 from alert_service.pipeline import Pipeline
 from alert_service.policy import AlertPolicy
 from alert_service.rehearsal.rehearser import Rehearser
 from alert_service.rehearsal.way_back import WayBack
 from alert_service.rendering import PolicyCards, Rendering
+from alert_service.silences.keeper import SilenceKeeper
 from alert_service.storage.opening import Opened
 from alert_service.told import Told
 from common.clock import Clock
@@ -61,6 +64,10 @@ class Duties:
                 stored.database, stored.inbox, settling, clock, policy=policy, on_worked=told.worked
             ).run,
             "clockwork": Clockwork(stored.database, settling, clock, policy=policy, on_settled=told.settled).run,
+            "heartbeats": Listener(
+                stored.heartbeats, opened.alarms, clock, policy=policy, on_looked=told.heartbeats
+            ).run,
+            "counts": Counting(stored.database, clock, on_counted=told.counted).run,
             "delivery": delivery.run,
             "fallbacks": Fallbacks(
                 stored.database, stored.deliveries, clock, policy=policy, trouble=delivery.trouble
@@ -77,6 +84,13 @@ class Duties:
             ).run,
             "rehearsals": rehearser.run,
         }
+
+        self._works["clicks left"] = stored.clicks.run_left
+        if stored.silencing is not None:
+            keeper = SilenceKeeper(
+                stored.silencing, stored.desk, stored.database, stored.deliveries, clock, policy=policy
+            )
+            self._works["silences"] = keeper.run
 
     def all(self, keep: Keep) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
         """For the leadership, each kept running by `keep`."""

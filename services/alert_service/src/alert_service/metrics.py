@@ -18,7 +18,9 @@ class Metrics:
         self.registry = service.registry
         self.received = service.counter("received", "Posts, notices and events stored by this replica.", ("source",))
         self.refused = service.counter(
-            "refused", "Posts, notices and events that were answered with an error.", ("source", "reason")
+            "refused",
+            "Posts, notices, events, presses and links that were not taken.",
+            ("source", "reason"),
         )
         self.alerts = service.counter("alerts", "Alerts that took effect, by status.", ("status",))
         self.duplicates = service.counter("duplicates", "Posts that said nothing new: retries and peers.", ("source",))

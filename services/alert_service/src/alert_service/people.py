@@ -3,7 +3,7 @@
 A name that a vendor or a caller gives is never believed to be one of the policy's people: only ids are.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from alert_service.acts import ActKind, Person
 from alert_service.policy.settings import AlertPolicy, PersonPart
@@ -44,6 +44,16 @@ class People:
         """By the name under which the policy has them."""
         return self._by_name.get(name)
 
+    def called(self, said: str) -> Person | None:
+        """By whatever people call themselves: name, identity, or how cards call them; None when two are called so."""
+        word = said.strip().casefold()
+        found = {
+            each.name: each
+            for name, each in self._by_name.items()
+            if word in (name, each.name.casefold(), each.shown.casefold())
+        }
+        return next(iter(found.values())) if len(found) == 1 else None
+
     def who_may(self, kind: ActKind) -> list[tuple[str, Person]]:
         """Their names in the policy and who they are, in the order of what cards call them."""
         found = [(name, each) for name, each in self._by_name.items() if kind in each.rights]
@@ -64,8 +74,3 @@ class People:
 
 def _person(part: PersonPart) -> Person:
     return Person(name=part.identity, shown=part.shown or part.identity, rights=frozenset(part.rights))
-
-
-def named(people: Iterable[Person]) -> str:
-    """For a sentence."""
-    return ", ".join(each.shown for each in people) or "nobody"

@@ -39,6 +39,10 @@ class Performing:
         except NoSuchIncident as error:
             return Answer(changed=False, text=str(error))
 
+    async def explain(self, incident_id: UUID) -> str:
+        """Why people were told of it or not, and what is next. Raises NoSuchIncident and DatabaseError."""
+        return "" if self._explain is None else await self._explain(incident_id)
+
     async def _act(self, wanted: Act) -> Answer:
         if wanted.kind not in wanted.by.rights:
             return await self._desk.act(wanted)  # which refuses it, and writes that down
@@ -46,8 +50,8 @@ class Performing:
             return await self._silence(wanted)
         if wanted.kind in (ActKind.APPROVE, ActKind.DENY):
             return await self._decide(wanted)
-        if wanted.kind is ActKind.EXPLAIN and self._explain is not None:
-            return Answer(changed=False, text=await self._explain(wanted.incident_id))
+        if wanted.kind is ActKind.EXPLAIN:
+            return Answer(changed=False, text=await self.explain(wanted.incident_id))
         return await self._desk.act(wanted)
 
     async def _silence(self, wanted: Act) -> Answer:

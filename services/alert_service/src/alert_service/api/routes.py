@@ -1,10 +1,24 @@
 """All routes, in the order in which the documentation lists them."""
 
-from alert_service.api import deliveries, heartbeats, incidents, policy, rehearsals, templates, webhooks
+from alert_service.api import (
+    deliveries,
+    heartbeats,
+    incidents,
+    links,
+    policy,
+    rehearsals,
+    silences,
+    slack,
+    templates,
+    webhooks,
+)
 
 ROUTERS = (
     webhooks.router,
+    slack.router,
+    links.router,
     incidents.router,
+    silences.router,
     heartbeats.router,
     deliveries.router,
     rehearsals.router,

@@ -11,7 +11,6 @@ from common.database.connections import Database
 from common.web.parts import StorageState, services_of, stored_of
 
 if TYPE_CHECKING:
-    from alert_service.alert import Source
     from alert_service.clicks import Clicks
     from alert_service.desk import Desk
     from alert_service.links import LinkSigner
@@ -64,7 +63,7 @@ class Services:
     person_header: str = ""  # in which a proxy in front says who opens a link; empty: there is none
     on_click_answered: Callable[[float], None] = lambda seconds: None
     webhook_secrets: Sequence[str] = ()
-    refused: "Callable[[Source, str], None]" = lambda source, reason: None  # is told of what was not stored
+    refused: "Callable[[str, str], None]" = lambda source, reason: None  # is told of what was not taken
 
 
 AnyServices = Annotated[Services, Depends(services_of)]

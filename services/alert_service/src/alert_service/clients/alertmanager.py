@@ -4,7 +4,6 @@ https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
@@ -89,6 +88,11 @@ class GettableSilence(_Answer):
             matcher(each.name, each.value, is_regex=each.is_regex, is_equal=each.is_equal)
             for each in self.matcher_parts
         )
+
+    @property
+    def matcher_texts(self) -> list[str]:
+        """For people, whatever its patterns are."""
+        return [str(Matcher(each.name, each.value, each.is_regex, each.is_equal)) for each in self.matcher_parts]
 
     @property
     def over(self) -> bool:
@@ -212,8 +216,7 @@ class Alertmanager:
         return None
 
     async def close(self) -> None:
-        with suppress(httpx.HTTPError):
-            await self._asking.close()
+        await self._asking.close()
 
 
 def _word(value: bool) -> str:
