@@ -177,3 +177,12 @@ def test_a_complaint_that_goes_on(
         complaint.over() if words is None else complaint.warn(words)
 
     assert [record.getMessage() for record in caplog.records if record.name == "complaint"] == lines
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "error"])
+def test_an_http_client_never_tells_the_addresses_it_asks(logged: Lines, level: str) -> None:
+    logs.configure(level, json=True)
+    for name in ("httpx", "httpcore.http11"):
+        logging.getLogger(name).info("HTTP Request: POST https://hooks.example.com/services/T0/B0/abcdef")
+        logging.getLogger(name).debug("send_request_headers.started request=/services/T0/B0/abcdef")
+    assert [line for line in logged() if "abcdef" in line["event"]] == []

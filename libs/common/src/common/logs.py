@@ -38,8 +38,9 @@ _QUIET = {
     "alembic": logging.WARNING,
     "procrastinate": logging.WARNING,
     "psycopg.pool": logging.ERROR,  # each of its attempts to reconnect: whoever waits for a connection tells of it
-    "httpx": logging.WARNING,
 }
+# Whatever the level: their lines hold whole addresses, and that of a webhook is a secret.
+_TELLTALES = ("httpx", "httpcore")
 
 
 class Complaint:
@@ -113,6 +114,8 @@ def _route_standard_library(formatter: logging.Formatter, level: int) -> None:
         library.handlers = []
         library.propagate = True
         library.setLevel(level if level <= logging.DEBUG else max(level, quiet))
+    for name in _TELLTALES:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     logging.captureWarnings(True)
 
 
