@@ -35,7 +35,7 @@ def a_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(
         timeout=TIMEOUT_SECONDS,
         follow_redirects=False,
-        limits=httpx.Limits(max_connections=64, keepalive_expiry=60),
+        limits=httpx.Limits(max_connections=64, keepalive_expiry=15),
         headers={"user-agent": "k8s-health-checker/alert-service"},
     )
 
