@@ -32,12 +32,14 @@ def rehearsal_of(
     return Rehearsal(made, cards, policy, clock.now, wrong=wrong, way_back=way_back, pressed=pressed)
 
 
-def way_back_of(settings: AlertSettings, http: httpx.AsyncClient, clock: Clock) -> WayBack | None:
+def way_back_of(
+    settings: AlertSettings, http: httpx.AsyncClient, clock: Clock, *, knows_links: bool = True
+) -> WayBack | None:
     """None when nobody knows where people reach this service."""
     if not settings.links.url:
         return None
     secret = settings.slack.signing_secret.get_secret_value().split(",")[0].strip()
-    return WayBack(http, settings.links.url, secret, clock.now)
+    return WayBack(http, settings.links.url, secret, clock.now, knows_links=knows_links)
 
 
 @asynccontextmanager
@@ -49,6 +51,8 @@ async def a_rehearsal(settings: AlertSettings, policy: AlertPolicy) -> AsyncIter
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as http:
             cards = PolicyCards(clock, policy=lambda: policy, links=links)
-            yield rehearsal_of(policy, channels, cards, clock, way_back=way_back_of(settings, http, clock))
+            has_keys = bool(settings.links.keys.get_secret_value())
+            way_back = way_back_of(settings, http, clock, knows_links=has_keys)
+            yield rehearsal_of(policy, channels, cards, clock, way_back=way_back)
     finally:
         await channels.close()

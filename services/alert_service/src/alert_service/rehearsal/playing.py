@@ -18,6 +18,7 @@ from alert_service.rehearsal.way_back import WayBack
 from alert_service.rendering import Cards
 
 _NO_ADDRESS = "ALERT_SERVICE_LINKS__URL is not set"
+_NO_KEYS = "ALERT_SERVICE_LINKS__KEYS is not set, so the service would not know the links of this run"
 
 
 Pressed = Callable[[MessageRef, float], Awaitable[str]]
@@ -109,8 +110,9 @@ class Rehearsal:
 
     async def _open_links(self, stage: Stage, card: Card) -> None:
         """As a link preview does: the page has to come, and does nothing."""
-        if self._way_back is None:
-            stage.leave_out(Tried.LINK, "links of buttons", _NO_ADDRESS)
+        if self._way_back is None or not self._way_back.knows_links:
+            why = _NO_ADDRESS if self._way_back is None else _NO_KEYS
+            stage.leave_out(Tried.LINK, "links of buttons", why)
             return
         for button in card.buttons:
             if not self._way_back.leads_to(button.url):

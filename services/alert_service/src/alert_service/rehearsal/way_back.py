@@ -26,9 +26,18 @@ class Looked:
 
 
 class WayBack:
-    """`url` is where people and vendors reach this service."""
+    """`url` is where people and vendors reach this service; `knows_links`: it signs cards with the same keys."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str, signing_secret: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        url: str,
+        signing_secret: str,
+        now: Callable[[], datetime],
+        *,
+        knows_links: bool = True,
+    ) -> None:
+        self.knows_links = knows_links
         self._http = http
         self._url = url.rstrip("/")
         self._signing_secret = signing_secret
