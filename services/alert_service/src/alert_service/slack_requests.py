@@ -19,6 +19,7 @@ TIMESTAMP, SIGNATURE = "x-slack-request-timestamp", "x-slack-signature"
 TOLERANCE = timedelta(minutes=5)
 _PRESS = "block_actions"
 _MOST_FIELDS = 10
+_LONGEST = 4000
 
 
 class SlackReason(StrEnum):
@@ -116,7 +117,7 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now:
     timestamp, signature = _header(headers, TIMESTAMP), _header(headers, SIGNATURE)
     _check_age(timestamp, now)
     signed = b"v0:" + timestamp.encode() + b":" + body
-    given = signature.encode("utf-8", "surrogateescape")
+    given = signature.encode("utf-8", "replace")
     matches = [
         hmac.compare_digest(b"v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode(), given)
         for secret in secrets
@@ -147,7 +148,7 @@ def click_of(request_id: str, body: bytes) -> Click | None:
         raise PayloadMalformed("has no field payload")
     try:
         payload = _PAYLOAD.decode(form["payload"])
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except msgspec.DecodeError as error:
         raise PayloadMalformed(f"has a payload that is none of Slack's: {error}") from None
     if payload.type != _PRESS:
         return None
@@ -173,7 +174,7 @@ def _click(request_id: str, payload: _Payload, user: _User, action: _Action) -> 
 
 
 def _clean(text: str) -> str:
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:4000]
+    return text.replace("\0", "")[:_LONGEST]
 
 
 def _form(body: bytes) -> dict[str, str]:
