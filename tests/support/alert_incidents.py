@@ -7,6 +7,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
+
 from alert_service.acting import act
 from alert_service.acts import Act, ActKind, Answer, Person, Via
 from alert_service.alert import Alert, AlertStatus, Post, Source
@@ -71,6 +73,12 @@ def an_alert(
         ends_at=ended,
         **fields,
     )
+
+
+def over(alert: Alert, at: datetime | None = None) -> Alert:
+    """The same, resolved a minute after it began unless told otherwise."""
+    ended = at or alert.starts_at + timedelta(minutes=1)
+    return msgspec.structs.replace(alert, status=AlertStatus.RESOLVED, ends_at=ended)
 
 
 def numbered(number: int, **fields: Any) -> Alert:
@@ -167,6 +175,10 @@ class Life:
             self.now = max(self.now, self.next_at)
             self.tick()
         raise AssertionError(f"is due again and again, at {self.next_at}")
+
+    def settle_again(self) -> "Life":
+        """As when one that it belongs to has changed."""
+        return self.settle(self.it, Changed(incident=self.it))
 
     def settle(self, before: Incident | None, done: Changed) -> "Life":
         settled: Settled = settle(before, done, self.around(), now=self.now)

@@ -52,7 +52,10 @@ def _ack_expired(incident: Incident, policy: AlertPolicy, now: datetime) -> Chan
         return Changed(incident=incident)
     text = f"fires again: the acknowledgement by {ack.by} has expired after {shortly(now - ack.at)}"
     what = Happening(kind=HappeningKind.ACK_EXPIRED, at=now, text=text, details={"by": ack.by})
-    return changed(incident, what, state=IncidentState.FIRING, acknowledgement=None, escalation=None)
+    # People are told by this: a repetition beside it would say the same.
+    return changed(
+        incident, what, state=IncidentState.FIRING, acknowledgement=None, escalation=None, notified_at=now, repeats=0
+    )
 
 
 def _ack_reminded(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
