@@ -1,4 +1,4 @@
-"""Which incidents belong together, what keeps people from being told, and that nothing is hidden from those concerned."""
+"""Which incidents belong together, what keeps people from being told, and that it keeps none who are concerned."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.change import Changed
 from alert_service.family import Due, Family
-from alert_service.incident import Incident
+from alert_service.incident import Incident, SuppressionReason
 from alert_service.policy import AlertPolicy
 from alert_service.routing import Routes
 from alert_service.settle import Settled, Surroundings, settle
@@ -19,7 +19,8 @@ from alert_service.storage import incidents, storms
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.incidents import Saved
 from alert_service.storm import Openings, worth_a_card
-from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
+from alert_service.suppression import lifted
+from alert_service.wanted import Wanted
 from alert_service.weather import Weather
 
 _MOST_LEFT = 500  # that are looked at when a storm ends, the worst first
@@ -69,22 +70,23 @@ class Settling:
         self._openings.forget(at)
 
     async def calm(self, connection: AsyncConnection, now: datetime) -> int:
-        """End the storms that are over; the worst of what they leave open gets cards. How many ended."""
+        """End the storms that are over; the worst of what they leave open is told by itself. How many ended."""
         part = self._policy().storm
         weather = Weather(await storms.raging(connection), self._openings, part, now)
         ended = weather.calm()
-        messages = weather.wanted()
+        await self._deliveries.queue(connection, weather.wanted(), received_at=None, now=now)
+        await storms.keep(connection, ended)
         for storm in ended:
             left = await incidents.untold(connection, storm.channel, storm.started_at, _MOST_LEFT)
-            ours = [each for each in left if self._is_told(each, storm.channel, now)]
-            messages += [_card(storm.channel, each) for each in worth_a_card(ours, part)]
-        await self._deliveries.queue(connection, messages, received_at=None, now=now)
-        await storms.keep(connection, ended)
+            ours = [each for each in left if self._is_on(each, storm.channel, now)]
+            worst = await incidents.by_ids(connection, [each.id for each in worth_a_card(ours, part)])
+            dues = [Due(before=each, done=lifted(each, now=now)) for each in worst.values()]
+            await self.store(connection, [due for due in dues if due.done.happenings], now)
         return len(ended)
 
-    def _is_told(self, incident: Incident, channel: str, now: datetime) -> bool:
-        """Whether it would have had a card there."""
-        if incident.suppression is not None or incident.severity in self._policy().severities.digest:
+    def _is_on(self, incident: Incident, channel: str, now: datetime) -> bool:
+        """Whether the card of the channel's storm is all that was told of it."""
+        if incident.suppression is None or incident.suppression.reason is not SuppressionReason.STORM:
             return False
         return channel in self.routes.route(incident.labels, incident.annotations, incident.severity, at=now).channels
 
@@ -92,13 +94,3 @@ class Settling:
 def _is_for(due: Due, message: Wanted) -> bool:
     """One that is new has no card yet that could be brought up to date."""
     return due.before is not None or not message.quiet or message.incident_id != due.done.incident.id
-
-
-def _card(channel: str, incident: Incident) -> Wanted:
-    return Wanted(
-        kind=DeliveryKind.CARD,
-        channel=channel,
-        reason=NotifyReason.OPENED,
-        incident_id=incident.id,
-        loud=True,
-    )
