@@ -56,7 +56,7 @@ def facts_of(card: Card) -> dict[str, str]:
         ),
         pytest.param(
             "acknowledged",
-            ["Critical, acknowledged by Ana, until 2026-03-01 15:55 UTC", "1 new since then"],
+            ["Critical, acknowledged by Ana, until 2026-03-01 15:55 UTC", "New since then: 1"],
             id="an acknowledged one says by whom, until when, and what joined since",
         ),
         pytest.param(
@@ -275,8 +275,8 @@ def test_alerts_that_joined_since_the_acknowledgement_are_marked() -> None:
 
 def test_a_line_shows_what_tells_its_alert_from_the_others() -> None:
     assert set(a_card("acknowledged").lines) == {
-        "● pod=checkout-7d4b9c-00000 checkout-7d4b9c-00000 restarted 6 times within 10 min",
-        "● new pod=checkout-7d4b9c-00001 checkout-7d4b9c-00001 restarted 6 times within 10 min",
+        "● pod=checkout-7d4b9c-00000 restarted 6 times within 10 min",
+        "● new pod=checkout-7d4b9c-00001 restarted 6 times within 10 min",
     }
 
 
@@ -311,13 +311,13 @@ def test_an_object_that_is_known_is_shown_and_labels_beside_it() -> None:
     assert facts_of(a_card()) == {
         "Object": "Deployment shop/checkout",
         "Cluster": "prod-eu",
-        "Labels": "deployment=checkout",
+        "Labels": "team=checkout",
     }
 
 
 def test_links_lead_to_where_it_came_from() -> None:
     card = a_card("firing", SLACK)
-    assert card.footer.startswith("<https://alertmanager.example.com|Alertmanager> <https://prometheus.example.com/")
+    assert card.footer.startswith("<https://alertmanager.example.com|Alertmanager> · <https://prometheus.example.com/")
 
 
 @pytest.mark.parametrize(

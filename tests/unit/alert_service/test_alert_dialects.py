@@ -127,7 +127,7 @@ def test_neither_address_nor_text_ends_a_link_early(written: str, expected: str)
         pytest.param(TEAMS.code("a_b `c`"), r"a_b \`c\`", id="teams has no code"),
         pytest.param(
             TEAMS.instant(AT),
-            "{{DATE(2026-11-29T19:05:41Z,SHORT)}} {{TIME(2026-11-29T19:05:41Z)}}",
+            "{{DATE(2026-11-29T19:05:41Z)}} {{TIME(2026-11-29T19:05:41Z)}}",
             id="teams instant",
         ),
         pytest.param(PLAIN.instant(AT), "2026-11-29 19:05 UTC", id="plain instant"),

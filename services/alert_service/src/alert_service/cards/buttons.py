@@ -86,12 +86,13 @@ def _silences(incident: Incident, policy: AlertPolicy) -> Iterator[Button]:
         return
     for duration in (*(each for each in _SILENCES if each <= policy.silences.longest), None):
         length = "until resolved" if duration is None else shortly(duration)
+        how_long = "until they resolve" if duration is None else f"for {length}"
         value = ButtonValue(incident_id=incident.id, revision=incident.revision, duration=duration)
         yield Button(
             act=ActKind.SILENCE,
             label=f"Silence {length}",
             value=str(value),
-            confirm=f"Alertmanager tells nobody of these alerts {'for ' if duration else ''}{length}.",
+            confirm=f"Alertmanager tells nobody of these alerts {how_long}.",
         )
 
 

@@ -93,7 +93,7 @@ def messages() -> Mapping[str, Mapping[str, str]]:
 
 def _crash_loop(now: datetime, *, pods: int) -> Incident:
     labels = {"alertname": "KubePodCrashLooping", "cluster": "prod-eu", "namespace": "shop", "severity": "critical"}
-    labels["deployment"] = "checkout"
+    labels |= {"deployment": "checkout", "team": "checkout"}
     members = [_member({**labels, "pod": f"checkout-7d4b9c-{number:05d}"}, now) for number in range(pods)]
     return Incident(
         id=_ID,
@@ -123,7 +123,7 @@ def _member(labels: dict[str, str], now: datetime) -> Member:
         fingerprint=fingerprint_of(labels),
         status=AlertStatus.FIRING,
         labels=labels,
-        annotations={"summary": f"{labels['pod']} restarted 6 times within 10 min"},
+        annotations={"summary": "restarted 6 times within 10 min"},
         starts_at=now - 12 * _MINUTE,
         generator_url="https://prometheus.example.com/graph?g0.expr=kube_pod_container_status_waiting_reason",
     )

@@ -13,6 +13,7 @@ from alert_service.incident import Acknowledgement, Escalation, Healing, Inciden
 from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
 from alert_service.storm import Storm
+from alert_service.subjects import labels_of
 
 MOST_ALERTS = 30  # of one card; what more there are is counted
 _MOST_CHILDREN = 10
@@ -45,6 +46,7 @@ def incident_shown(
         "source": incident.source.value,
         "receiver": _clean(incident.receiver),
         "labels": labels,
+        "other_labels": _others(incident),
         "annotations": annotations,
         "summary": annotations["summary"] or own["summary"],
         "description": annotations["description"] or (own["description"] if len(members) == 1 else ""),
@@ -125,6 +127,13 @@ def _subject(incident: Incident) -> str:
     if subject is None:
         return ""
     return _clean(f"{subject.kind} {'/'.join(part for part in (subject.namespace, subject.name) if part)}")
+
+
+def _others(incident: Incident) -> Texts:
+    """Labels that the card does not show by themselves."""
+    shown = {"alertname", "cluster", "namespace", "severity"}
+    shown |= labels_of(incident.subject).keys() if incident.subject is not None else set()
+    return _texts({name: text for name, text in incident.labels.items() if name not in shown})
 
 
 def _alert(member: Member, incident: Incident) -> Shown:

@@ -49,7 +49,7 @@ class TeamsDialect:
 
     def instant(self, at: datetime) -> str:
         text = f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return f"{{{{DATE({text},SHORT)}}}} {{{{TIME({text})}}}}"
+        return f"{{{{DATE({text})}}}} {{{{TIME({text})}}}}"
 
 
 def _harmless_start(found: re.Match[str]) -> str:
