@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         settings = _settings(asked)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         print(f"devchat: --settings: {error}", file=sys.stderr)
         return 2
     try:

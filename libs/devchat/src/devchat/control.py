@@ -57,7 +57,11 @@ async def press(request: web.Request) -> web.Response:
 
 @ROUTES.post("/control/faults")
 async def inject(request: web.Request) -> web.Response:
-    request.app[STATE].faults.injected.append(msgspec.json.decode(await request.read(), type=Fault))
+    try:
+        fault = msgspec.json.decode(await request.read(), type=Fault)
+    except msgspec.DecodeError as error:
+        return web.Response(status=400, text=str(error))
+    request.app[STATE].faults.injected.append(fault)
     return web.Response(status=204)
 
 

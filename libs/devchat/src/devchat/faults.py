@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 
-class Fault(msgspec.Struct, kw_only=True):
+class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What happens to requests to `on` (a pattern over endpoints), `times` times, or until faults are cleared.
 
     error: Slack answers ok:false with `error`. status: the HTTP status, with Retry-After where `retry_after` is given.

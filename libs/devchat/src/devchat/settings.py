@@ -5,7 +5,7 @@ import msgspec
 USERS = {"U0ANA": "ana", "U0BEN": "ben", "U0EVE": "eve"}
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The defaults are no secrets: they open nothing but a stand-in."""
 
     token: str = "xoxb-devchat"
