@@ -22,11 +22,12 @@ from alert_service.channels.channel import (
     MessageRef,
     Receipt,
 )
-from alert_service.delivery import Attempt, Delivery
+from alert_service.delivery import Delivery
 from alert_service.fallbacks import Fallbacks
 from alert_service.incident import Incident, IncidentState
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rendering import NO_RELATIVES, Relatives, Rendering
+from alert_service.sender import Attempt
 from alert_service.settle import Settled
 from alert_service.storage import incidents, storms
 from alert_service.storage.deliveries import Deliveries
@@ -204,7 +205,7 @@ class Sending:
     async def send(self, delivery: Delivery | None = None) -> None:
         """Whatever can be sent at this very moment."""
         for name in self.policy.channels:
-            while await (delivery or self.delivery).turn(name) == 0:
+            while await (delivery or self.delivery).sender(name).turn() == 0:
                 pass
 
     async def rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:

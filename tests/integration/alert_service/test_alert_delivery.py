@@ -389,7 +389,7 @@ async def test_what_a_sender_that_died_had_claimed_is_sent_by_the_next(alert_dat
     assert claim is not None
     await sending.send(sending.a_delivery())
     assert sre.tried == 0
-    sending.clock.step(30)
+    sending.clock.step(31)
     await sending.send(sending.a_delivery())
     assert sre.seen == ["post incident firing"]
 
@@ -406,7 +406,7 @@ async def test_two_senders_never_send_the_same(alert_database: Database) -> None
 async def test_messages_for_a_channel_that_the_policy_dropped_are_given_up(alert_database: Database) -> None:
     sending = Sending(alert_database, Obedient())
     await sending.want("plain", "heartbeat", channel="gone", text="one")
-    assert await sending.delivery.turn("gone") == 0
+    assert await sending.delivery.sender("gone").turn() == 0
     [(state, why)] = await sending.rows("SELECT state, error FROM delivery")
     assert (state, why) == ("dead", "the policy has no channel gone any more")
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from alert_service.acts import Act, ActKind, Answer
 from alert_service.alert import AlertSeverity, AlertStatus, Source
 from alert_service.batch import Worked
-from alert_service.delivery import Attempt
 from alert_service.incident import HappeningKind, Incident, IncidentState
 from alert_service.metrics import Metrics
+from alert_service.sender import Attempt
 from alert_service.settle import Settled
 from alert_service.storage.counts import Counts
 from alert_service.wanted import DeliveryState

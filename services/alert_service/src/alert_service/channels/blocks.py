@@ -55,20 +55,20 @@ def notification(card: Card) -> str:
 
 def _blocks(card: Card, *, buttons_as_links: bool) -> list[Block]:
     blocks: list[Block] = []
-    if card.title:
+    if card.title.strip():
         title = _plain(_cut(f"{SIGNS[card.tone]} {card.title}", _HEADER), _HEADER)
         blocks.append({"type": "header", "text": title})
     called = " ".join(SLACK.mention(each) for each in card.mentions)
-    blocks += [_section(text) for text in (called, card.status, card.body) if text]
+    blocks += [_section(text) for text in (called, card.status, card.body) if text.strip()]
     blocks += _facts(card)
-    if card.lines:
-        blocks.append(_section("\n".join(card.lines)))
+    if lines := "\n".join(filter(None, card.lines)):
+        blocks.append(_section(lines))
     if buttons_as_links:
         blocks += _links(card.buttons)
     else:
         blocks += _actions(card.buttons)
-    blocks += [_context(text) for text in (card.footer, card.error) if text]
-    return blocks or [_section(card.fallback or "-")]
+    blocks += [_context(text) for text in (card.footer, card.error) if text.strip()]
+    return blocks or [_section(SLACK.escape(card.fallback) or "-")]
 
 
 def _fits(blocks: Sequence[Block]) -> bool:

@@ -30,17 +30,22 @@ def _smaller(card: Card) -> Iterator[Card]:
         note = f"{facts - kept} of {facts} facts left out for want of room"
         footer = "\n".join(filter(None, (card.footer, note)))
         yield (shown := replace(shown, facts=card.facts[:kept], footer=footer))
-    for part in ("body", "status", "footer"):
-        text: str = getattr(shown, part)
-        while len(text) > _SHORTEST:
-            text = shortened(text, max(_SHORTEST, len(text) * 2 // 3))
-            yield (shown := replace(shown, **{part: text}))
+    while len(shown.body) > _SHORTEST:
+        yield (shown := replace(shown, body=_less_of(shown.body)))
+    while len(shown.status) > _SHORTEST:
+        yield (shown := replace(shown, status=_less_of(shown.status)))
+    while len(shown.footer) > _SHORTEST:
+        yield (shown := replace(shown, footer=_less_of(shown.footer)))
 
 
 def _less(count: int) -> Iterator[int]:
     while count:
         count = count * 2 // 3
         yield count
+
+
+def _less_of(text: str) -> str:
+    return shortened(text, max(_SHORTEST, len(text) * 2 // 3))
 
 
 def shortened(text: str, longest: int) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, desc, func, or_, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from alert_service.storage.deliveries import PENDING
+from alert_service.storage.claims import PENDING
 from alert_service.storage.models import delivery
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.database.connections import Database

@@ -9,14 +9,14 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.incident import IncidentState
-from alert_service.storage.deliveries import PENDING, note
+from alert_service.storage.claims import LIVE, PENDING, STORM
+from alert_service.storage.deliveries import note
 from alert_service.storage.models import card, delivery, incident
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
 
 _AT_ONCE = 100
 _FORGET_AFTER = timedelta(days=1)  # what is older is no news on any channel
 _TRIALS = (NotifyReason.CANARY, NotifyReason.REHEARSAL)
-_ONE_EACH = (DeliveryKind.CARD, DeliveryKind.STORM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ async def stand_in(
     for each, why in late:
         if each.id in needless:
             continue
-        copies.setdefault((each.subject, each.kind) if each.kind in _ONE_EACH else each.id, _copy(each, why, fallback))
+        copies.setdefault((each.subject, each.kind) if each.kind in LIVE else each.id, _copy(each, why, fallback))
         if each.incident_id is not None:
             text = f"{fallback} is told in place of {each.channel}: {each.kind}"
             await note(connection, each.incident_id, "delivery_failed", text, at)
@@ -106,7 +106,7 @@ async def _needless(connection: AsyncConnection, late: Sequence[Unconfirmed], fa
         other.c.quiet.is_(False),
         other.c.state.in_((DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING)),
     )
-    is_card = delivery.c.kind.in_(_ONE_EACH)
+    is_card = delivery.c.kind.in_(LIVE)
     ids = [each.id for each in late]
     query = select(delivery.c.id).where(delivery.c.id.in_(ids), or_(answered, and_(is_card, or_(there, on_its_way))))
     return {*await connection.scalars(query), *await connection.scalars(_went_through(fallback, ids))}
@@ -129,8 +129,8 @@ def _copy(late: Unconfirmed, why: str, fallback: str) -> Wanted:
         channel=fallback,
         reason=NotifyReason.FALLBACK,
         incident_id=late.incident_id,
-        storm_id=UUID(late.subject.removeprefix("storm:")) if late.kind is DeliveryKind.STORM else None,
-        text=why if late.kind in _ONE_EACH else f"{late.text}\n{why}",
+        storm_id=UUID(late.subject.removeprefix(STORM)) if late.kind is DeliveryKind.STORM else None,
+        text=why if late.kind in LIVE else f"{late.text}\n{why}",
         mentions=late.mentions,
         loud=late.kind is not DeliveryKind.STORM,
         fallback_of=late.id,

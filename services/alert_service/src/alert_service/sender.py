@@ -1,0 +1,211 @@
+"""Sends what waits for one channel, one message after the other at the vendor's pace, and tries again what failed."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alert_service.cards.card import Card
+from alert_service.channels.channel import Abilities, Buttons, Channel, DeliveryError, DeliveryReason, Message, Receipt
+from alert_service.channels.opened import Channels
+from alert_service.limiter import Limiter
+from alert_service.rendering import Rendered, Rendering
+from alert_service.retries import Trouble, next_attempt_at
+from alert_service.sending import Claim, Way, way_of
+from alert_service.storage.deliveries import Deliveries
+from common.clock import Clock
+from common.database.errors import DatabaseError
+from common.logs import Complaint
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5  # for what other replicas have queued
+_LOOK_SOON_SECONDS = 0.03  # what was just announced is not committed yet
+_SOON_SECONDS = 1.0
+_DATABASE_SECONDS = 1.0
+_DEFECTS = 5
+# Of a channel that cannot be made nothing is known.
+_UNKNOWN = Abilities(updates=True, threads=True, buttons=Buttons.NONE, confirms=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to send, for metrics. `error` is None when the vendor took it."""
+
+    channel: str
+    posted: bool
+    error: DeliveryError | None
+    seconds: float | None  # from what led to it coming in to the vendor taking it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What all senders share. `update_paces` are by kind of channel: vendors count updates of all channels together."""
+
+    deliveries: Deliveries
+    channels: Channels
+    rendering: Rendering
+    clock: Clock
+    on_attempt: Callable[[Attempt], None]
+    update_paces: dict[str, Limiter]
+
+
+class Sender:
+    """Of one channel. It remembers how the channel fares, and what was sent lately."""
+
+    def __init__(self, name: str, means: Means) -> None:
+        self.name = name
+        self.trouble = Trouble()
+        self._means = means
+        self._deliveries = means.deliveries
+        self._clock = means.clock
+        self._pace = Limiter(())
+        self._bell = asyncio.Event()
+        self._rung_at = 0.0
+        self._complaint = Complaint(logger, means.clock)
+
+    def ring(self) -> None:
+        """Something is about to be committed for it."""
+        self._rung_at = self._clock.monotonic()
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Until cancelled; what is being sent then is sent to its end, and written down."""
+        while True:
+            self._bell.clear()
+            try:
+                wait = await self.turn()
+                self._complaint.over()
+            except DatabaseError as error:
+                self._complaint.warn(f"messages wait for the database: {error}")
+                wait = _DATABASE_SECONDS
+            if wait:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._bell.wait()
+
+    async def turn(self) -> float:
+        """Sends at most one message; after how many seconds to look again. Raises DatabaseError."""
+        channel, now = self._means.channels.get(self.name), self._clock.monotonic()
+        abilities = _UNKNOWN if channel is None else channel.abilities
+        if self._pace.windows != abilities.limits:
+            self._pace = Limiter(abilities.limits)
+        held = max(self.trouble.until - now, self._pace.wait_seconds(now))
+        if held > 0:
+            return min(held, _LOOK_SECONDS)
+        updates = channel is None or self._update_pace(channel).wait_seconds(now) == 0
+        claim = await self._deliveries.claim(self.name, abilities, self._clock.now(), updates=updates)
+        if claim is None:
+            return _LOOK_SOON_SECONDS if now - self._rung_at < _SOON_SECONDS else _LOOK_SECONDS
+        await _to_the_end(self._work(claim, channel))
+        return 0.0
+
+    async def _work(self, claim: Claim, channel: Channel | None) -> None:
+        if channel is None:
+            await self._failed(claim, self._missing())
+            return
+        try:
+            rendered = await self._means.rendering.of(claim, channel)
+            way = way_of(claim, channel.abilities, goes_on=rendered.goes_on)
+            if way is Way.NONE or rendered.card is None:
+                await self._deliveries.drop(claim)
+                return
+            receipt = await self._send(channel, _message(claim, way, rendered.card))
+        except DeliveryError as error:
+            await self._failed(claim, error)
+        except DatabaseError:
+            raise
+        except Exception as error:  # one message that cannot be made must not hold up all others
+            logger.exception("message %s to %s cannot be made", claim.ids[0], self.name)
+            detail = f"it cannot be made: {type(error).__name__}, see the log"
+            again = claim.attempts < _DEFECTS
+            await self._failed(claim, DeliveryError(DeliveryReason.REFUSED, detail, retryable=again))
+        else:
+            await self._succeeded(claim, way, rendered, receipt)
+
+    def _missing(self) -> DeliveryError:
+        """Settings can be mended; what the policy has dropped is given up."""
+        channels = self._means.channels
+        reason = DeliveryReason.NO_CONVERSATION if self.name in channels.names else DeliveryReason.REFUSED
+        return DeliveryError(reason, channels.why_not(self.name), retryable=False)
+
+    async def _send(self, channel: Channel, message: Message) -> Receipt:
+        """What the vendor finds fault with is sent once more with next to nothing in it. Raises DeliveryError."""
+        try:
+            return await self._once(channel, message)
+        except DeliveryError as error:
+            if error.reason not in (DeliveryReason.REFUSED, DeliveryReason.TOO_LARGE):
+                raise
+            logger.warning("channel %s refused a message, which is sent as plain text: %s", self.name, error)
+            return await self._once(channel, replace(message, card=_plain(message.card, channel, error)))
+
+    async def _once(self, channel: Channel, message: Message) -> Receipt:
+        pace = self._pace if message.update is None else self._update_pace(channel)
+        pace.take(self._clock.monotonic())
+        return await channel.send(message)
+
+    async def _succeeded(self, claim: Claim, way: Way, rendered: Rendered, receipt: Receipt) -> None:
+        now = self._clock.now()
+        recovered, self.trouble = self.trouble.error is not None, Trouble()
+        news = way is not Way.UPDATE and (claim.loud or way is Way.POST)
+        told = f"told {self.name}: {claim.reason.replace('_', ' ')}" if news else ""
+        await self._deliveries.sent(claim, receipt, revision=rendered.revision, told=told, at=now)
+        if recovered:
+            logger.info("channel %s takes messages again", self.name)
+            await self._deliveries.hurry(self.name, now)
+        seconds = (now - (claim.received_at or claim.queued_at)).total_seconds()
+        self._tell(posted=receipt.posted, seconds=max(0.0, seconds))
+
+    async def _failed(self, claim: Claim, error: DeliveryError) -> None:
+        self._tell(error=error)
+        now, luck = self._clock.now(), random.random()  # noqa: S311
+        if error.reason is DeliveryReason.MESSAGE_GONE and claim.at is not None:
+            await self._deliveries.forget_card(claim)
+            await self._deliveries.put_back(claim, now)
+            return
+        if self.trouble.error is None or self.trouble.error.reason is not error.reason:
+            logger.warning("channel %s failed: %s: %s", self.name, error.reason, error)
+        self.trouble = self.trouble.after(error, self._clock.monotonic(), luck=luck)
+        again_at = next_attempt_at(error, claim.attempts, claim.queued_at, now, luck=luck)
+        await self._deliveries.failed(claim, error.reason, str(error), again_at=again_at, at=now)
+
+    def _tell(self, *, posted: bool = False, error: DeliveryError | None = None, seconds: float | None = None) -> None:
+        self._means.on_attempt(Attempt(channel=self.name, posted=posted, error=error, seconds=seconds))
+
+    def _update_pace(self, channel: Channel) -> Limiter:
+        return self._means.update_paces.setdefault(channel.kind, Limiter(channel.abilities.update_limits))
+
+
+def _message(claim: Claim, way: Way, card: Card) -> Message:
+    return Message(
+        delivery_id=str(claim.ids[0]),
+        card=card,
+        update=claim.at if way is Way.UPDATE else None,
+        thread=claim.at if way is Way.REPLY else None,
+        broadcast=way is Way.REPLY and claim.loud,
+    )
+
+
+def _plain(card: Card, channel: Channel, error: DeliveryError) -> Card:
+    """Its title, and why there is no more."""
+    why = f"{channel.kind} did not take the whole message ({error.reason}); the API of alert_service has all of it"
+    return Card(
+        title=card.title[:100],
+        tone=card.tone,
+        fallback=card.fallback[:500],
+        mentions=card.mentions,
+        footer=channel.dialect.escape(why),
+    )
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish the work even when cancelled: what was sent and is not written down would be sent again."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

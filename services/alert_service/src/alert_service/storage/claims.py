@@ -1,0 +1,149 @@
+"""What a sender takes next: one message, and all rows that it stands for.
+
+A claim is a loan: what a sender that died had claimed is due again a little later. So a message is sent at least once,
+and by nobody twice at the same time.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alert_service.channels.channel import Abilities, MessageRef
+from alert_service.sending import Claim
+from alert_service.storage.models import card, delivery, incident
+from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
+
+# Longer than a request may take, twice when it is sent as plain text, and what is written down afterwards.
+LOAN = timedelta(seconds=30)
+_MERGED = 50  # rows that are sent as one message
+LIVE = (DeliveryKind.CARD, DeliveryKind.STORM)
+_MERGES = (DeliveryKind.REPLY, DeliveryKind.DIGEST)
+STORM = "storm:"
+
+_other = delivery.alias("other")
+_PENDING = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING)
+PENDING = delivery.c.state.in_(_PENDING)
+WAITING = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.FAILED))
+
+
+async def take(connection: AsyncConnection, channel: str, now: datetime, *, updates: bool) -> Claim | None:
+    """The loud first; None: nothing that is due. Without `updates` no card is changed now."""
+    row = (await connection.execute(_next(channel, now, updates=updates))).first()
+    if row is None:
+        return None
+    rows = await _merged(connection, row, now) if row.kind in _MERGES else [row]
+    ids = tuple(each.id for each in rows)
+    lent = {"state": DeliveryState.SENDING, "attempts": delivery.c.attempts + 1, "sent_at": now, "due_at": now + LOAN}
+    await connection.execute(update(delivery).where(delivery.c.id.in_(ids)).values(lent))
+    newest = await connection.scalar(select(func.max(delivery.c.number)).where(same_card(row)))
+    return _claim(row, rows, ids, newest or row.number)
+
+
+def _next(channel: str, now: datetime, *, updates: bool) -> Any:
+    """A reply waits for the card that it goes below."""
+    mine = and_(delivery.c.channel == channel, PENDING, delivery.c.due_at <= now)
+    reply_can_go = or_(delivery.c.kind != DeliveryKind.REPLY, card.c.channel.is_not(None), not_(_card_comes(delivery)))
+    query = (
+        select(delivery, card.c.conversation.label("card_in"), card.c.message_id.label("card_id"))
+        .outerjoin(card, and_(card.c.channel == delivery.c.channel, card.c.subject == delivery.c.subject))
+        .where(mine, reply_can_go)
+    )
+    if not updates:
+        query = query.where(or_(delivery.c.kind.not_in(LIVE), card.c.channel.is_(None)))
+    order = query.order_by(delivery.c.loud.desc(), delivery.c.number)
+    return order.limit(1).with_for_update(of=delivery, skip_locked=True)
+
+
+def _card_comes(of: Any) -> ColumnElement[bool]:
+    """Whether a card that is not there yet waits to be posted."""
+    return exists().where(
+        _other.c.channel == of.c.channel,
+        _other.c.subject == of.c.subject,
+        _other.c.kind.in_(LIVE),
+        not_(_other.c.quiet),
+        _other.c.state.in_(_PENDING),
+    )
+
+
+async def put_aside(connection: AsyncConnection, channel: str, abilities: Abilities, now: datetime) -> None:
+    """Many at once: in a storm each incident wants its card brought up to date, though it has none."""
+    has_card = exists().where(card.c.channel == delivery.c.channel, card.c.subject == delivery.c.subject)
+    is_over = exists().where(incident.c.id == delivery.c.incident_id, incident.c.state == "resolved")
+    is_reply = delivery.c.kind == DeliveryKind.REPLY
+    needless = [
+        and_(delivery.c.quiet, not_(has_card), not_(_card_comes(delivery))),
+        and_(is_over, not_(has_card)),
+    ]
+    if not abilities.updates:
+        needless.append(and_(delivery.c.quiet, delivery.c.kind == DeliveryKind.CARD))
+    if not abilities.threads:
+        card_says_it = exists().where(
+            _other.c.incident_id == delivery.c.incident_id,
+            _other.c.channel == delivery.c.channel,
+            _other.c.kind == DeliveryKind.CARD,
+            _other.c.reason == delivery.c.reason,
+            _other.c.queued_at == delivery.c.queued_at,
+            not_(_other.c.quiet),
+        )
+        needless.append(and_(is_reply, or_(delivery.c.quiet, delivery.c.subject.like(f"{STORM}%"), card_says_it)))
+    await connection.execute(
+        update(delivery)
+        .where(
+            delivery.c.channel == channel,
+            WAITING,
+            delivery.c.due_at <= now,
+            or_(delivery.c.kind == DeliveryKind.CARD, is_reply),
+            or_(*needless),
+        )
+        .values(state=DeliveryState.SUPERSEDED)
+    )
+
+
+async def _merged(connection: AsyncConnection, row: Any, now: datetime) -> list[Any]:
+    """The row, and what else is due of its kind and subject, the oldest first."""
+    query = (
+        select(delivery)
+        .where(
+            delivery.c.channel == row.channel,
+            delivery.c.subject == row.subject,
+            delivery.c.kind == row.kind,
+            PENDING,
+            delivery.c.due_at <= now,
+        )
+        .order_by(delivery.c.number)
+        .limit(_MERGED)
+        .with_for_update(skip_locked=True)
+    )
+    found = (await connection.execute(query)).all()
+    return list(found) if any(each.id == row.id for each in found) else [row, *found[:-1]]
+
+
+def same_card(of: Any) -> ColumnElement[bool]:
+    return and_(delivery.c.channel == of.channel, delivery.c.subject == of.subject, delivery.c.kind == of.kind, PENDING)
+
+
+def _claim(row: Any, rows: Sequence[Any], ids: tuple[UUID, ...], newest: int) -> Claim:
+    received = [each.received_at for each in rows if each.received_at is not None]
+    return Claim(
+        ids=ids,
+        channel=row.channel,
+        kind=DeliveryKind(row.kind),
+        reason=NotifyReason(row.reason),
+        incident_id=row.incident_id,
+        storm_id=UUID(row.subject.removeprefix(STORM)) if row.subject.startswith(STORM) else None,
+        subject=row.subject,
+        texts=tuple(each.text for each in rows if each.text),
+        mentions=tuple(dict.fromkeys(name for each in rows for name in each.mentions)),
+        loud=any(each.loud for each in rows),
+        quiet=all(each.quiet for each in rows),
+        attempts=row.attempts + 1,
+        received_at=min(received, default=None),
+        queued_at=row.queued_at,
+        newest=newest,
+        shown=row.card_in is not None,
+        at=MessageRef(conversation=row.card_in, id=row.card_id) if row.card_id else None,
+    )
