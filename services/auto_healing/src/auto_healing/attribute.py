@@ -39,6 +39,7 @@ from common.contracts.objects import ZONE
 
 DEFAULT = Attribution()
 
+FindingKey = tuple[str, ObjectKey, str]
 Findings = Mapping[ObjectKey, Sequence[Finding]]  # by the object that they are about
 
 
@@ -48,10 +49,10 @@ def attribute(
     """The faults that explain the findings, ordered by key. The order of the findings changes nothing."""
     by_kind: dict[str, dict[ObjectKey, list[Finding]]] = defaultdict(lambda: defaultdict(list))
     stuck: set[ObjectKey] = set()
-    for finding in _distinct(findings):
-        by_kind[finding.object.kind][finding.object.key].append(finding)
-        if finding.code in ROLLOUT_STUCK:
-            stuck.add(finding.object.key)
+    for (code, about, _), finding in _distinct(findings).items():
+        by_kind[about.kind][about].append(finding)
+        if code in ROLLOUT_STUCK:
+            stuck.add(about)
     inquiry = _Inquiry(snapshot=snapshot, settings=settings, stuck=stuck)
     inquiry.nodes(by_kind.pop("Node", {}))
     inquiry.pods(by_kind.pop("Pod", {}))
@@ -62,10 +63,10 @@ def attribute(
     return inquiry.verdicts.faults()
 
 
-def _distinct(findings: Iterable[Finding]) -> Iterable[Finding]:
+def _distinct(findings: Iterable[Finding]) -> Mapping[FindingKey, Finding]:
     """Sorted, one of each key."""
-    ordered = sorted(findings, key=lambda finding: (finding.key, finding.since, finding.message))
-    return {finding.key: finding for finding in ordered}.values()
+    keyed = [(finding.key, finding) for finding in findings]
+    return dict(sorted(keyed, key=lambda each: (each[0], each[1].since, each[1].message)))
 
 
 @dataclass(slots=True, kw_only=True)

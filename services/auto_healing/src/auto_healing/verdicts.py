@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from operator import attrgetter
 
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.suspects import Blame
@@ -77,7 +78,7 @@ class Verdicts:
         return Fault(
             level=level,
             subject=subject,
-            findings=tuple(sorted(findings, key=lambda finding: finding.key)),
+            findings=tuple(findings if len(findings) == 1 else sorted(findings, key=attrgetter("key"))),
             evidence=blame.evidence + explained,
             confidence=blame.confidence,
             revision=blame.revision,

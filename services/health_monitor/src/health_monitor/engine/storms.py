@@ -78,13 +78,16 @@ class Storms:
 
         `resuming`: openings that a published storm may have stood for join it, and are no news.
         """
+        if not drafts:
+            return self.due(now)
         stormy = self._stormy(drafts, now, resuming)
         told = [Telling(draft=draft) for draft in drafts if not self._withhold(draft, stormy)]
         return told + self.due(now)
 
     def due(self, now: datetime) -> list[Telling]:
         """Storms whose count is to be told now."""
-        return [telling for code, storm in list(self._storms.items()) if (telling := self._tell(code, storm, now))]
+        moved = [(code, storm) for code, storm in self._storms.items() if _moved(storm)]
+        return [telling for code, storm in moved if (telling := self._tell(code, storm, now))]
 
     def _stormy(self, drafts: Sequence[Draft], now: datetime, resuming: bool) -> set[str]:
         """Codes that opened too often within the window, this batch included."""
@@ -117,8 +120,6 @@ class Storms:
         return True
 
     def _tell(self, code: str, storm: _Storm, now: datetime) -> Telling | None:
-        if not _moved(storm):
-            return None
         if storm.told_at is not None and storm.told is not None and now < storm.told_at + self._settings.storm_window:
             return None
         before = storm.told
