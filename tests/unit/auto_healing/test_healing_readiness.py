@@ -38,6 +38,7 @@ def asked(
     alerts: Dependency | None = None,
     supervisor: Supervisor | None = None,
     rights: str | None = None,
+    notifier: Dependency | None = None,
 ) -> dict[str, Probe]:
     watch = SimpleNamespace(
         synced=asyncio.Event(), store=SimpleNamespace(sources={source.kind: source for source in sources})
@@ -52,6 +53,7 @@ def asked(
         rights=cast("Any", Dependency(rights)),
         catch_up=lambda: cast("Any", monitor),
         alerts=cast("Any", alerts),
+        notifier=lambda: cast("Any", notifier),
     )
     return {probe.name: probe for probe in found}
 
@@ -76,6 +78,8 @@ def asked(
             asked(monitor=Dependency("does not answer")), "health_monitor", "does not answer", id="no health_monitor"
         ),
         pytest.param(asked(rights="no evictions"), "rights", "no evictions", id="a missing right"),
+        pytest.param(asked(notifier=Dependency("no answer")), "alert_service", "no answer", id="no alert_service"),
+        pytest.param(asked(), "alert_service", None, id="nobody is to be told"),
         pytest.param(asked(alerts=Dependency("no alerts")), "alertmanager", "no alerts", id="no Alertmanager"),
     ],
 )

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from auto_healing.alert_service import AlertService
 from auto_healing.alerts import Alerts
 from auto_healing.api.routes import ROUTERS
 from auto_healing.api.services import Services
@@ -15,6 +16,7 @@ from auto_healing.facts import FiringAlert
 from auto_healing.intake.catch_up import CatchUp
 from auto_healing.kube.live import LiveCluster
 from auto_healing.metrics import SERVICE, Metrics
+from auto_healing.notifier import Notifier
 from auto_healing.other_healers import OtherHealers
 from auto_healing.past import Past
 from auto_healing.policy.defaults import DEFAULT_POLICY
@@ -62,6 +64,7 @@ class App:
         self._settings = settings
         self._here = here
         self._api = api = here.api
+        self._cluster_name = settings.cluster.name or api.context
         self._clock = clock = here.clock
         self._metrics = Metrics(ServiceMetrics(SERVICE, VERSION))
         self._supervisor = Supervisor(self._metrics.service.task_crashed)
@@ -84,6 +87,8 @@ class App:
             variable="AUTO_HEALING_MONITOR__TOKEN",
         )
         self._alerts = Alerts(settings.alertmanager.url, clock) if settings.alertmanager.url else None
+        self._alert_service = AlertService.of(settings.alerts)
+        self._notifier: Notifier | None = None
         self._others = OtherHealers(api, self._watch.store)
         self._catch_up: CatchUp | None = None
         self._view = View(
@@ -117,6 +122,8 @@ class App:
             await self._monitor.close()
             if self._alerts is not None:
                 await self._alerts.close()
+            if self._alert_service is not None:
+                await self._alert_service.close()
             await self._storage.close()
 
     async def _show(self) -> None:
@@ -142,6 +149,7 @@ class App:
 
     def _lead(self, opened: Opened) -> Leadership:
         """Whoever leads decides and acts; it ends with the lock, since the cluster checks no epoch."""
+        self._notifier = self._notifies(opened)
         duties = Duties(
             opened,
             self._view,
@@ -151,6 +159,7 @@ class App:
             monitor=self._monitor,
             rights=self._here.access,
             told=Told(self._metrics),
+            notifier=self._notifier,
             epoch=lambda: None if self._leadership is None else self._leadership.epoch,
         )
         self._catch_up = catch_up = duties.catch_up
@@ -176,6 +185,17 @@ class App:
             on_lost=lambda: self._metrics.leader.set(0),
             duties=duties.all(self._supervisor.keep),
             ends_with_lock=True,
+        )
+
+    def _notifies(self, opened: Opened) -> Notifier | None:
+        if self._alert_service is None:
+            return None
+        return Notifier(
+            self._alert_service,
+            opened.notified,
+            cluster=self._cluster_name,
+            clock=self._clock,
+            metrics=self._metrics,
         )
 
     def _follow(self, policy: PolicyFile, on_change: Callable[[], None]) -> None:
@@ -209,12 +229,13 @@ class App:
                 rights=self._rights,
                 catch_up=lambda: self._catch_up,
                 alerts=self._alerts,
+                notifier=lambda: self._notifier,
             ),
             metrics=self._metrics.service,
             settings=self._settings.web,
         )
         web.state.services = Services(
-            cluster_name=self._settings.cluster.name or self._api.context,
+            cluster_name=self._cluster_name,
             now=self._clock.now,
             snapshot=self._watch.store,
             synced=self._watch.synced.is_set,

@@ -22,6 +22,7 @@ from auto_healing.history import History
 from auto_healing.intake.catch_up import CatchUp
 from auto_healing.kube.cluster import NotActing
 from auto_healing.kube.live import LiveCluster
+from auto_healing.notifier import Notifier
 from auto_healing.placement.placements import Placements
 from auto_healing.plan import Decline, Step
 from auto_healing.return_changes import Sweeper
@@ -63,6 +64,7 @@ class Duties:
         monitor: MonitorClient,
         rights: Access,
         told: Told,
+        notifier: Notifier | None,
         epoch: Callable[[], int | None],
     ) -> None:
         self._view = view
@@ -134,6 +136,7 @@ class Duties:
             clock=clock,
             observer=told,
         )
+        self._notifier = notifier
         keep_ledger = settings.runs.keep_ledger_days
         kept = Kept(
             runs=timedelta(days=settings.runs.keep_days),
@@ -152,6 +155,8 @@ class Duties:
             "sweeper": self._sweep,
             "retention": self._retention.run,
         }
+        if self._notifier is not None:
+            works["notifier"] = partial(self._led, self._notifier.run)
         return [partial(keep, name, work) for name, work in works.items()]
 
     async def _led(self, work: Callable[[int], Awaitable[None]]) -> None:

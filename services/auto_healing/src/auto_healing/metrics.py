@@ -57,6 +57,12 @@ class Metrics:
             "Since when the object waits that was marked first; none while nothing waits.",
             ("rule",),
         )
+        self.notices = service.counter(
+            "notices", "Notices to alert_service, by kind and whether it took them.", ("kind", "outcome")
+        )
+        self.notices_waiting = service.gauge(
+            "notices_waiting", "Entries of the ledger that alert_service has not been told of, as this leader knows."
+        )
         self.leader = service.gauge("leader", "1 while this replica decides and acts.")
         self.active_runs = service.gauge("active_runs", "Runs that hold their target, as this leader knows them.")
         self.open_findings = service.gauge("open_findings", "Findings that are open, as health_monitor told.")

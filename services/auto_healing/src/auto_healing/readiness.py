@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from auto_healing.alerts import Alerts
 from auto_healing.intake.catch_up import CatchUp
+from auto_healing.notifier import Notifier
 from auto_healing.policy.file import PolicyFile
 from auto_healing.rights import Rights
 from auto_healing.storage.opening import Storage
@@ -22,6 +23,7 @@ def probes(
     rights: Rights,
     catch_up: Callable[[], CatchUp | None],
     alerts: Alerts | None,
+    notifier: Callable[[], Notifier | None],
 ) -> list[Probe]:
     """Required is what nothing can be decided or recorded without. health_monitor is not: it comes back, and meanwhile
     runs go on and can be asked for by hand."""
@@ -39,12 +41,17 @@ def probes(
         caught = catch_up()
         return None if caught is None else await caught.trouble()
 
+    async def alert_service() -> str | None:
+        tells = notifier()
+        return None if tells is None else await tells.trouble()
+
     asked = [
         Probe("cluster", cluster),
         Probe("database", storage.trouble),
         Probe("tasks", supervisor.trouble),
         Probe("watch", sight, required=False),
         Probe("health_monitor", monitor, required=False),
+        Probe("alert_service", alert_service, required=False),
         Probe("rights", rights.trouble, required=False),
     ]
     if policy is not None:

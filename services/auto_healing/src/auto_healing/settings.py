@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from common.database.settings import DatabaseSettings
@@ -22,6 +22,15 @@ class AlertmanagerSettings(BaseModel):
     url: Annotated[
         str, Field(description="Its address. Unset: no alert holds anything.", pattern=r"^(https?://.*)?$")
     ] = ""
+
+
+class AlertServiceSettings(BaseModel):
+    """alert_service: people hear from it what is being healed, and what waits for their approval."""
+
+    url: Annotated[
+        str, Field(description="Its address. Unset: nobody is told.", pattern=r"^(https?://.*)?$", max_length=500)
+    ] = ""
+    token: Annotated[SecretStr, Field(description="A token of it with the scope operate.")] = SecretStr("")
 
 
 class HealingPolicySettings(PolicySettings):
@@ -72,6 +81,7 @@ class HealingSettings(Settings):
     database: DatabaseSettings = DatabaseSettings()
     monitor: MonitorPeerSettings = MonitorPeerSettings()
     alertmanager: AlertmanagerSettings = AlertmanagerSettings()
+    alerts: AlertServiceSettings = AlertServiceSettings()
     policy: HealingPolicySettings = HealingPolicySettings()
     runs: RunSettings = RunSettings()
     leader: HealingLeaderSettings = HealingLeaderSettings()

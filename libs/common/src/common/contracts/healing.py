@@ -40,7 +40,7 @@ class Notice(BaseModel):
     id: str = Field(description="The same on every delivery of this notice", min_length=1, max_length=200)
     kind: NoticeKind
     at: datetime = Field(description="When it happened (UTC)")
-    cluster: str = Field("", description="Name of the cluster", max_length=100)
+    cluster: str = Field("", description="Name of the cluster", max_length=300)
     run_id: UUID | None = Field(None, description="The run; null for a refusal that made none")
     subject: ObjectRef = Field(description="The object that the fault is laid upon")
     objects: Annotated[

@@ -213,6 +213,10 @@ class Ledger:
             wanted.append(ledger.c.seq < before)
         return await self._read(READ_ENTRIES.where(*wanted).order_by(ledger.c.seq.desc()).limit(limit))
 
+    async def after(self, seq: int, limit: int) -> list[LedgerEntry]:
+        """What follows that entry, the oldest first."""
+        return await self._read(READ_ENTRIES.where(ledger.c.seq > seq).order_by(ledger.c.seq).limit(limit))
+
     async def of_run(self, run_id: UUID) -> list[LedgerEntry]:
         """Everything about one run, in order."""
         return await self._read(READ_ENTRIES.where(ledger.c.run_id == run_id).order_by(ledger.c.seq))

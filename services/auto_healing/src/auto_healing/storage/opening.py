@@ -19,6 +19,7 @@ from auto_healing.storage.keeping import Keeping
 from auto_healing.storage.ledger import Ledger
 from auto_healing.storage.manifests import Manifests
 from auto_healing.storage.models import SCHEMA
+from auto_healing.storage.notified import Notified
 from auto_healing.storage.pauses import Pauses
 from auto_healing.storage.progress import Progress
 from auto_healing.storage.runs import Runs
@@ -42,6 +43,7 @@ class Opened:
     jobs: Jobs
     past: Past
     progress: Progress
+    notified: Notified
     stored: Stored
 
 
@@ -84,6 +86,7 @@ class Storage(Opening[Opened]):
             jobs=jobs,
             past=past,
             progress=Progress(database, jobs, past),
+            notified=Notified(database),
             stored=Stored(
                 database=database,
                 inbox=Inbox(database, on_new=self._on_events),

@@ -6,12 +6,15 @@ from enum import StrEnum
 from typing import Any
 
 from auto_healing.actions.action import Outcome
+from auto_healing.fault import Fault
 from auto_healing.plan import Decline, Plan, Step
 from auto_healing.run import SERVICE, Run
 from auto_healing.storage.ledger import Entry
+from common.contracts import ObjectKey
 from common.web.auth import Identity
 
 POLICY = "policy"  # who asks when nobody does
+_MOST_OBJECTS = 51  # a storm has thousands; as many are told of
 VOUCHED_BY = "vouched_by"  # in the data of an entry: the service that passed on what its actor decided
 
 
@@ -106,6 +109,11 @@ def numbers_of(outcome: Outcome) -> Mapping[str, Any]:
     return {"numbers": dict(outcome.numbers)} | ({"inverse": dict(outcome.inverse)} if outcome.inverse else {})
 
 
+def _about(fault: Fault) -> list[ObjectKey]:
+    """The subject first, and each once: by these it is found what a refusal was about."""
+    return list(dict.fromkeys([fault.subject, *(each.object.key for each in fault.findings)]))[:_MOST_OBJECTS]
+
+
 def _decided(plan: Plan) -> dict[str, Any]:
     fault = plan.fault
     return {
@@ -115,6 +123,7 @@ def _decided(plan: Plan) -> dict[str, Any]:
         "fault": {
             "level": fault.level.value,
             "subject": str(fault.subject),
+            "objects": [list(key) for key in _about(fault)],
             "confidence": fault.confidence,
             "evidence": list(fault.evidence),
         },
