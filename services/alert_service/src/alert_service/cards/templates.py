@@ -4,7 +4,7 @@ A user's template begins with `{% extends "shipped/incident.j2" %}`, and says an
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -51,6 +51,11 @@ class Templates:
     def __init__(self, folder: Path | None = None) -> None:
         self._own = _environment(_Loader(folder))
         self._shipped = _environment(_Loader(None))
+
+    @property
+    def filters(self) -> Set[str]:
+        """Names of the filters that templates can use."""
+        return self._own.filters.keys()
 
     def parts(self, name: str, shown: Mapping[str, Any]) -> tuple[Parts, str]:
         """By the user's template, or else the shipped one, with what was wrong with the user's; empty: nothing was.
