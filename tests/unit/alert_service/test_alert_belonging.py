@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, opened
+from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, opened, tried
 
 from alert_service.acts import ActKind
 from alert_service.correlation import keys_of, parent_of, workloads_of
@@ -113,6 +113,7 @@ PLACES = st.fixed_dictionaries(
 )
 
 
+@tried
 @given(st.lists(st.tuples(PLACES, st.integers(min_value=0, max_value=2)), min_size=2, max_size=6))
 def test_no_incident_becomes_its_own_ancestor(places: list[tuple[dict[str, str], int]]) -> None:
     policy = a_policy()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.alert_incidents import NOW, POLICY, Life, a_policy, an_alert, numbered
+from tests.support.alert_incidents import NOW, POLICY, Life, a_policy, an_alert, numbered, tried
 
 from alert_service.acts import ActKind
 from alert_service.escalation import started
@@ -290,6 +290,7 @@ EVENTS = st.lists(
 )
 
 
+@tried
 @given(STEPS, st.integers(min_value=0, max_value=3), EVENTS)
 def test_whatever_happens_it_ends_and_nothing_is_due_for_ever(
     steps: list[tuple[int, bool, bool, bool]], repeat: int, events: list[tuple[str, int]]

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.alert_incidents import NOW, Life, a_notice, a_policy, an_alert, opened
+from tests.support.alert_incidents import NOW, Life, a_notice, a_policy, an_alert, opened, tried
 
 from alert_service.alert import AlertSeverity, AlertStatus, Source
 from alert_service.fingerprint import fingerprint_of
@@ -37,6 +37,7 @@ def test_fingerprints_are_those_of_prometheus(labels: dict[str, str], fingerprin
     assert fingerprint_of(labels) == fingerprint
 
 
+@tried
 @given(st.dictionaries(st.text(), st.text()))
 def test_fingerprints_do_not_depend_on_the_order(labels: dict[str, str]) -> None:
     assert fingerprint_of(dict(reversed(labels.items()))) == fingerprint_of(labels)
@@ -67,6 +68,7 @@ def test_no_subject(labels: dict[str, str]) -> None:
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 
 
+@tried
 @given(st.sampled_from(["Pod", "Deployment", "Job", "Ingress", "StatefulSet"]), NAMES, NAMES)
 def test_the_labels_of_an_object_lead_back_to_it(kind: str, namespace: str, name: str) -> None:
     ref = ObjectRef(kind=kind, namespace=namespace, name=name)
@@ -166,6 +168,7 @@ class TestNotices:
         told = healing_of(a_notice(NoticeKind.STARTED, deadline_at=NOW - MINUTE), a_policy(), now=NOW)
         assert told.deadline_at is None
 
+    @tried
     @given(st.lists(st.tuples(st.sampled_from(NoticeKind), st.integers(min_value=0, max_value=20)), max_size=12))
     def test_no_run_of_notices_holds_people_back_beyond_the_policy(self, told: list[tuple[NoticeKind, int]]) -> None:
         incident, now, began = opened(), NOW, None

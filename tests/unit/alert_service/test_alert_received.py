@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.alert_incidents import NOW, Life, a_policy, a_post, an_alert, numbered, opened
+from tests.support.alert_incidents import NOW, Life, a_policy, a_post, an_alert, numbered, opened, tried
 
 from alert_service.acts import ActKind
 from alert_service.alert import Alert, AlertSeverity, Source
@@ -241,6 +241,7 @@ def histories(draw: st.DrawFn) -> list[tuple[Alert, ...]]:
     return told
 
 
+@tried
 @given(histories())
 def test_a_repeat_changes_nothing(told: list[tuple[Alert, ...]]) -> None:
     life = Life()
@@ -253,6 +254,7 @@ def test_a_repeat_changes_nothing(told: list[tuple[Alert, ...]]) -> None:
             assert replace(life.it, members={}) == replace(known, members={})
 
 
+@tried
 @given(histories(), st.data())
 def test_what_a_second_peer_tells_of_the_past_changes_nothing(
     told: list[tuple[Alert, ...]], data: st.DataObject
@@ -266,6 +268,7 @@ def test_what_a_second_peer_tells_of_the_past_changes_nothing(
     assert [each.kind for each in one.happenings] == [each.kind for each in both.happenings]
 
 
+@tried
 @given(histories())
 def test_in_the_end_it_is_as_the_source_says(told: list[tuple[Alert, ...]]) -> None:
     life = Life()
@@ -281,6 +284,7 @@ def test_in_the_end_it_is_as_the_source_says(told: list[tuple[Alert, ...]]) -> N
 POSTS = histories().map(lambda told: told[-1] if told else ())
 
 
+@tried
 @given(st.lists(POSTS, max_size=8))
 def test_nothing_that_was_cut_short_resolves(posts: list[tuple[Alert, ...]]) -> None:
     life = Life()
@@ -289,6 +293,7 @@ def test_nothing_that_was_cut_short_resolves(posts: list[tuple[Alert, ...]]) -> 
     assert K.RESOLVED not in life.kinds()
 
 
+@tried
 @given(st.lists(POSTS, max_size=8), st.lists(POSTS, max_size=4))
 def test_only_the_named_alerts_change(posts: list[tuple[Alert, ...]], more: list[tuple[Alert, ...]]) -> None:
     life = Life().post(numbered(99))

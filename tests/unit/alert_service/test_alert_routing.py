@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.alert_incidents import NOW, POLICY, a_policy
+from tests.support.alert_incidents import NOW, POLICY, a_policy, tried
 
 from alert_service.alert import AlertSeverity
 from alert_service.matchers import Matcher, all_match, matcher, parse_matcher
@@ -149,6 +149,7 @@ def test_every_reason_is_told() -> None:
 LABELS = st.dictionaries(st.sampled_from(["namespace", "team"]), st.sampled_from(["shop", "pay", ""]))
 
 
+@tried
 @given(LABELS, st.sampled_from(AlertSeverity), st.integers(min_value=0, max_value=167))
 def test_the_path_names_what_the_route_takes(labels: dict[str, str], severity: AlertSeverity, hour: int) -> None:
     asked = routes(
@@ -192,6 +193,7 @@ def test_what_is_no_matcher_says_how_to_write_one(text: str) -> None:
         parse_matcher(text)
 
 
+@tried
 @given(st.from_regex(r"[a-z_]+", fullmatch=True), st.text(), st.booleans())
 def test_a_matcher_is_read_as_it_is_written(name: str, value: str, is_equal: bool) -> None:
     written = matcher(name, value, is_equal=is_equal)
