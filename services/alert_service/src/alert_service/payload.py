@@ -13,6 +13,7 @@ from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.fingerprint import fingerprint_of
 
 _QUOTED = re.compile(r"\\([\\.+*?()|\[\]{}^$])")  # Go's QuoteMeta, which Alertmanager sends receivers through
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _FRACTION = re.compile(r"\.(\d{6})\d+")
 _TEXTS = dict[str, Any] | None
 
@@ -57,15 +58,15 @@ def parse_post(body: bytes, *, received_at: datetime) -> Post:
     group_labels = _texts(payload.groupLabels)
     return Post(
         source=Source.ALERTMANAGER,
-        group_key=payload.groupKey or _named(group_labels),
-        receiver=_QUOTED.sub(r"\1", payload.receiver or ""),
-        external_url=payload.externalURL or "",
+        group_key=_text(payload.groupKey) or _named(group_labels),
+        receiver=_QUOTED.sub(r"\1", _text(payload.receiver)),
+        external_url=_text(payload.externalURL),
         group_labels=group_labels,
         common_labels=_texts(payload.commonLabels),
         common_annotations=_texts(payload.commonAnnotations),
         alerts=tuple(_alert(each, received_at) for each in payload.alerts),
         truncated=max(payload.truncatedAlerts or 0, 0),
-        reason=payload.notification_reason or "",
+        reason=_text(payload.notification_reason),
     )
 
 
@@ -80,13 +81,13 @@ def _alert(each: _Alert, received_at: datetime) -> Alert:
     labels = _texts(each.labels)
     resolved = each.status == AlertStatus.RESOLVED
     return Alert(
-        fingerprint=each.fingerprint or fingerprint_of(labels),
+        fingerprint=given if _FINGERPRINT.fullmatch(given := each.fingerprint or "") else fingerprint_of(labels),
         status=AlertStatus.RESOLVED if resolved else AlertStatus.FIRING,
         labels=labels,
         annotations=_texts(each.annotations),
         starts_at=instant_of(each.startsAt) or received_at,
         ends_at=(instant_of(each.endsAt) or received_at) if resolved else None,
-        generator_url=each.generatorURL or "",
+        generator_url=_text(each.generatorURL),
     )
 
 
@@ -104,13 +105,13 @@ def instant_of(text: str | None) -> datetime | None:
 
 
 def _texts(given: dict[str, Any] | None) -> dict[str, str]:
-    """PostgreSQL holds no NUL, and nobody reads one."""
-    texts = ((name, _text(value)) for name, value in (given or {}).items())
-    return {name.replace("\0", ""): value.replace("\0", "") for name, value in texts}
+    return {_text(name): _text(value) for name, value in (given or {}).items()}
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    """PostgreSQL holds no NUL, and nobody reads one."""
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return text.replace("\0", "") if "\0" in text else text
 
 
 def _named(labels: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from alert_service import heartbeat
 from alert_service.alert import AlertSeverity
 from alert_service.matchers import Matcher, parse_matcher
 from alert_service.policy.settings import AlertPolicy, RoutePart
@@ -74,6 +75,7 @@ class Routes:
         self._policy = policy
         # An alert of Prometheus can have no annotation of the name that a Kubernetes object has.
         self._annotations = (policy.namespace_annotation, re.sub(r"\W", "_", policy.namespace_annotation))
+        self._of_heartbeats = {part.name: part.channels for part in policy.heartbeats}
         self._compiled = tuple(
             _Compiled(
                 part=part,
@@ -91,8 +93,10 @@ class Routes:
         if severity in self._policy.severities.never:
             return Routed(channels=(), escalation=None, routes=())
         taken = list(self._taken(labels, severity, at))
-        own = next((annotations[name] for name in self._annotations if annotations.get(name)), "")
         named = [channel for part in taken for channel in part.channels]
+        if labels.get("alertname") == heartbeat.ALERT:
+            named = [*self._of_heartbeats.get(labels.get(heartbeat.LABEL, ""), ())] or named
+        own = next((annotations[name] for name in self._annotations if annotations.get(name)), "")
         if own in self._policy.channels:
             named.append(own)
         return Routed(

@@ -173,7 +173,9 @@ class DeliveryBrief:
 
     @classmethod
     def of(cls, row: Any) -> "DeliveryBrief":
-        return cls(**{name: getattr(row, name) for name in cls.__slots__})
+        fields = {name: getattr(row, name) for name in cls.__slots__}
+        kind, reason, state = DeliveryKind(row.kind), NotifyReason(row.reason), DeliveryState(row.state)
+        return cls(**fields | {"kind": kind, "reason": reason, "state": state})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

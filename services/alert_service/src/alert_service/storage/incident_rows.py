@@ -1,5 +1,6 @@
 """Incidents as rows and back."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,8 @@ from common.contracts.objects import ObjectKey
 
 Row = dict[str, Any]
 
+_LONGEST_NAME = 253  # of anything in Kubernetes; what is longer is searched by nobody
+_LONGEST_KEY = 500
 _INCIDENT = msgspec.json.Decoder(Incident)
 _ALERT = msgspec.json.Decoder(Alert)
 
@@ -37,9 +40,9 @@ def incident_row(incident: Incident, next_at: object) -> Row:
         "next_at": next_at,
         "parent_id": incident.parent_id,
         "cluster": incident.labels.get("cluster", ""),
-        "subject_kind": subject.kind if subject else "",
-        "subject_namespace": subject.namespace if subject else "",
-        "subject_name": subject.name if subject else "",
+        "subject_kind": subject.kind[:_LONGEST_NAME] if subject else "",
+        "subject_namespace": subject.namespace[:_LONGEST_NAME] if subject else "",
+        "subject_name": subject.name[:_LONGEST_NAME] if subject else "",
         "value": replace(incident, members={}),
     }
 
@@ -94,9 +97,14 @@ def timeline_rows(incident: Incident, happenings: Iterable[Happening]) -> list[R
 
 def tie_keys(incident: Incident) -> frozenset[str]:
     """What it may have in common with others, and the objects that it is about."""
-    common = frozenset(f"{tie}:{key}" for tie in Tie for key in keys_of(incident, tie))
+    common = frozenset(_short(f"{tie}:{key}") for tie in Tie for key in keys_of(incident, tie))
     return common | {object_key_of(each.key) for each in objects_of(incident)}
 
 
 def object_key_of(key: ObjectKey) -> str:
-    return f"object:{key.kind}/{key.namespace}/{key.name}"
+    return _short(f"object:{key.kind}/{key.namespace}/{key.name}")
+
+
+def _short(key: str) -> str:
+    """An index holds no more than some kilobytes, and a label may be of any length."""
+    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
