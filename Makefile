@@ -49,10 +49,12 @@ check: lint types imports docs-check ## Everything that is checked before the te
 docs: .venv/ready ## Make the generated documents anew
 	@$(BIN)/python -m health_monitor.docs
 	@$(BIN)/python -m auto_healing.docs
+	@$(BIN)/python -m alert_service.docs
 
 docs-check: .venv/ready ## Check that the generated documents are up to date
 	@$(BIN)/python -m health_monitor.docs --check
 	@$(BIN)/python -m auto_healing.docs --check
+	@$(BIN)/python -m alert_service.docs --check
 
 lock: .venv/ready ## Resolve every dependency anew into requirements.lock
 	@tools/lock --upgrade
