@@ -1,0 +1,307 @@
+"""Presses of Slack buttons: stored before they are acknowledged, worked off once, whoever dies meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tests.support.alert_acting import Acting, a_press, sentences, signed
+from tests.support.alert_database import alert_rows
+from tests.support.alert_incidents import an_alert, numbered
+from tests.support.waiting import eventually
+
+from alert_service.acts import ActKind
+from alert_service.clients.asking import Refused
+from alert_service.incident import IncidentState
+from common.database.connections import Database
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture
+async def acting(alert_database: Database) -> AsyncIterator[Acting]:
+    made = Acting(alert_database)
+    yield made
+    await made.close()
+
+
+@asynccontextmanager
+async def working(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def settled(acting: Acting, many: int = 1) -> None:
+    """Until so many presses are worked off, and their people told."""
+
+    async def are() -> bool:
+        done = await alert_rows(acting.database, "SELECT count(*) FROM click WHERE done_at IS NOT NULL")
+        return bool(done == [(many,)] and len(acting.told.texts) >= many)
+
+    await eventually(are)
+
+
+async def pressed(acting: Acting, action: str, value: str, user: str = "U0ANA") -> str:
+    """What the person is told."""
+    count = len(acting.told.texts)
+    async with working(acting.clicks.run):
+        assert (await acting.press(action, value, user)).status_code == 200
+        await settled(acting, count + 1)
+    return acting.told.texts[-1][1]
+
+
+async def test_a_press_is_stored_before_it_is_acknowledged_and_worked_off_after(acting: Acting) -> None:
+    incident = await acting.opens()
+
+    answer = await acting.press("acknowledge", acting.value(incident))
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert await alert_rows(acting.database, "SELECT count(*) FROM click WHERE done_at IS NULL") == [(1,)]
+    assert (await acting.incident(incident)).state is IncidentState.FIRING
+    async with working(acting.clicks.run):
+        await settled(acting)
+    now = await acting.incident(incident)
+    assert now.acknowledgement is not None
+    assert now.acknowledgement.by == "ana@example.com"
+    assert acting.told.texts == [("U0ANA", "acknowledged: it is yours for 4 h")]
+
+
+async def test_the_same_request_again_is_refused_and_does_nothing(acting: Acting) -> None:
+    incident = await acting.opens()
+    body = a_press("acknowledge", acting.value(incident))
+    headers = signed(body, acting.clock.now())
+
+    answers = [(await acting.post_press(body, headers)).status_code for _ in range(3)]
+
+    assert answers == [200, 409, 409]
+    assert await alert_rows(acting.database, "SELECT count(*) FROM click") == [(1,)]
+
+
+async def test_the_same_request_at_the_same_time_is_taken_once(acting: Acting) -> None:
+    body = a_press("acknowledge", acting.value(await acting.opens()))
+    headers = signed(body, acting.clock.now())
+
+    answers = await asyncio.gather(*(acting.post_press(body, headers) for _ in range(8)))
+
+    assert sorted(each.status_code for each in answers) == [200] + [409] * 7
+
+
+@pytest.mark.parametrize("late", [301, -301], ids=["signed too long ago", "signed in the future"])
+async def test_an_old_request_is_not_believed(acting: Acting, late: int) -> None:
+    body = a_press("acknowledge", acting.value(await acting.opens()))
+
+    answer = await acting.post_press(body, signed(body, acting.clock.now() - timedelta(seconds=late)))
+
+    assert answer.status_code == 401
+    assert acting.refused == [("slack", "too_old" if late > 0 else "too_new")]
+    assert await alert_rows(acting.database, "SELECT count(*) FROM click") == [(0,)]
+
+
+async def test_a_forged_request_is_not_believed(acting: Acting) -> None:
+    body = a_press("acknowledge", acting.value(await acting.opens()))
+
+    answer = await acting.post_press(body, signed(body, acting.clock.now(), secret="guessed"))
+
+    assert answer.status_code == 401
+    assert acting.refused == [("slack", "no_signature_matches")]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        pytest.param(b"ssl_check=1", 200, b"", id="a check of the certificate"),
+        pytest.param(
+            b'{"type":"url_verification","challenge":"abc"}', 200, b'{"challenge":"abc"}', id="a check of the address"
+        ),
+        pytest.param(a_press("x", "y", type="view_closed"), 200, b"", id="what is no press"),
+        pytest.param(b"payload=%7B", 400, b"payload", id="half of a payload"),
+    ],
+)
+async def test_what_slack_asks_beside_presses_is_answered(
+    acting: Acting, body: bytes, status: int, said: bytes
+) -> None:
+    answer = await acting.post_press(body, signed(body, acting.clock.now()))
+
+    assert answer.status_code == status
+    assert said in answer.content
+    assert await alert_rows(acting.database, "SELECT count(*) FROM click") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "user", "said"),
+    [
+        pytest.param("acknowledge", "{}", "U0ANA", "newest card", id="a value that this service never wrote"),
+        pytest.param("acknowledge", "", "U0ANA", "newest card", id="no value"),
+        pytest.param("launch", None, "U0ANA", "newest card", id="a verb that is none"),
+        pytest.param("acknowledge", None, "U0EVE", "slack: U0EVE", id="somebody whom the policy does not know"),
+        pytest.param("escalate", None, "U0BEN", "Ben may not escalate", id="somebody who may not"),
+        pytest.param("approve", None, "U0ANA", "which run", id="an approval of nothing"),
+        pytest.param("silence", None, "U0ANA", "ALERTMANAGER__URL", id="a silence where there is no Alertmanager"),
+        pytest.param("explain", None, "U0ANA", "Why <incident>", id="a question"),
+    ],
+)
+async def test_a_press_that_cannot_be_done_says_why_and_changes_nothing(
+    acting: Acting, action: str, value: str | None, user: str, said: str
+) -> None:
+    incident = await acting.opens()
+    value = acting.value(incident) if value is None else value
+
+    assert said in await pressed(acting, action, value, user)
+    assert await acting.incident(incident) == incident
+
+
+async def test_whoever_may_not_is_written_down(acting: Acting) -> None:
+    incident = await acting.opens()
+
+    await pressed(acting, "escalate", acting.value(incident), "U0BEN")
+
+    assert [kind for kind, _ in await acting.happened(incident)] == ["click_refused"]
+
+
+async def test_a_press_on_an_incident_that_is_not_kept_any_more_says_so(acting: Acting) -> None:
+    incident = await acting.opens()
+    await alert_rows(acting.database, "DELETE FROM incident")
+
+    assert "kept for some time only" in await pressed(acting, "acknowledge", acting.value(incident))
+
+
+async def test_an_old_card_does_not_cover_what_it_did_not_show(acting: Acting) -> None:
+    alerts = [numbered(0, at=acting.clock.now()), numbered(1, at=acting.clock.now(), severity="critical")]
+    incident = await acting.opens(*alerts)
+
+    said = await pressed(acting, "acknowledge", acting.value(incident, revision=0))
+
+    assert "look again" in said
+    assert (await acting.incident(incident)).state is IncidentState.FIRING
+
+
+async def test_presses_of_one_incident_keep_their_order(acting: Acting) -> None:
+    incident = await acting.opens()
+    verbs = ["acknowledge", "unacknowledge"] * 5
+    for verb in verbs:
+        await acting.press(verb, acting.value(incident, revision=incident.revision), trigger=uuid4().hex)
+
+    async with working(acting.clicks.run):
+        await settled(acting, len(verbs))
+
+    kinds = [kind for kind, _ in await acting.happened(incident)]
+    assert kinds == ["acknowledged", "unacknowledged"] * 5
+
+
+async def test_healing_is_approved_in_the_name_of_the_person(acting: Acting) -> None:
+    incident, run = await acting.opens(), uuid4()
+
+    said = await pressed(acting, "approve", acting.value(incident, run_id=run))
+
+    assert said == "approved: healing starts"
+    assert acting.healing.decided == [("approve", run, "ana@example.com")]
+    assert [kind for kind, _ in await acting.happened(incident)] == ["approved"]
+
+
+async def test_what_healing_refuses_is_told_and_written_down(acting: Acting) -> None:
+    incident, run = await acting.opens(), uuid4()
+    acting.healing.failing = Refused(409, "the run is over")
+
+    said = await pressed(acting, "deny", acting.value(incident, run_id=run))
+
+    assert said == "auto_healing says: the run is over"
+    assert await acting.happened(incident) == [
+        ("click_refused", "auto_healing refused to let Ana deny it: the run is over")
+    ]
+
+
+async def test_while_healing_does_not_answer_nothing_is_decided(acting: Acting) -> None:
+    incident = await acting.opens()
+    acting.healing.is_down()
+
+    said = await pressed(acting, "approve", acting.value(incident, run_id=uuid4()))
+
+    assert "nothing is decided" in said
+    assert await acting.happened(incident) == []
+
+
+async def test_nobody_approves_without_the_right_whatever_the_button_says(acting: Acting) -> None:
+    incident = await acting.opens()
+
+    await pressed(acting, "approve", acting.value(incident, run_id=uuid4()), "U0BEN")
+
+    assert acting.healing.decided == []
+
+
+async def test_a_press_shows_on_its_message(acting: Acting) -> None:
+    incident = await acting.opens()
+    where = "conversation = 'C0SRE', message_id = '1700000000.000100'"
+    await alert_rows(acting.database, f"UPDATE delivery SET state = 'posted', {where}")
+
+    await pressed(acting, "acknowledge", acting.value(incident))
+
+    async def acted() -> bool:
+        return ("acted",) in await alert_rows(acting.database, "SELECT state FROM delivery")
+
+    async with working(acting.clicks.run):
+        await eventually(acted)
+
+
+async def test_what_a_replica_left_behind_is_worked_off_by_the_leader(acting: Acting) -> None:
+    incident = await acting.opens()
+    await acting.press("acknowledge", acting.value(incident))  # and the replica dies
+    acting.clock.step(30)
+    leader = acting.a_replica()
+
+    async with working(leader.run_left):
+        acting.clock.step(60)
+        await settled(acting)
+
+    assert (await acting.incident(incident)).state is IncidentState.ACKNOWLEDGED
+
+
+async def test_what_was_left_behind_for_too_long_is_not_done_any_more(acting: Acting) -> None:
+    incident = await acting.opens()
+    await acting.press("approve", acting.value(incident, run_id=uuid4()))
+    acting.clock.step(3600)
+
+    async with working(acting.a_replica().run_left):
+        await settled(acting)
+
+    assert acting.healing.decided == []
+    assert "press again" in sentences(acting.told.texts)[0]
+
+
+async def test_a_press_that_hits_an_error_of_ours_holds_up_nobody(
+    acting: Acting, caplog: pytest.LogCaptureFixture
+) -> None:
+    incident = await acting.opens()
+    acting.healing.failing = ZeroDivisionError("a bug")
+
+    assert "an error of this service" in await pressed(acting, "approve", acting.value(incident, run_id=uuid4()))
+    assert "it is yours" in await pressed(acting, "acknowledge", acting.value(incident))
+    assert "a bug" in caplog.text
+
+
+async def test_the_address_for_an_answer_is_not_kept(acting: Acting) -> None:
+    await pressed(acting, "acknowledge", acting.value(await acting.opens(an_alert(at=acting.clock.now()))))
+
+    payloads = await alert_rows(acting.database, "SELECT payload->>'response_url' FROM click")
+    assert payloads == [("",)]
+
+
+async def test_every_verb_can_be_pressed(acting: Acting) -> None:
+    """None of them is an error of ours, whatever is missing around it."""
+    incident = await acting.opens()
+    for kind in ActKind:
+        await acting.press(kind, acting.value(incident))
+
+    async with working(acting.clicks.run):
+        await eventually(lambda: _all_done(acting, len(ActKind)))
+
+    assert not [text for _, text in acting.told.texts if "error" in text]
+
+
+async def _all_done(acting: Acting, many: int) -> bool:
+    done = await alert_rows(acting.database, "SELECT count(*) FROM click WHERE done_at IS NOT NULL")
+    return done == [(many,)]
