@@ -139,7 +139,6 @@ class App:
             policy=self._policy,
             told=self._told,
             rehearser=rehearser,
-            cluster=self._settings.cluster,
         )
         identity = replica_identity()
         return Leadership(
@@ -163,7 +162,7 @@ class App:
             VERSION,
             routers=ROUTERS,
             authenticator=self._here.access.authenticator,
-            probes=probes(self._supervisor, storage=self._storage, policy=self._file),
+            probes=probes(self._supervisor, storage=self._storage, policy=self._file, channels=self._outward.channels),
             metrics=self._metrics.service,
             settings=settings.web,
         )

@@ -1,16 +1,20 @@
 """What /readyz asks, each dependency by its name, and what is wrong with it in words for operators."""
 
+from alert_service.channels.opened import Channels
 from alert_service.policy.file import PolicyFile
 from alert_service.storage.opening import Storage
 from common.supervisor import Supervisor
 from common.web.probes import Probe
 
 
-def probes(supervisor: Supervisor, *, storage: Storage, policy: PolicyFile | None) -> list[Probe]:
+def probes(supervisor: Supervisor, *, storage: Storage, policy: PolicyFile | None, channels: Channels) -> list[Probe]:
     """Required is what nothing can be stored without: Alertmanager tries again elsewhere."""
 
     async def mistakes() -> str | None:
         return "; ".join(map(str, policy.mistakes)) or None if policy is not None else None
+
+    async def unusable() -> str | None:
+        return "; ".join(map(str, channels.mistakes)) or None
 
     async def given() -> str | None:
         return (
@@ -21,4 +25,5 @@ def probes(supervisor: Supervisor, *, storage: Storage, policy: PolicyFile | Non
         Probe("database", storage.trouble),
         Probe("tasks", supervisor.trouble),
         Probe("policy", mistakes, required=False),
+        Probe("channels", unusable, required=False),
     ]

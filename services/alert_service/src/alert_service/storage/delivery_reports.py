@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, desc, func, or_, select, update
+from sqlalchemy import Float, Row, cast, desc, func, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from alert_service.storage.claims import PENDING
@@ -103,14 +103,6 @@ class DeliveryReports:
             rows = await connection.execute(_report(since, until))
             return [ChannelReport(**row._mapping) for row in rows]
 
-    async def counts(self) -> dict[str, tuple[int, int]]:
-        """By channel: how many wait, and how many were given up and not sent again."""
-        dead = delivery.c.state == DeliveryState.DEAD
-        columns = (delivery.c.channel, func.count().filter(PENDING), func.count().filter(dead))
-        query = select(*columns).where(or_(PENDING, dead)).group_by(delivery.c.channel)
-        async with self._database.begin() as connection:
-            return {row[0]: (row[1], row[2]) for row in await connection.execute(query)}
-
     async def redeliver(self, now: datetime, *, delivery_id: UUID | None = None, channel: str | None = None) -> int:
         """What was given up is queued anew: one message, or all of a channel, or all; how many. A card is made of its
         incident as it is then, and one that is over by then is left out."""
@@ -126,9 +118,8 @@ class DeliveryReports:
 
 def _report(since: datetime, until: datetime) -> Any:
     state, error = delivery.c.state, delivery.c.error
-    seconds = func.extract(
-        "epoch", delivery.c.accepted_at - func.coalesce(delivery.c.received_at, delivery.c.queued_at)
-    )
+    came_in = func.coalesce(delivery.c.received_at, delivery.c.queued_at)
+    seconds = cast(func.extract("epoch", delivery.c.accepted_at - came_in), Float)
     newest_error = func.array_agg(aggregate_order_by(error, desc(delivery.c.sent_at))).filter(error.is_not(None))
 
     def share(name: str, *conditions: Any) -> Any:
