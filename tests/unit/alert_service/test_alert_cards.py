@@ -1,12 +1,13 @@
 """What the card of an incident says and offers in each state, and what its buttons bring back."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.support.clock import NOON
@@ -25,6 +26,7 @@ from alert_service.values import ButtonValue
 
 SHIPPED = Templates()
 SAMPLES = samples.incidents(NOON)
+QUICKLY = settings(deadline=None, max_examples=50)  # machines that run tests may be slow
 TITLE = "KubePodCrashLooping: shop/checkout"
 
 
@@ -212,6 +214,7 @@ def test_a_press_names_the_incident_its_revision_and_what_is_meant() -> None:
     assert values["Approve healing"] == replace(plain, run_id=incident.healing.run_id)
 
 
+@QUICKLY
 @given(
     st.uuids(),
     st.integers(0, 10**9 - 1),
@@ -226,6 +229,7 @@ def test_a_value_comes_back_as_it_was(
     assert len(str(value)) <= 100
 
 
+@QUICKLY
 @given(st.text() | st.from_regex(r"1\.[0-9a-f]{30,33}\.\d{0,12}(\.[sr].*)?") | st.none() | st.integers())
 def test_nonsense_is_no_value(text: Any) -> None:
     value = ButtonValue.parse(text)
@@ -342,6 +346,31 @@ def test_foreign_text_does_nothing_wherever_it_stands(dialect: Dialect, harmful:
     assert len(card.lines) == 2
     assert written.count("evil.io") >= 4
     assert [each for each in harmful if each in written.replace("<!date^", "")] == []
+
+
+LABELS = st.dictionaries(
+    st.sampled_from(["alertname", "namespace", "pod", "odd", "summary", "description", "runbook_url"]),
+    st.text(alphabet="ab <>&*_`|{}%\n\x01\x0e\u2028\ud800") | st.text(),
+)
+
+
+@QUICKLY
+@given(st.sampled_from(sorted(SAMPLES)), LABELS, LABELS, LABELS)
+def test_whatever_alerts_say_there_is_a_card_and_no_markup_but_its_own(
+    state: str, labels: dict[str, str], own: dict[str, str], annotations: dict[str, str]
+) -> None:
+    members = {
+        name: replace(each, alert=structs.replace(each.alert, labels=labels | own, annotations=annotations))
+        for name, each in list(SAMPLES[state].members.items())[:3]
+    }
+    incident = replace(SAMPLES[state], labels=labels, annotations=annotations, members=members, external_url="")
+    card = a_card(incident, SLACK)
+    assert card.error == ""
+    assert not re.search("[\x00-\x1f]", card.title + card.fallback)
+    assert "\n" not in card.title + card.fallback + "".join(card.lines)
+    written = "\n".join([card.status, card.body, *card.lines, card.footer, *(each.value for each in card.facts)])
+    assert not re.search(r"<(?!!date\^\d+\^|https://prometheus\.example\.com/)", written)
+    written.encode()
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ _BOLD, _CODE, _LINK, _TEXT, _INSTANT, _MENTION, _END = "\x01", "\x02", "\x03", "
 _BREAK = "\u2028"  # a line that foreign text breaks, unlike one that the template does
 _MARKED = re.compile(r"([\x01-\x03\x05\x06])([^\x01-\x06\x0e]*)(?:\x04([^\x01-\x06\x0e]*))?\x0e")
 _STRAY = re.compile(r"[\x01-\x06\x0e]")
-# Control characters, and those that turn the direction of what follows them.
-_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+# Control characters, those that turn the direction of what follows them, and halves of pairs, which no vendor takes.
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _NEW_LINES = re.compile("\r\n|[\n\r\u2028\u2029\x85]")
 
 
