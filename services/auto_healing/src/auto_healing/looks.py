@@ -6,7 +6,7 @@ is asked anew every `LOOK_EVERY`, and no fault is without an answer for longer t
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from auto_healing.decide import FaultKey
 from auto_healing.fault import Fault, FaultLevel
@@ -18,6 +18,7 @@ from common.contracts import ObjectKey, Severity
 LOOK_EVERY = timedelta(seconds=30)  # also at a fault that nothing was done about, for what no refusal could tell
 Seen = tuple[tuple[str, ObjectKey, str], str, Severity]  # key and uid, and how bad it is
 _SOONEST = timedelta(milliseconds=100)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +108,11 @@ def _signature(fault: Fault) -> frozenset[Seen]:
 def _again_at(plan: Plan, now: datetime) -> datetime:
     """The earliest time that a refusal names; else now and then, since what it waits for may come unannounced."""
     named = [decline.look_again_at for decline in plan.declined if decline.look_again_at is not None]
-    usual = now + (LOOK_EVERY if plan.mode is not Mode.OBSERVE else 10 * LOOK_EVERY)
+    usual = _next_round(now, LOOK_EVERY if plan.mode is not Mode.OBSERVE else 10 * LOOK_EVERY)
     return max(min([*named, usual]), now + _SOONEST)
+
+
+def _next_round(now: datetime, every: timedelta) -> datetime:
+    """Rounds are by the clock, so that faults that began at different times are looked at together: each look is an
+    attribution of all findings, and a hundred faults that are each looked at in a moment of their own are a hundred."""
+    return now + every - (now - _EPOCH) % every

@@ -14,7 +14,7 @@ from auto_healing.plan import Decline, Mode, Plan
 from auto_healing.policy.defaults import DEFAULT_POLICY
 from auto_healing.run import RunState
 from auto_healing.world import World
-from common.contracts import Severity
+from common.contracts import ObjectKey, Severity
 
 PLAN = a_plan()
 FAULT = PLAN.fault
@@ -54,6 +54,15 @@ def test_when_it_is_looked_at_again(plan: Plan, after: timedelta) -> None:
     looks.answered(plan, NOON)
     assert looks.due([FAULT], world(NOON + after - SECOND / 100), ()) == []
     assert looks.due([FAULT], world(NOON + after), ()) == [FAULT]
+
+
+def test_faults_that_began_at_different_times_are_looked_at_together() -> None:
+    """Each look is an attribution of all findings; and none waits longer than the others."""
+    looks = Looks(NOON)
+    other = replace(FAULT, subject=ObjectKey("Pod", "shop", "checkout-2"))
+    for second, plan in enumerate((PLAN, replace(PLAN, fault=other)), start=7):
+        looks.answered(plan, NOON + second * SECOND)
+    assert {look.again_at for look in looks} == {NOON + LOOK_EVERY}
 
 
 def test_what_has_changed_is_looked_at_at_once(looks: Looks) -> None:
