@@ -30,9 +30,9 @@ class AlertService(Service):
 
         async def there() -> Json | None:
             for each in await self.incidents(**filters):
-                whole: Json = await self.get(f"incidents/{each['id']}")
-                if whole["labels"].get("alertname") == alertname and state in ("", whole["state"]):
-                    return whole
+                if each["labels"].get("alertname") == alertname and state in ("", each["state"]):
+                    shown: Json = await self.get(f"incidents/{each['id']}")
+                    return shown | shown["incident"]
             return None
 
         found: Json = await self.eventually(there)
