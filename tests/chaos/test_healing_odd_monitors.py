@@ -15,10 +15,10 @@ from tests.support.healing_events import a_pod_finding, an_event
 from tests.support.waiting import eventually
 
 from auto_healing.findings import KnownFinding, OpenFindings
-from auto_healing.intake.catch_up import CatchUp
 from auto_healing.storage.inbox import Inbox, settle
 from common.clock import SystemClock
 from common.database.connections import Database
+from common.monitor.catch_up import CatchUp
 from common.monitor.client import Listing, MonitorClient, MonitorUnavailable
 
 __all__ = ["healing_database", "healing_url"]

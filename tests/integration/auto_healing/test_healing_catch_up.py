@@ -13,11 +13,11 @@ from tests.support.health_database import an_event, claim, health_target, health
 from tests.support.rows import a_namespace, a_node, a_pod, a_snapshot, a_status
 from tests.support.waiting import eventually
 
-from auto_healing.intake.catch_up import CatchUp
 from auto_healing.storage.inbox import Inbox
 from common.clock import SystemClock
 from common.database.connections import Database
 from common.database.settings import DatabaseSettings
+from common.monitor.catch_up import CatchUp
 from common.monitor.client import CursorExpired, Listing, MonitorClient, MonitorUnavailable
 from common.web.auth import Scope
 

@@ -13,7 +13,6 @@ from auto_healing.api.routes import ROUTERS
 from auto_healing.api.services import Services
 from auto_healing.duties import Duties
 from auto_healing.facts import FiringAlert
-from auto_healing.intake.catch_up import CatchUp
 from auto_healing.kube.live import LiveCluster
 from auto_healing.metrics import SERVICE, Metrics
 from auto_healing.notifier import Notifier
@@ -33,6 +32,7 @@ from common.hosting import Announce, Ground, ground
 from common.leading.leadership import Leadership
 from common.leading.locks import lock_for, replica_identity
 from common.metrics import ServiceMetrics, watch_loop_lag
+from common.monitor.catch_up import CatchUp
 from common.monitor.client import MonitorClient
 from common.policy.follow import follow
 from common.supervisor import Supervisor

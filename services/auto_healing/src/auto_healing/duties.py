@@ -19,7 +19,6 @@ from auto_healing.guards.paused import stops
 from auto_healing.healer import Healer
 from auto_healing.herald import Herald
 from auto_healing.history import History
-from auto_healing.intake.catch_up import CatchUp
 from auto_healing.kube.cluster import NotActing
 from auto_healing.kube.live import LiveCluster
 from auto_healing.notifier import Notifier
@@ -39,6 +38,7 @@ from auto_healing.worker import Worker
 from auto_healing.world import World
 from common.clock import Clock
 from common.database.errors import DatabaseError
+from common.monitor.catch_up import CatchUp
 from common.monitor.client import MonitorClient
 from common.web.access import Access
 

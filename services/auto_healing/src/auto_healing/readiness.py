@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from auto_healing.alerts import Alerts
-from auto_healing.intake.catch_up import CatchUp
 from auto_healing.notifier import Notifier
 from auto_healing.policy.file import PolicyFile
 from auto_healing.rights import Rights
 from auto_healing.storage.opening import Storage
 from common.cluster.snapshot import SourceState, not_read_yet
 from common.cluster.watch import ClusterWatch
+from common.monitor.catch_up import CatchUp
 from common.supervisor import Supervisor
 from common.web.probes import Probe
 

@@ -87,6 +87,13 @@ class MonitorClient:
             self._check(page, after)
         return page
 
+    async def cluster(self) -> str:
+        """Its name, as in the source of the events. Raises MonitorUnavailable."""
+        try:
+            return _Cluster.model_validate_json(await self._get("/api/v1/cluster", {})).name
+        except ValidationError as error:
+            raise self._nonsense("/api/v1/cluster", error) from error
+
     async def listing(self) -> Listing:
         """The head is read first, so what happens meanwhile comes again as an event. Raises MonitorUnavailable."""
         head = (await self.events(None, limit=1)).head
@@ -152,6 +159,10 @@ class MonitorClient:
         return MonitorUnavailable(
             f"{self._url}{path} is no health_monitor of this version: {first['loc']}: {first['msg']}"
         )
+
+
+class _Cluster(BaseModel):
+    name: str
 
 
 class _Findings(BaseModel):
