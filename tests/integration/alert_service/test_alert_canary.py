@@ -11,7 +11,7 @@ from tests.support.clock import SteppedClock
 from tests.support.waiting import eventually
 
 from alert_service.alert import Source
-from alert_service.canary import ALERT, Canary
+from alert_service.canary import ALERT, INTAKE, Canary
 from alert_service.own_alerts import OwnAlerts
 from alert_service.pipeline import Pipeline
 from alert_service.policy.settings import AlertPolicy
@@ -45,6 +45,7 @@ class Flying:
         self.rehearsals = Rehearsals(database)
         self.canary = Canary(
             database,
+            self.inbox,
             deliveries,
             self.clock,
             policy=lambda: self.policy,
@@ -62,10 +63,11 @@ class Flying:
             on_worked=lambda worked: None,
         )
 
-    async def fly(self, **states: str) -> Report:
+    async def fly(self, *, worked: bool = True, **states: str) -> Report:
         """One flight; the sender brings each channel's message to the state that is given, all others to none."""
         flying = asyncio.create_task(self.canary.fly())
         try:
+            await self._let_in(worked)
             await self._bring(states)
             while not flying.done():
                 self.clock.step(0.5)
@@ -74,9 +76,21 @@ class Flying:
         finally:
             flying.cancel()
 
+    async def _let_in(self, worked: bool) -> None:
+        async def came_in() -> bool:
+            flown = "SELECT id::text FROM rehearsal WHERE ended_at IS NULL"
+            waits = f"SELECT id FROM inbox WHERE done_at IS NULL AND key = ({flown})"
+            return bool(await alert_rows(self.database, waits))
+
+        await eventually(came_in)
+        if worked:
+            await self.pipeline.work()
+        else:
+            self.clock.step(2.5)
+
     async def _bring(self, states: dict[str, str]) -> None:
         async def queued() -> bool:
-            sql = "SELECT channel FROM delivery WHERE reason = 'canary' AND queued_at = :now"
+            sql = "SELECT channel FROM delivery WHERE reason = 'canary' AND state = 'queued' AND queued_at = :now"
             return len(await alert_rows(self.database, sql, now=self.clock.now())) == 2
 
         await eventually(queued)
@@ -103,7 +117,8 @@ def flying(alert_database: Database) -> Flying:
 
 async def test_a_canary_that_arrives_is_timed_and_kept(flying: Flying) -> None:
     report = await flying.fly(sre="posted", ops="accepted")
-    assert {each.channel: each.outcome for each in report.steps} == {"sre": Outcome.POSTED, "ops": Outcome.ACCEPTED}
+    outcomes = {each.channel: each.outcome for each in report.steps}
+    assert outcomes == {INTAKE: Outcome.DONE, "sre": Outcome.POSTED, "ops": Outcome.ACCEPTED}
     assert sorted(flying.results) == [("ops", True), ("sre", True)]
     kept = await flying.rehearsals.last(RehearsalKind.CANARY)
     assert kept is not None
@@ -121,6 +136,18 @@ async def test_one_that_does_not_arrive_is_an_alert_until_the_next_one_does(flyi
     flying.clock.step(timedelta(hours=1))
     assert (await flying.fly(ops="accepted", sre="posted")).passed
     assert [state for _, _, state, _ in await flying.incidents()] == ["resolved"]
+
+
+async def test_when_nothing_that_comes_in_takes_effect_every_channel_counts_as_cut_off(flying: Flying) -> None:
+    report = await flying.fly(worked=False, sre="posted", ops="accepted")
+    assert [(each.channel, each.detail) for each in report.failed] == [
+        (INTAKE, "what comes in takes no effect within 2 s")
+    ]
+    assert sorted(flying.results) == [("ops", False), ("sre", False)]
+    assert [title for _, title, _, _ in await flying.incidents()] == [f"{ALERT}: east"] * 2
+    flying.clock.step(timedelta(hours=1))
+    assert (await flying.fly(sre="posted", ops="accepted")).passed
+    assert {state for _, _, state, _ in await flying.incidents()} == {"resolved"}
 
 
 async def test_what_was_not_sent_in_its_time_is_not_sent_later(flying: Flying) -> None:

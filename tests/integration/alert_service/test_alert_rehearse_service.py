@@ -44,5 +44,10 @@ async def test_a_running_service_rehearses_presses_and_links_and_flies_canaries(
         flown = await service.until("rehearsals", lambda page: page["items"][0]["ended_at"], kind="canary")
         steps = (await service.get(f"rehearsals/{flown['items'][0]['id']}"))["steps"]
         outcomes = {(each["channel"], each["tried"]): each["outcome"] for each in steps}
-        assert outcomes == {("sre", "post"): "posted", ("sre", "way-back"): "done", ("sre-teams", "post"): "accepted"}
+        assert outcomes == {
+            ("intake", "intake"): "done",
+            ("sre", "post"): "posted",
+            ("sre", "way-back"): "done",
+            ("sre-teams", "post"): "accepted",
+        }
         assert await service.metric('canaries_total{channel="sre",result="arrived"}') == 1

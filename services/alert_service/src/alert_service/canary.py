@@ -1,4 +1,7 @@
-"""A message through the queue to every canary channel, on schedule and whenever the channels change, timed.
+"""A message the whole way to every canary channel, on schedule and whenever the channels change, timed.
+
+First an empty post goes through intake and pipeline, then a line through the queue to the vendor, and last the address
+that presses come back to is asked, from outside.
 
 One that does not arrive is an alert of its own, which goes the way of all alerts: by other channels too.
 """
@@ -8,14 +11,14 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from alert_service.alert import AlertSeverity
+from alert_service.alert import AlertSeverity, Source
 from alert_service.channels.channel import Buttons, Channel
 from alert_service.own_alerts import OwnAlerts
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried
 from alert_service.rehearsal.way_back import WayBack
 from alert_service.storage.deliveries import Deliveries
-from alert_service.storage.inbox import InboxFull
+from alert_service.storage.inbox import Inbox, InboxFull
 from alert_service.storage.rehearsals import RehearsalKind, Rehearsals, Sent, drop_waiting
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
 from common.clock import Clock
@@ -26,6 +29,8 @@ from common.logs import Complaint
 logger = logging.getLogger(__name__)
 
 ALERT = "AlertServiceCanaryMissing"
+INTAKE = "intake"  # stands for a channel in the report
+_EMPTY_POST = b'{"version":"4","groupKey":"canary","status":"resolved","alerts":[]}'
 _LOOK_SECONDS = 1.0
 _POLL_SECONDS = 0.2
 
@@ -36,6 +41,7 @@ class Canary:
     def __init__(
         self,
         database: Database,
+        inbox: Inbox,
         deliveries: Deliveries,
         clock: Clock,
         *,
@@ -46,6 +52,7 @@ class Canary:
         on_result: Callable[[str, bool], None],
     ) -> None:
         self._database = database
+        self._inbox = inbox
         self._deliveries = deliveries
         self._rehearsals = Rehearsals(database)
         self._clock = clock
@@ -86,11 +93,13 @@ class Canary:
         failed_before = await self._failed_before()
         made = await self._rehearsals.begin(RehearsalKind.CANARY, now)
         channels = list(dict.fromkeys(policy.canary.channels))
+        steps = [await self._taken_in(str(made), policy.canary.within)]
+        queued_at = self._clock.now()
         async with self._database.begin() as connection:
             await drop_waiting(connection, NotifyReason.CANARY)
-            await self._deliveries.queue(connection, _messages(channels, now), received_at=now, now=now)
-        sent = await self._arrived(now, policy.canary.within)
-        steps = [_judged(each, now, policy.canary.within) for each in sent]
+            await self._deliveries.queue(connection, _messages(channels, now), received_at=queued_at, now=queued_at)
+        sent = await self._arrived(queued_at, policy.canary.within)
+        steps += [_judged(each, queued_at, policy.canary.within) for each in sent]
         steps += [step for each in channels if (step := await self._came_back(each)) is not None]
         report = Report(started_at=now, ended_at=self._clock.now(), steps=tuple(steps))
         await self._rehearsals.end(made, at=report.ended_at, passed=report.passed, report=report.to_json())
@@ -101,7 +110,31 @@ class Canary:
         last = await self._rehearsals.last(RehearsalKind.CANARY)
         if last is None or last.ended_at is None:
             return frozenset()
-        return frozenset(each.channel for each in Report.from_json(last.report).failed)
+        failed = {each.channel for each in Report.from_json(last.report).failed}
+        return frozenset(self._policy().canary.channels if INTAKE in failed else failed)
+
+    async def _taken_in(self, key: str, within: timedelta) -> Step:
+        """A post without alerts changes nothing, but is stored and worked off like any other."""
+        at, start = self._clock.now(), self._clock.monotonic()
+        detail = ""
+        try:
+            await self._inbox.put(Source.SELF, key, _EMPTY_POST, at)
+            while not await self._rehearsals.worked_off(key):
+                if self._clock.monotonic() - start >= within.total_seconds():
+                    detail = f"what comes in takes no effect within {within.total_seconds():g} s"
+                    break
+                await asyncio.sleep(_POLL_SECONDS)
+        except InboxFull as error:
+            detail = str(error)
+        return Step(
+            channel=INTAKE,
+            tried=Tried.INTAKE,
+            what="a post is stored and takes effect",
+            outcome=Outcome.FAILED if detail else Outcome.DONE,
+            at=at,
+            seconds=self._clock.monotonic() - start,
+            detail=detail,
+        )
 
     async def _arrived(self, queued_at: datetime, within: timedelta) -> Sequence[Sent]:
         """Once all have, or the time is over."""
@@ -131,11 +164,10 @@ class Canary:
 
     async def _tell(self, report: Report, channels: Sequence[str], failed_before: frozenset[str]) -> None:
         for name in channels:
-            why = "; ".join(each.detail for each in report.failed if each.channel == name)
+            why = "; ".join(each.detail for each in report.failed if each.channel in (name, INTAKE))
             self._on_result(name, not why)
             if why:
                 logger.warning("the canary of channel %s failed: %s", name, why)
-            if why:
                 await self._alarms.raise_alarm(_labels(name), _annotations(name, why))
             elif name in failed_before:
                 await self._alarms.end_alarm(_labels(name))

@@ -12,7 +12,6 @@ from alert_service.counting import Counting
 from alert_service.delivery import Delivery
 from alert_service.fallbacks import Fallbacks
 from alert_service.listener import Listener
-from alert_service.own_alerts import OwnAlerts
 from alert_service.pipeline import Pipeline
 from alert_service.policy import AlertPolicy
 from alert_service.rehearsal.rehearser import Rehearser
@@ -48,10 +47,8 @@ class Duties:
         policy: Callable[[], AlertPolicy],
         told: Told,
         rehearser: Rehearser,
-        cluster: str,
     ) -> None:
         stored, settling = opened.stored, opened.settling
-        alarms = OwnAlerts(stored.database, stored.inbox, clock, cluster=cluster)
         delivery = Delivery(
             stored.deliveries,
             outward.channels,
@@ -74,12 +71,13 @@ class Duties:
             ).run,
             "canary": Canary(
                 stored.database,
+                stored.inbox,
                 stored.deliveries,
                 clock,
                 policy=policy,
                 channel=outward.channels.get,
                 way_back=outward.way_back,
-                alarms=alarms,
+                alarms=opened.alarms,
                 on_result=told.canary,
             ).run,
             "rehearsals": rehearser.run,

@@ -11,6 +11,7 @@ import msgspec
 class Tried(StrEnum):
     """What a step was about."""
 
+    INTAKE = "intake"  # a post was stored and took effect
     POST = "post"
     UPDATE = "update"
     REPLY = "reply"

@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, desc, select, tuple_, update
+from sqlalchemy import Row, desc, exists, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.channels.channel import MessageRef
-from alert_service.storage.models import click, delivery, rehearsal
+from alert_service.storage.models import click, delivery, inbox, rehearsal
 from alert_service.wanted import DeliveryState, NotifyReason
 from common.database.connections import Database
 
@@ -95,6 +95,12 @@ class Rehearsals:
         query = select(delivery).where(delivery.c.reason == reason, delivery.c.queued_at == queued_at)
         async with self._database.begin() as connection:
             return [_sent(row) for row in await connection.execute(query)]
+
+    async def worked_off(self, key: str) -> bool:
+        """Whether what came in under this key waits no more."""
+        waits = select(inbox.c.id).where(inbox.c.done_at.is_(None), inbox.c.key == key)
+        async with self._database.begin() as connection:
+            return not await connection.scalar(select(exists(waits)))
 
     async def pressed(self, ref: MessageRef, seconds: float) -> str:
         """Waits so long for a press of a message's button; who it was, as Slack calls them, or empty."""
