@@ -57,6 +57,33 @@ def _when_due(incident: Incident, part: EscalationPart, policy: AlertPolicy, now
     return _taken(incident, after, step, _people(step, escalation, policy), now)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """A step that comes if nobody acknowledges and nothing holds the clock."""
+
+    step: int  # from 1
+    round: int  # from 0
+    at: datetime
+    people: tuple[str, ...]
+    channels: tuple[str, ...]
+
+
+def foreseen(escalation: Escalation, policy: AlertPolicy, *, limit: int) -> list[Foreseen]:
+    """The next steps, in their order."""
+    part, found = policy.escalations.get(escalation.policy), list[Foreseen]()
+    while part is not None and escalation.next_at is not None and len(found) < limit:
+        step = part.steps[min(escalation.step, len(part.steps) - 1)]
+        at = _opens_at(step, policy, escalation.next_at) or escalation.next_at
+        people = _people(step, escalation, policy)
+        found.append(
+            Foreseen(
+                step=escalation.step + 1, round=escalation.round, at=at, people=people, channels=tuple(step.channels)
+            )
+        )
+        escalation = _next(escalation, part, at)
+    return found
+
+
 def still_missing(escalation: Escalation, policy: AlertPolicy) -> tuple[str, ...]:
     """Who has to acknowledge yet for the step that was told last to be answered, by their shown names."""
     part = policy.escalations.get(escalation.policy)

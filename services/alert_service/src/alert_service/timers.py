@@ -3,8 +3,9 @@
 `next_at` says when to look again; looking too early or too often does no harm.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from alert_service.change import Changed, changed
 from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, SuppressionReason
@@ -23,20 +24,46 @@ def tick(incident: Incident, policy: AlertPolicy, *, now: datetime) -> Changed:
     return done
 
 
+class TimerKind(StrEnum):
+    """What is due by itself."""
+
+    REPEAT = "repeat"
+    ACK_REMINDER = "ack_reminder"
+    ACK_EXPIRY = "ack_expiry"
+    HEALING_DEADLINE = "healing_deadline"
+    APPROVAL_EXPIRY = "approval_expiry"
+    ESCALATION = "escalation"
+    SUPPRESSION_END = "suppression_end"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """One thing that is due."""
+
+    kind: TimerKind
+    at: datetime
+
+
+def timers_of(incident: Incident, policy: AlertPolicy) -> list[Timer]:
+    """The first that is due comes first."""
+    if not incident.open:
+        return []
+    due = [(TimerKind.REPEAT, _repeat_at(incident, policy))]
+    if (ack := incident.acknowledgement) is not None:
+        due += [(TimerKind.ACK_REMINDER, ack.remind_at), (TimerKind.ACK_EXPIRY, ack.expires_at)]
+    if (healing := incident.healing) is not None:
+        due += [(TimerKind.HEALING_DEADLINE, healing.deadline_at), (TimerKind.APPROVAL_EXPIRY, healing.approve_until)]
+    if incident.escalation is not None and _climbs(incident):
+        due.append((TimerKind.ESCALATION, incident.escalation.next_at))
+    if incident.suppression is not None:
+        due.append((TimerKind.SUPPRESSION_END, incident.suppression.until))
+    known = (Timer(kind=kind, at=at) for kind, at in due if at is not None)
+    return sorted(known, key=lambda each: each.at)
+
+
 def next_at(incident: Incident, policy: AlertPolicy) -> datetime | None:
     """The earliest instant at which something is due; None: nothing happens by itself."""
-    if not incident.open:
-        return None
-    due = [_repeat_at(incident, policy)]
-    if incident.acknowledgement is not None:
-        due += [incident.acknowledgement.remind_at, incident.acknowledgement.expires_at]
-    if incident.healing is not None:
-        due += [incident.healing.deadline_at, incident.healing.approve_until]
-    if incident.escalation is not None and _climbs(incident):
-        due.append(incident.escalation.next_at)
-    if incident.suppression is not None:
-        due.append(incident.suppression.until)
-    return min((each for each in due if each is not None), default=None)
+    return next((each.at for each in timers_of(incident, policy)), None)
 
 
 def _climbs(incident: Incident) -> bool:

@@ -2,6 +2,7 @@
 
 from alert_service.api import (
     deliveries,
+    explain,
     heartbeats,
     incidents,
     links,
@@ -18,6 +19,7 @@ ROUTERS = (
     slack.router,
     links.router,
     incidents.router,
+    explain.router,
     silences.router,
     heartbeats.router,
     deliveries.router,

@@ -87,8 +87,10 @@ async def about(connection: AsyncConnection, objects: Collection[ObjectKey]) -> 
     )
 
 
-async def near(connection: AsyncConnection, keys: Collection[str], since: datetime) -> list[Incident]:
-    """Open ones that have any of these keys and opened since, locked; the oldest, when there are very many."""
+async def near(
+    connection: AsyncConnection, keys: Collection[str], since: datetime, *, lock: bool = True
+) -> list[Incident]:
+    """Open ones that have any of these keys and opened since; the oldest, when there are very many."""
     query = (
         select(incident.c.id)
         .where(incident.c.id.in_(select(tie.c.incident_id).where(tie.c.key.in_(keys))))
@@ -96,7 +98,7 @@ async def near(connection: AsyncConnection, keys: Collection[str], since: dateti
         .order_by(incident.c.opened_at)
         .limit(_MOST_NEAR)
     )
-    return await _loaded(connection, incident.c.id.in_(query)) if keys else []
+    return await _loaded(connection, incident.c.id.in_(query), lock=lock) if keys else []
 
 
 async def untold(connection: AsyncConnection, channel: str, since: datetime, limit: int) -> list[Incident]:

@@ -1,0 +1,268 @@
+"""Why people are told of an incident, or are not, and what comes next. Pure.
+
+What would happen is found by letting it happen: an incident that is not there is opened and settled like any other,
+and nothing of it is kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from pydantic import Field
+
+from alert_service.alert import Alert, AlertSeverity, AlertStatus, Post, Source
+from alert_service.change import Changed
+from alert_service.escalation import Foreseen, foreseen
+from alert_service.fingerprint import fingerprint_of
+from alert_service.incident import Acknowledgement, Healing, Incident, IncidentState, Suppression
+from alert_service.incidents import received, shortly
+from alert_service.notify import title_of
+from alert_service.policy.settings import AlertPolicy
+from alert_service.routing import Asked, Routes
+from alert_service.settle import Surroundings, settle
+from alert_service.timers import Timer, TimerKind, timers_of
+from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
+
+_MOST_STEPS = 20
+
+
+class Verdict(StrEnum):
+    """Whether people are told, and if not, why."""
+
+    TOLD = "told"
+    DIGEST = "digest"  # in the channels' next digest alone
+    PLUMBING = "plumbing"  # its severity is told nobody
+    NO_ROUTE = "no_route"  # no route that matches names a channel
+    SUPPRESSED = "suppressed"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """Which alerts are one incident: those that their source gives one group key."""
+
+    source: Source
+    group_key: str
+    receiver: str
+    alerts: int
+    firing: int
+    truncated: Annotated[int, Field(description="Alerts of the group that its source left out")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """Whom the routes name at that time, and why."""
+
+    path: Annotated[Sequence[Asked], Field(description="The routes that were asked, in order, and what each answered")]
+    channels: Sequence[str]
+    escalation: str | None
+    told: Annotated[Sequence[str], Field(description="Channels that have its card: they hear how it goes on")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correlation:
+    """The incident that explains it."""
+
+    parent_id: UUID
+    title: str
+    state: IncidentState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextAction:
+    """What happens by itself, first."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One incident, explained."""
+
+    incident_id: Annotated[UUID | None, Field(description="null: it is not there, this says what would be")]
+    title: str
+    state: IncidentState
+    severity: AlertSeverity
+    verdict: Verdict
+    summary: Annotated[str, Field(description="In a sentence or two")]
+    grouping: Grouping
+    routing: Routing
+    suppression: Annotated[Suppression | None, Field(description="What holds it back; null: nothing does")]
+    correlation: Annotated[Correlation | None, Field(description="null: it stands for itself")]
+    acknowledgement: Acknowledgement | None
+    healing: Healing | None
+    escalation: Annotated[Sequence[Foreseen], Field(description="If nobody acknowledges and nothing holds the clock")]
+    timers: Annotated[Sequence[Timer], Field(description="Whatever is due by itself, the first first")]
+    next_action: Annotated[NextAction | None, Field(description="null: nothing happens by itself")]
+
+
+def explained(
+    incident: Incident, parent: Incident | None, policy: AlertPolicy, routes: Routes, *, at: datetime
+) -> Explanation:
+    """As it stands, by the policy that holds."""
+    routed = routes.route(incident.labels, incident.annotations, incident.severity, at=at)
+    path = tuple(routes.path(incident.labels, incident.severity, at=at))
+    verdict = _verdict(incident, routed.channels, policy)
+    steps = _steps(incident, policy)
+    action = _next_action(incident, steps, policy)
+    return Explanation(
+        incident_id=incident.id,
+        title=title_of(incident),
+        state=incident.state,
+        severity=incident.severity,
+        verdict=verdict,
+        summary=_summary(verdict, incident, routed.channels, action, at),
+        grouping=_grouping(incident),
+        routing=Routing(path=path, channels=routed.channels, escalation=routed.escalation, told=incident.channels),
+        suppression=incident.suppression,
+        correlation=None if parent is None else _correlation(parent),
+        acknowledgement=incident.acknowledgement,
+        healing=incident.healing,
+        escalation=steps,
+        timers=timers_of(incident, policy),
+        next_action=action,
+    )
+
+
+def _verdict(incident: Incident, channels: Sequence[str], policy: AlertPolicy) -> Verdict:
+    if not incident.open:
+        return Verdict.RESOLVED
+    if incident.severity in policy.severities.never:
+        return Verdict.PLUMBING
+    if incident.suppression is not None:
+        return Verdict.SUPPRESSED
+    if incident.acknowledgement is not None:
+        return Verdict.ACKNOWLEDGED
+    if not channels and not incident.channels:
+        return Verdict.NO_ROUTE
+    return Verdict.DIGEST if incident.severity in policy.severities.digest else Verdict.TOLD
+
+
+def _summary(
+    verdict: Verdict, incident: Incident, channels: Sequence[str], action: NextAction | None, at: datetime
+) -> str:
+    where = ", ".join(dict.fromkeys((*incident.channels, *channels)))
+    held, ack = incident.suppression, incident.acknowledgement
+    said = {
+        Verdict.RESOLVED: f"Resolved {shortly(at - incident.resolved_at)} ago." if incident.resolved_at else "",
+        Verdict.PLUMBING: f"Nobody is told: the severity {incident.severity} is told nobody.",
+        Verdict.SUPPRESSED: f"Nobody is told: {held.detail}." if held else "",
+        Verdict.ACKNOWLEDGED: f"{ack.by} acknowledged it {shortly(at - ack.at)} ago." if ack else "",
+        Verdict.NO_ROUTE: "Nobody is told: no route that matches names a channel.",
+        Verdict.DIGEST: f"Told in the next digest of {where}.",
+        Verdict.TOLD: f"Told on {where}.",
+    }[verdict]
+    return said if action is None else f"{said} Next: {action.text}, at {action.at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _grouping(incident: Incident) -> Grouping:
+    return Grouping(
+        source=incident.source,
+        group_key=incident.group_key,
+        receiver=incident.receiver,
+        alerts=len(incident.members),
+        firing=len(incident.firing),
+        truncated=incident.truncated,
+    )
+
+
+def _correlation(parent: Incident) -> Correlation:
+    return Correlation(parent_id=parent.id, title=title_of(parent), state=parent.state)
+
+
+def _steps(incident: Incident, policy: AlertPolicy) -> list[Foreseen]:
+    escalation = incident.escalation
+    if escalation is None or incident.state is not IncidentState.FIRING:
+        return []
+    return foreseen(escalation, policy, limit=_MOST_STEPS)
+
+
+_TEXTS = {
+    TimerKind.REPEAT: "people are told again that it still fires",
+    TimerKind.ACK_REMINDER: "whoever acknowledged it is reminded",
+    TimerKind.ACK_EXPIRY: "the acknowledgement expires, and escalation starts over",
+    TimerKind.HEALING_DEADLINE: "healing has had its time, and holds nothing back any more",
+    TimerKind.APPROVAL_EXPIRY: "healing waits for a decision no longer",
+    TimerKind.ESCALATION: "the next step of its escalation is due",
+    TimerKind.SUPPRESSION_END: "what holds it back ends, and people are told of what still fires",
+}
+
+
+def _next_action(incident: Incident, steps: Sequence[Foreseen], policy: AlertPolicy) -> NextAction | None:
+    timer = next(iter(timers_of(incident, policy)), None)
+    if timer is None:
+        return None
+    if timer.kind is TimerKind.ESCALATION and steps:
+        whom = ", ".join(steps[0].people or steps[0].channels)
+        return NextAction(at=steps[0].at, text=f"step {steps[0].step} of the escalation tells {whom}")
+    return NextAction(at=timer.at, text=_TEXTS[timer.kind])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What a channel would get at once."""
+
+    channel: str
+    kind: DeliveryKind
+    reason: NotifyReason
+    loud: Annotated[bool, Field(description="Whether people are to notice it")]
+    mentions: Sequence[str]
+    not_before: Annotated[datetime | None, Field(description="When it is sent at the earliest; null: at once")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foresight:
+    """What would become of an alert that fires."""
+
+    fingerprint: str
+    explanation: Explanation
+    messages: Sequence[Message]
+
+
+def imagined(
+    labels: Mapping[str, str], annotations: Mapping[str, str], policy: AlertPolicy, *, at: datetime
+) -> Changed:
+    """What would open if an alert with these labels fired then, alone in a group of its own."""
+    alert = Alert(
+        fingerprint=fingerprint_of(labels),
+        status=AlertStatus.FIRING,
+        labels=dict(labels),
+        annotations=dict(annotations),
+        starts_at=at,
+    )
+    post = Post(source=Source.ALERTMANAGER, group_key="", alerts=(alert,))
+    opened = received(None, post, policy, now=at, new_id=uuid4())
+    if opened is None:
+        raise AssertionError("an alert that fires opens an incident")
+    return opened
+
+
+def what_if(
+    opened: Changed, near: Sequence[Incident], policy: AlertPolicy, routes: Routes, *, at: datetime
+) -> Foresight:
+    """What would become of what is `imagined`. `near`: open incidents that might explain it."""
+    settled = settle(None, opened, Surroundings(policy=policy, routes=routes, near=near), now=at)
+    incident = settled.incident
+    parent = next((each for each in near if each.id == incident.parent_id), None)
+    explanation = explained(incident, parent, policy, routes, at=at)
+    return Foresight(
+        fingerprint=next(iter(incident.members)),
+        explanation=replace(explanation, incident_id=None),
+        messages=[_message(each) for each in settled.wanted if each.incident_id == incident.id],
+    )
+
+
+def _message(wanted: Wanted) -> Message:
+    return Message(
+        channel=wanted.channel,
+        kind=wanted.kind,
+        reason=wanted.reason,
+        loud=wanted.loud,
+        mentions=wanted.mentions,
+        not_before=wanted.not_before,
+    )
