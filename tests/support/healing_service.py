@@ -52,9 +52,10 @@ async def healing_pair(
     policy: Path,
     *,
     healing: Mapping[str, object] | None = None,
+    token: str | None = None,
     **monitor_settings: object,
 ) -> AsyncIterator[tuple[Service, HealingService]]:
-    """Both services, and the webhook between them; `healing` are more settings of auto_healing."""
+    """Both services, and the webhook between them; `healing` are more settings of auto_healing, `token` is a test's."""
     port = free_port()
     async with running(kubeconfig, database_url, **monitor_settings) as monitor:
         await monitor.storing()
@@ -72,7 +73,9 @@ async def healing_pair(
             **(healing or {}),
         }
         with tempfile.TemporaryDirectory(prefix="auto-healing-") as folder:
-            healer = start_program(HealingService, kubeconfig, Path(folder), database_url, settings, port=port)
+            healer = start_program(
+                HealingService, kubeconfig, Path(folder), database_url, settings, port=port, token=token
+            )
             healer.secrets += [secret, monitor.token]
             monitor.secrets.append(secret)
             try:
