@@ -1,0 +1,94 @@
+"""Slack is away, a token is revoked, a flow accepts and never posts: whoever has to know hears of it all the same."""
+
+from typing import Any
+
+import pytest
+from tests.support.alert_service import AlertService, alert_service
+from tests.support.chat import a_chat, shown_text
+from tests.support.waiting import eventually
+
+from devchat import Chat, Message, Settings
+
+pytestmark = pytest.mark.database
+
+Json = dict[str, Any]
+SRE = {"kind": "slack", "conversation": "#sre"}
+OPS = {"kind": "teams", "secret": "teams-ops", "confirm_within": "0s"}
+
+
+def policy(**channels: Json) -> Json:
+    first = next(iter(channels))
+    return {"version": 1, "channels": channels, "routes": [{"name": "all", "channels": [first]}], "gather": "0s"}
+
+
+async def post(service: AlertService, name: str, status: str = "firing") -> None:
+    alert = {
+        "status": status,
+        "labels": {"alertname": name, "namespace": "shop", "severity": "critical"},
+        "annotations": {},
+        "startsAt": "2026-03-01T12:00:00Z",
+        "endsAt": "2026-03-01T12:05:00Z" if status == "resolved" else "0001-01-01T00:00:00Z",
+    }
+    body = {"version": "4", "groupKey": f"{{}}:{{{name}}}", "status": status, "receiver": "r", "alerts": [alert]}
+    answer = await service.answer("/api/v1/webhooks/alertmanager", "POST", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+def about(name: str) -> Any:
+    return lambda message: name in shown_text(message)
+
+
+async def cards(chat: Chat, name: str, channel: str) -> list[Message]:
+    return [each for each in await chat.messages(channel=channel) if about(name)(each)]
+
+
+async def was_tried(chat: Chat, times: int) -> None:
+    async def tried() -> bool:
+        return len(await chat.exchanges("slack.chat.*")) >= times
+
+    await eventually(tried)
+
+
+async def test_while_slack_is_away_all_is_kept_and_what_is_over_by_then_is_not_told(alert_url: str) -> None:
+    """The service is killed meanwhile: what waits stands in the database."""
+    async with a_chat(Settings(channels=("sre", "ops"))) as chat:
+        await chat.inject("slack.chat.*", "status", status=503)
+        async with alert_service(alert_url, policy(sre=SRE), chat) as service:
+            await post(service, "Lasting")
+            await post(service, "Passing")
+            await service.incident("Passing")
+            await was_tried(chat, 2)
+            await post(service, "Passing", "resolved")
+            await service.incident("Passing", "resolved")
+            await service.kill()
+        await chat.mend()
+        async with alert_service(alert_url, policy(sre=SRE), chat) as service:
+            await chat.message(about("Lasting"), channel="sre", within=120)
+            assert len(await cards(chat, "Lasting", "sre")) == 1
+            await service.until("deliveries", lambda page: all(each["state"] != "sending" for each in page["items"]))
+            assert await cards(chat, "Passing", "sre") == []
+
+
+async def test_a_revoked_token_sends_people_to_the_other_channel_and_a_new_one_back(alert_url: str) -> None:
+    async with a_chat(Settings(channels=("sre", "ops"))) as chat:
+        await chat.inject("slack.chat.*", "error", error="token_revoked")
+        async with alert_service(alert_url, policy(sre={**SRE, "fallback": "ops"}, ops=OPS), chat) as service:
+            await post(service, "Revoked")
+            copy = await chat.message(about("Revoked"), channel="ops", within=120)
+            assert "Meant for sre, which did not take it" in shown_text(copy)
+            page = await service.get("deliveries", channel="sre", kind="card")
+            assert {each["error_reason"] for each in page["items"]} == {"credentials"}
+            await chat.mend()
+            await chat.message(about("Revoked"), channel="sre", within=120)
+
+
+async def test_what_a_flow_accepted_and_nobody_acted_on_is_told_elsewhere(alert_url: str) -> None:
+    async with a_chat(Settings(channels=("sre", "ops"))) as chat:
+        await chat.inject("teams.workflow", "swallow")
+        silent = {**OPS, "fallback": "sre", "confirm_within": "1s"}
+        async with alert_service(alert_url, policy(ops=silent, sre=SRE), chat) as service:
+            await post(service, "Swallowed")
+            copy = await chat.message(about("Swallowed"), channel="sre", within=120)
+            assert "has not shown within" in shown_text(copy)
+            [sent] = (await service.get("deliveries", channel="ops", kind="card"))["items"]
+            assert (sent["state"], sent["fallback_at"] is not None) == ("accepted", True)
