@@ -45,7 +45,8 @@ def test_a_wrong_configuration_is_told(run_alertmanager: RunAlertmanager) -> Non
         alertmanager.reload({"route": {"receiver": "nobody"}})
 
 
-def test_silences_outlive_a_stop_and_nothing_outlives_the_end() -> None:
+def silenced(alertmanager: Alertmanager) -> str:
+    """The id of a new silence."""
     silence = {
         "matchers": [{"name": "alertname", "value": "x", "isRegex": False}],
         "startsAt": datetime.now(UTC).isoformat(),
@@ -53,13 +54,28 @@ def test_silences_outlive_a_stop_and_nothing_outlives_the_end() -> None:
         "createdBy": "ana",
         "comment": "why",
     }
+    return str(httpx.post(f"{alertmanager.url}/api/v2/silences", json=silence).json()["silenceID"])
+
+
+def silences(alertmanager: Alertmanager) -> list[str]:
+    return [each["id"] for each in httpx.get(f"{alertmanager.url}/api/v2/silences").json()]
+
+
+def test_peers_share_what_they_know(run_alertmanager: RunAlertmanager) -> None:
+    first = run_alertmanager(posting_to(NOWHERE), peers=[])
+    second = run_alertmanager(posting_to(NOWHERE), peers=[first], peer_timeout_seconds=1)
+    made = silenced(first)
+    wait_for("the peer's silence", lambda: silences(second) == [made])
+
+
+def test_silences_outlive_a_stop_and_nothing_outlives_the_end() -> None:
     with Alertmanager(posting_to(NOWHERE)) as alertmanager:
-        made = httpx.post(f"{alertmanager.url}/api/v2/silences", json=silence).json()["silenceID"]
+        made = silenced(alertmanager)
         alertmanager.stop()
         with pytest.raises(httpx.ConnectError):
             httpx.get(alertmanager.url)
         alertmanager.up()
-        assert [each["id"] for each in httpx.get(f"{alertmanager.url}/api/v2/silences").json()] == [made]
+        assert silences(alertmanager) == [made]
         home = alertmanager.home
     assert not home.exists()
     assert processes.pids(home) == set()

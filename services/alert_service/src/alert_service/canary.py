@@ -28,7 +28,7 @@ from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
 
-ALERT = "AlertServiceCanaryMissing"
+ALERT = "CanaryMissing"
 INTAKE = "intake"  # stands for a channel in the report
 _EMPTY_POST = b'{"version":"4","groupKey":"canary","status":"resolved","alerts":[]}'
 _LOOK_SECONDS = 1.0
