@@ -31,7 +31,9 @@ class Reach:
             run=run,
             snapshot=snapshot,
             budgets=frozenset(pdb.key for pod in pods for pdb in snapshot.pdbs_of(pod)),
-            joined=frozenset(pod.node for pod in pods if is_made_since(pod, run)) - {"", run.place.node},
+            joined=frozenset(pod.node for pod in pods if is_made_since(pod, run)) - {"", run.place.node}
+            if run.place.node
+            else frozenset(),  # a rollout takes no more room than before; it left no node for another
         )
 
     def holds(self, finding: Finding) -> bool:

@@ -311,6 +311,21 @@ def test_who_comes_to_an_uncordoned_node_may_be_harmed_by_it(created: float, whe
     assert tuple(finding.code for finding in observation.new_around) == where
 
 
+@pytest.mark.parametrize(
+    ("node", "where"),
+    [
+        pytest.param("node-1", ("pod-evicted",), id="a pod came here from another node"),
+        pytest.param("", (), id="a rollout, which takes no more room than before"),
+    ],
+)
+def test_only_what_moved_can_have_crowded_somebody_out(node: str, where: tuple[str, ...]) -> None:
+    run = a_run(place=Place(owner=DEPLOYMENT.key, node=node))
+    pods = (pod_after("checkout-8", node="node-2", created_at=at(5)), CROWDED)
+    finding = a_finding(ref(CROWDED), "pod-evicted", since=30)
+    observation = observe(run, a_snapshot(DEPLOYMENT, REPLICA_SET, NODE_2, *pods), [finding], at(60))
+    assert tuple(finding.code for finding in observation.new_around) == where
+
+
 def test_what_happens_on_a_bad_node_is_no_effect_of_closing_it() -> None:
     run = a_run(plan=node_plan("cordon"), place=Place(owner=A_NODE.key, node="node-1"))
     worse = a_finding(ref(NEIGHBOUR), "pod-failed", since=30, severity=Severity.CRITICAL)
