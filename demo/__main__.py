@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from demo.alerting import APPROVERS, ChatTail, Desk, alerting, chatting
 from demo.healing import LedgerTail, healing, sweep
 from demo.screen import Screen
 from demo.service import Service, ServiceFailed, running
@@ -23,6 +25,15 @@ POLICY = Path(__file__).parent / "policy.yaml"
 HEALED_SCORE, HEAL_SECONDS = 98.0, 60.0
 ANSWER_SECONDS = 60.0
 REST_SECONDS = 2.0  # after the first word about a fault, for the rest of it
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs on the cluster, and the chat that it tells people in."""
+
+    monitor: Service
+    healer: Service
+    desk: Desk
 
 
 class Told:
@@ -67,9 +78,15 @@ async def main(screen: Screen) -> int:
             await asyncio.shield(starting)
             screen.step(f"control plane is ready: {NODES} nodes in 3 zones")
             await _first_score(screen, cluster, service)
-            async with healing(service, environment) as healer:
+            async with (
+                chatting() as desk,
+                healing(service, {**environment, **desk.for_healing()}, tokens=APPROVERS) as healer,
+                alerting(desk, service, healer, environment) as alerts,
+            ):
                 screen.step(f"auto_healing decides and acts: {healer.url}/api/v1/runs, with the token {healer.token}")
-                return await _watch(screen, cluster, service, healer)
+                screen.step(f"alert_service tells people: {alerts.url}/api/v1/incidents, with the token {alerts.token}")
+                screen.step(f"what they read, as Slack and Teams would show it: {desk.chat.url}")
+                return await _watch(screen, cluster, Parts(service, healer, desk))
 
 
 @contextlib.asynccontextmanager
@@ -97,9 +114,10 @@ async def _first_score(screen: Screen, cluster: DevCluster, service: Service) ->
     screen.score(steady, f"{steady['objects']['nodes']} nodes, {steady['objects']['pods']} pods")
 
 
-async def _watch(screen: Screen, cluster: DevCluster, service: Service, healer: Service) -> int:
-    told, ledger = Told(screen), LedgerTail(screen, healer)
-    following = [asyncio.create_task(told.listen(service)), asyncio.create_task(ledger.follow())]
+async def _watch(screen: Screen, cluster: DevCluster, parts: Parts) -> int:
+    service, healer = parts.monitor, parts.healer
+    told, ledger, chat = Told(screen), LedgerTail(screen, healer), ChatTail(screen, parts.desk.chat)
+    following = [asyncio.create_task(each) for each in (told.listen(service), ledger.follow(), chat.follow())]
     try:
         await leave_claim_behind(cluster)
         await ask_for_drain(screen, cluster, healer)
@@ -107,6 +125,8 @@ async def _watch(screen: Screen, cluster: DevCluster, service: Service, healer: 
         await asyncio.gather(*(sweep(healer, ledger, rule) for rule in REMAINS))
         missed += await _answers(screen, ledger)
         await _heal(screen, cluster, service)
+        if not chat.acted:
+            missed.append("a card that somebody could acknowledge, and one that asks for approval")
         if missed:
             screen.step(f"NOT told in time: {', '.join(missed)}")
             return 1

@@ -21,7 +21,9 @@ Entry = dict[str, Any]
 
 
 @contextlib.asynccontextmanager
-async def healing(monitor: Service, environment: Mapping[str, str], policy: Path = POLICY) -> AsyncIterator[Service]:
+async def healing(
+    monitor: Service, environment: Mapping[str, str], policy: Path = POLICY, *, tokens: Mapping[str, str] = {}
+) -> AsyncIterator[Service]:
     """auto_healing, subscribed to the events of health_monitor, over the same PostgreSQL."""
     port = free_port()
     subscribed = await monitor.post(
@@ -34,7 +36,7 @@ async def healing(monitor: Service, environment: Mapping[str, str], policy: Path
         "AUTO_HEALING_POLICY__FILE": str(policy),
         "AUTO_HEALING_DATABASE__FOLDER": str(monitor.database_folder),
     }
-    async with running({**environment, **settings}, AUTO_HEALING, port=port) as service:
+    async with running({**environment, **settings}, AUTO_HEALING, port=port, tokens=tokens) as service:
         await service.until("/readyz", lambda body: bool(body["ready"]))
         yield service
 

@@ -72,6 +72,13 @@ class Screen:
         line.append(f" (and {others} more)" if others else "", style="dim")
         self._print(line, indent="  ")
 
+    def chat(self, vendor: str, channel: str, text: str, *, again: bool, below: bool) -> None:
+        """What people read: a new message, one that was changed in place, or a reply below one."""
+        line = Text(f"{'CHANGED' if again else 'REPLY' if below else 'MESSAGE':8} ", style="magenta")
+        line.append(f"{vendor} #{channel}: ", style="bold")
+        line.append(text)
+        self._print(line, indent="  ")
+
     def save_picture(self, file: Path) -> None:
         """Everything printed so far, as an SVG; lines that are too long are cut."""
         file.write_text(FONTS.sub("", self._film.export_svg(title="make demo")))

@@ -29,6 +29,7 @@ class Program:
 
 HEALTH_MONITOR = Program("health_monitor", ("-m", "health_monitor", "serve"), "HEALTH_MONITOR_")
 AUTO_HEALING = Program("auto_healing", ("-m", "auto_healing", "serve"), "AUTO_HEALING_")
+ALERT_SERVICE = Program("alert_service", ("-m", "alert_service", "serve"), "ALERT_SERVICE_")
 
 
 class ServiceFailed(Exception):
@@ -115,17 +116,22 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def running(
-    environment: Mapping[str, str], program: Program = HEALTH_MONITOR, *, port: int | None = None
+    environment: Mapping[str, str],
+    program: Program = HEALTH_MONITOR,
+    *,
+    port: int | None = None,
+    tokens: Mapping[str, str] = {},
 ) -> AsyncIterator[Service]:
     """Starts the service with settings of its own, on a free port unless one is given; ends it, and removes its files,
-    with the block."""
+    with the block. `tokens` let others in, by name and scopes such as "alertmanager:operate"."""
     with tempfile.TemporaryDirectory(prefix=f"{program.name}-") as folder:
         Path(folder).chmod(0o711)  # PostgreSQL runs as another user where this one is root
         port, token, log = port or free_port(), os.urandom(16).hex(), Path(folder) / "log"
+        own = _settings(program.prefix, port, {"local:admin": token, **tokens}, folder)
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, *program.arguments),
-                env={**os.environ, **_settings(program.prefix, port, token, folder), **environment},
+                env={**os.environ, **own, **environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -137,10 +143,12 @@ async def running(
             await _end(process)
 
 
-def _settings(prefix: str, port: int, token: str, folder: str) -> dict[str, str]:
+def _settings(prefix: str, port: int, tokens: Mapping[str, str], folder: str) -> dict[str, str]:
     return {
         f"{prefix}WEB__PORT": str(port),
-        f"{prefix}WEB__TOKENS": f"local:admin:{hashlib.sha256(token.encode()).hexdigest()}",
+        f"{prefix}WEB__TOKENS": ",".join(
+            f"{who}:{hashlib.sha256(token.encode()).hexdigest()}" for who, token in tokens.items()
+        ),
         f"{prefix}DATABASE__FOLDER": f"{folder}/postgres",
     }
 
