@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.support.alert_sending import SIMPLE, Obedient, Sending, error
+from tests.support.alert_sending import CHANNELS, SIMPLE, Obedient, Sending, error
 from tests.support.waiting import eventually
 
-from alert_service.channels.channel import Abilities, DeliveryReason, Window
+from alert_service.channels.channel import Abilities, DeliveryReason, MessageRef, Window
 from alert_service.incident import IncidentState
 from common.database.connections import Database
 
@@ -158,7 +158,7 @@ async def test_digests_are_merged_and_plain_messages_are_not(alert_database: Dat
     await sending.send()
     sending.clock.step(3600)
     await sending.send()
-    assert sre.seen == ["post one", "post two", "post one\ntwo"]
+    assert sre.seen == ["post one", "post two", "post about it: one\ntwo"]
 
 
 async def test_so_much_that_is_merged_says_what_it_leaves_out(alert_database: Database) -> None:
@@ -445,3 +445,17 @@ async def test_while_it_runs_what_is_queued_is_sent_at_once(alert_database: Data
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_press_shows_on_the_message_and_a_link_on_the_card_of_its_channel(alert_database: Database) -> None:
+    sre, ops = Obedient("sre"), Obedient("ops", SIMPLE)
+    policy = {"channels": {"sre": CHANNELS["sre"], "ops": {"kind": "teams", "secret": "ops"}}}
+    sending = Sending(alert_database, sre, ops, policy=policy)
+    incident = await sending.incident()
+    for channel in ("sre", "ops"):
+        await sending.want(about=incident, channel=channel, **OPENED)
+    await sending.send()
+    await sending.deliveries.acted(MessageRef(conversation="C1", id="1"), sending.clock.now())
+    assert (await sending.states("sre"), await sending.states("ops")) == (["card acted"], ["card accepted"])
+    await sending.deliveries.acted_on("ops", incident.id, sending.clock.now())
+    assert await sending.states("ops") == ["card acted"]

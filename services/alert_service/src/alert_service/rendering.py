@@ -117,7 +117,10 @@ class Rendering:
         """Raises DatabaseError."""
         if claim.storm_id is not None:
             return await self._storm(claim, claim.storm_id, channel)
-        if claim.incident_id is None or claim.kind is DeliveryKind.DIGEST:
+        if claim.kind is DeliveryKind.DIGEST:
+            about = f"Digest: {len(claim.texts)} of little weight"
+            return Rendered(card=self._cards.plain(_text(claim), channel, about=about))
+        if claim.incident_id is None:
             return Rendered(card=self._cards.plain(_text(claim), channel, mentions=claim.mentions))
         return await self._incident(claim, claim.incident_id, channel)
 

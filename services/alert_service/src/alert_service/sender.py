@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ from alert_service.retries import Trouble, next_attempt_at
 from alert_service.sending import Claim, Way, way_of
 from alert_service.storage.deliveries import Deliveries
 from common.clock import Clock
-from common.database.errors import DatabaseError
+from common.database.errors import DatabaseError, DatabaseUnavailable
 from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ _LOOK_SECONDS = 0.5  # for what other replicas have queued
 _LOOK_SOON_SECONDS = 0.03  # what was just announced is not committed yet
 _SOON_SECONDS = 1.0
 _DATABASE_SECONDS = 1.0
+_WRITE_SECONDS = 15.0  # well within the loan of a claim
 _DEFECTS = 5
 # Of a channel that cannot be made nothing is known.
 _UNKNOWN = Abilities(updates=True, threads=True, buttons=Buttons.NONE, confirms=False)
@@ -152,12 +153,25 @@ class Sender:
         recovered, self.trouble = self.trouble.error is not None, Trouble()
         news = way is not Way.UPDATE and (claim.loud or way is Way.POST)
         told = f"told {self.name}: {claim.reason.replace('_', ' ')}" if news else ""
-        await self._deliveries.sent(claim, receipt, revision=rendered.revision, told=told, at=now)
+        await self._written(
+            lambda: self._deliveries.sent(claim, receipt, revision=rendered.revision, told=told, at=now)
+        )
         if recovered:
             logger.info("channel %s takes messages again", self.name)
             await self._deliveries.hurry(self.name, now)
         seconds = (now - (claim.received_at or claim.queued_at)).total_seconds()
         self._tell(posted=receipt.posted, seconds=max(0.0, seconds))
+
+    async def _written(self, write: Callable[[], Awaitable[None]]) -> None:
+        """What was sent and is not written down would be sent again: a database that comes back soon is waited for."""
+        deadline = self._clock.monotonic() + _WRITE_SECONDS
+        while True:
+            try:
+                return await write()
+            except DatabaseUnavailable:
+                if self._clock.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(_DATABASE_SECONDS)
 
     async def _failed(self, claim: Claim, error: DeliveryError) -> None:
         self._tell(error=error)

@@ -177,6 +177,7 @@ async def _follow(services: Services, opened: _Opened, person: Person) -> Respon
         run_id=value.run_id,
     )
     answer = await opened.stored.performing.act(act)
+    await opened.stored.deliveries.acted_on(link.channel, value.incident_id, services.now())
     await _settle(opened, answer, services)
     return html(link_pages.answered(link.act, value, opened.incident, _sentence(answer.text), done=answer.changed))
 

@@ -122,6 +122,17 @@ class Deliveries:
         async with self._database.begin() as connection:
             await connection.execute(pressed.values(state=DeliveryState.ACTED, acted_at=at))
 
+    async def acted_on(self, channel: str, incident_id: UUID, at: datetime) -> None:
+        """Somebody followed a link of the incident's card on that channel, so it was seen."""
+        followed = update(delivery).where(
+            delivery.c.channel == channel,
+            delivery.c.incident_id == incident_id,
+            delivery.c.kind == DeliveryKind.CARD,
+            delivery.c.state.in_((DeliveryState.ACCEPTED, DeliveryState.POSTED)),
+        )
+        async with self._database.begin() as connection:
+            await connection.execute(followed.values(state=DeliveryState.ACTED, acted_at=at))
+
 
 async def note(connection: AsyncConnection, incident_id: UUID, kind: str, text: str, at: datetime) -> None:
     """One line in the timeline of an incident, if that is still there. What a card shows does not change by it."""
