@@ -35,6 +35,7 @@ class Tally:
     healed: int
     self_resolved: int  # over without a person, and without healing
     quickly: int  # of these, within five minutes
+    in_vain: int  # people were told, and it was over without anybody acting
     escalated: int
     open: int
     ack_seconds: float | None  # median, from the opening to the first acknowledgement
@@ -59,7 +60,7 @@ class RuleQuality:
     noisy: Annotated[int, Field(description="Votes that it should not have been told")]
     useful: Annotated[int, Field(description="Votes that it should")]
     in_vain: Annotated[
-        int, Field(description="Times that people were told and nobody acted: lists begin with the most")
+        int, Field(description="Incidents that people were told of and nobody acted upon: lists begin with the most")
     ]
     advice: Advice
     text: Annotated[str, Field(description="The advice in a sentence")]
@@ -81,15 +82,10 @@ def judged(tally: Tally) -> RuleQuality:
         median_ack_seconds=tally.ack_seconds,
         noisy=tally.noisy,
         useful=tally.useful,
-        in_vain=in_vain(tally),
+        in_vain=tally.in_vain,
         advice=advice,
         text=_TEXTS[advice],
     )
-
-
-def in_vain(tally: Tally) -> int:
-    """How often people were told of what nobody acted upon. What is open may be acted upon yet."""
-    return max(tally.told - tally.acknowledged - tally.open, 0)
 
 
 def _share(part: int, whole: int) -> float:
@@ -106,7 +102,7 @@ def _advice(tally: Tally) -> Advice:
         return Advice.RAISE_FOR
     if _share(tally.healed, tally.incidents) > _MOSTLY:
         return Advice.LEAVE_TO_HEALING
-    if _share(in_vain(tally), tally.told) > _MOSTLY:
+    if _share(tally.in_vain, tally.told) > _MOSTLY:
         return Advice.NOBODY_ACTS
     return Advice.FINE
 

@@ -30,7 +30,7 @@ async def tallies(connection: AsyncConnection, since: datetime, *, rule: str | N
 _TALLIES = text(
     """
     WITH opened AS (
-        SELECT id, state, opened_at, resolved_at, value ->> 'notified_at' IS NOT NULL AS told
+        SELECT id, state, opened_at, resolved_at, jsonb_array_length(coalesce(value -> 'channels', '[]')) > 0 AS told
         FROM incident WHERE opened_at >= :since
     ),
     happened AS (
@@ -50,7 +50,7 @@ _TALLIES = text(
     fared AS (
         SELECT rule, opened.*, acknowledged_at, coalesce(healed, false) AS healed,
                coalesce(escalated, false) AS escalated,
-               state = 'resolved' AND acknowledged_at IS NULL AND NOT coalesce(healed OR by_hand, false) AS by_itself
+               state = 'resolved' AND acknowledged_at IS NULL AND NOT coalesce(by_hand, false) AS unacted
         FROM ruled JOIN opened ON opened.id = ruled.incident_id LEFT JOIN happened ON happened.incident_id = opened.id
     ),
     voted AS (
@@ -63,10 +63,11 @@ _TALLIES = text(
            count(*) FILTER (WHERE told) AS told,
            count(acknowledged_at) AS acknowledged,
            count(*) FILTER (WHERE healed) AS healed,
-           count(*) FILTER (WHERE by_itself) AS self_resolved,
+           count(*) FILTER (WHERE unacted AND NOT healed) AS self_resolved,
            count(*) FILTER (
-               WHERE by_itself AND resolved_at - opened_at <= make_interval(secs => :quickly)
+               WHERE unacted AND NOT healed AND resolved_at - opened_at <= make_interval(secs => :quickly)
            ) AS quickly,
+           count(*) FILTER (WHERE told AND unacted) AS in_vain,
            count(*) FILTER (WHERE escalated) AS escalated,
            count(*) FILTER (WHERE state <> 'resolved') AS open,
            CAST(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
