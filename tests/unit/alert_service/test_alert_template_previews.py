@@ -73,7 +73,7 @@ def test_a_preview_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert main(["template", "preview", "incident", "--state", "acknowledged", "--folder", str(folder)]) == 0
     out = capsys.readouterr().out
     assert out.startswith("--- acknowledged\n(acknowledged) Mine\n")
-    assert "[Acknowledge] [Give it back]" in out
+    assert "[Acknowledge] [Un-acknowledge]" in out
 
 
 @pytest.mark.parametrize(

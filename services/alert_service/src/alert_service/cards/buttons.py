@@ -35,12 +35,13 @@ def _reaching(button: Button, way: Buttons, link: LinkOf | None) -> Iterator[But
 
 
 def _open(incident: Incident, policy: AlertPolicy, now: datetime) -> Iterator[Button]:
-    yield from _decisions(incident, incident.healing, now)
+    decisions = tuple(_decisions(incident, incident.healing, now))
+    yield from decisions
     known = incident.acknowledgement
     if known is None or any(each.alert.fingerprint not in known.fingerprints for each in incident.firing):
-        yield _button(incident, ActKind.ACKNOWLEDGE, "Acknowledge", primary=True)
+        yield _button(incident, ActKind.ACKNOWLEDGE, "Acknowledge", primary=not decisions)
     if known is not None:
-        yield _button(incident, ActKind.UNACKNOWLEDGE, "Give it back")
+        yield _button(incident, ActKind.UNACKNOWLEDGE, "Un-acknowledge")
     if incident.escalation is not None and incident.escalation.next_at is not None:
         yield _button(
             incident, ActKind.ESCALATE, "Escalate now", confirm="The next people are told at once, whatever the hour."
@@ -52,7 +53,7 @@ def _open(incident: Incident, policy: AlertPolicy, now: datetime) -> Iterator[Bu
 
 def _closed(incident: Incident) -> Iterator[Button]:
     """What is over asks whether it was worth telling."""
-    yield _button(incident, ActKind.USEFUL, "Worth telling")
+    yield _button(incident, ActKind.USEFUL, "Useful")
     yield _button(incident, ActKind.NOISY, "Noise")
     yield from _runbook(incident)
     yield _button(incident, ActKind.EXPLAIN, "Explain")

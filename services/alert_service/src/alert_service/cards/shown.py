@@ -5,6 +5,7 @@ docs/cards.md lists them: a name that is changed here breaks the templates of us
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from heapq import nsmallest
 from typing import Any
 
 from alert_service.alert import Labels
@@ -34,7 +35,8 @@ def incident_shown(
     incident: Incident, policy: AlertPolicy, *, now: datetime, parent: str = "", children: Sequence[str] = ()
 ) -> dict[str, Any]:
     """`parent` and `children` are titles."""
-    members = sorted(incident.members.values(), key=_worst_first)
+    members = nsmallest(MOST_ALERTS, incident.members.values(), key=_worst_first)
+    total = len(incident.members)
     labels, annotations = _texts(incident.labels), _texts(incident.annotations)
     first = members[0].alert if members else None
     own = _texts(first.annotations) if first is not None else Texts()
@@ -49,7 +51,7 @@ def incident_shown(
         "other_labels": _others(incident),
         "annotations": annotations,
         "summary": annotations["summary"] or own["summary"],
-        "description": annotations["description"] or (own["description"] if len(members) == 1 else ""),
+        "description": annotations["description"] or (own["description"] if total == 1 else ""),
         "runbook_url": runbook_of(incident),
         "dashboard_url": annotations["dashboard_url"] or own["dashboard_url"],
         "alertmanager_url": _clean(incident.external_url),
@@ -59,10 +61,10 @@ def incident_shown(
         "changed_at": incident.changed_at,
         "resolved_at": incident.resolved_at,
         "firing": len(incident.firing),
-        "total": len(members),
+        "total": total,
         "truncated": incident.truncated,
-        "alerts": [_alert(each, incident) for each in members[:MOST_ALERTS]],
-        "hidden": max(len(members) - MOST_ALERTS, 0),
+        "alerts": [_alert(each, incident) for each in members],
+        "hidden": max(total - MOST_ALERTS, 0),
         "acknowledged": _acknowledged(incident, incident.acknowledgement, policy),
         "healing": _healing(incident.healing, now),
         "escalation": _escalation(incident, incident.escalation, policy),
@@ -95,12 +97,12 @@ def storm_shown(storm: Storm, now: datetime) -> dict[str, Any]:
 
 
 def runbook_of(incident: Incident) -> str:
-    """The one of the incident, or of its worst alert; empty if nobody gave any."""
-    known = [
-        incident.annotations,
-        *(each.alert.annotations for each in sorted(incident.members.values(), key=_worst_first)),
-    ]
-    return next((_clean(each["runbook_url"]) for each in known if each.get("runbook_url")), "")
+    """The one of the incident, or of the worst of its alerts that has any; empty if none has."""
+    if url := incident.annotations.get("runbook_url"):
+        return _clean(url)
+    named = (each for each in incident.members.values() if each.alert.annotations.get("runbook_url"))
+    worst = min(named, key=_worst_first, default=None)
+    return "" if worst is None else _clean(worst.alert.annotations["runbook_url"])
 
 
 def shown_name(identity: str, policy: AlertPolicy) -> str:

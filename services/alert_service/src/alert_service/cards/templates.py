@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, Environment, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import BaseLoader, BytecodeCache, Environment, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.bccache import Bucket
 
 from alert_service.cards import marks
 from alert_service.cards.sandbox import Sandbox, TooMuch
@@ -114,6 +115,23 @@ class _Loader(BaseLoader):
         return self._folder / template
 
 
+class _Compiled(BytecodeCache):
+    """What was compiled once is not compiled again in this process, whoever asks; at most one text of each name."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if (kept := self._kept.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(kept)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 def _state(file: Path | None) -> tuple[int, int] | None:
     """Changes when the file does; None: there is none."""
     try:
@@ -142,7 +160,7 @@ def _shipped(name: str) -> str:
 
 
 def _environment(loader: BaseLoader) -> Sandbox:
-    environment = Sandbox(loader=loader)
+    environment = Sandbox(loader=loader, bytecode_cache=_COMPILED)
     environment.filters |= {
         "bold": marks.bold,
         "code": marks.code,
