@@ -241,3 +241,8 @@ def _limits(metadata: list[Any]) -> str:
         case {"le": most}:
             return f", at most {most}"
     return ""
+
+
+def each_of(secrets: SecretStr) -> tuple[str, ...]:
+    """Of several that are comma separated, as while one is replaced by another."""
+    return tuple(each.strip() for each in secrets.get_secret_value().split(",") if each.strip())

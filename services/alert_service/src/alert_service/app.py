@@ -16,7 +16,7 @@ from alert_service.links import LinkSigner
 from alert_service.metrics import SERVICE, Metrics
 from alert_service.policy import AlertPolicy
 from alert_service.policy.file import PolicyFile
-from alert_service.readiness import probes
+from alert_service.readiness import Trouble, probes
 from alert_service.rehearsal.making import rehearsal_of, way_back_of
 from alert_service.rehearsal.rehearser import Rehearser
 from alert_service.rendering import PolicyCards
@@ -25,6 +25,7 @@ from alert_service.settings import AlertSettings
 from alert_service.storage.models import election, leader
 from alert_service.storage.opening import Opened, Storage
 from alert_service.told import Told
+from alert_service.upkeep import Upkeep
 from common.hosting import Announce, Footing, footing
 from common.leading.leadership import Leadership
 from common.leading.locks import DatabaseLock, replica_identity
@@ -69,6 +70,7 @@ class App:
         self._links = LinkSigner.of(settings.links.url, settings.links.keys.get_secret_value(), settings.links.hours)
         self._http = httpx.AsyncClient(timeout=_WAY_BACK_SECONDS)
         self._rehearser: Rehearser | None = None
+        self._upkeep: Upkeep | None = None
         self._outward = Outward(
             channels=Channels(settings, self._clock, policy=self._policy),
             cards=PolicyCards(self._clock, policy=self._policy, links=self._links),
@@ -132,6 +134,9 @@ class App:
 
     def _lead(self, opened: Opened, rehearser: Rehearser) -> Leadership:
         """Every replica takes alerts, clicks and requests; one works them off and sends."""
+        self._upkeep = upkeep = Upkeep.of(
+            opened, self._clients, self._clock, settings=self._settings, policy=self._policy, told=self._told
+        )
         duties = Duties(
             opened,
             self._clock,
@@ -139,6 +144,7 @@ class App:
             policy=self._policy,
             told=self._told,
             rehearser=rehearser,
+            upkeep=upkeep,
         )
         identity = replica_identity()
         return Leadership(
@@ -162,7 +168,13 @@ class App:
             VERSION,
             routers=ROUTERS,
             authenticator=self._here.access.authenticator,
-            probes=probes(self._supervisor, storage=self._storage, policy=self._file, channels=self._outward.channels),
+            probes=probes(
+                self._supervisor,
+                storage=self._storage,
+                policy=self._file,
+                channels=self._outward.channels,
+                peers=self._peers(),
+            ),
             metrics=self._metrics.service,
             settings=settings.web,
         )
@@ -182,6 +194,17 @@ class App:
             refused=self._told.refused,
         )
         return web
+
+    def _peers(self) -> dict[str, Trouble]:
+        """Without them alerts still come in, and people are told."""
+        alertmanager = self._clients.alertmanager
+        found: dict[str, Trouble] = {} if alertmanager is None else {"alertmanager": alertmanager.trouble}
+        if self._clients.monitor is not None:
+            found["health_monitor"] = self._monitor_trouble
+        return found
+
+    async def _monitor_trouble(self) -> str | None:
+        return None if self._upkeep is None else await self._upkeep.monitor_trouble()
 
     def _routes(self) -> Routes:
         opened = self._storage.opened

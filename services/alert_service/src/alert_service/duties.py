@@ -20,6 +20,7 @@ from alert_service.rendering import PolicyCards, Rendering
 from alert_service.silences.keeper import SilenceKeeper
 from alert_service.storage.opening import Opened
 from alert_service.told import Told
+from alert_service.upkeep import Upkeep
 from common.clock import Clock
 
 Work = Callable[[], Awaitable[None]]
@@ -47,6 +48,7 @@ class Duties:
         policy: Callable[[], AlertPolicy],
         told: Told,
         rehearser: Rehearser,
+        upkeep: Upkeep,
     ) -> None:
         stored, settling = opened.stored, opened.settling
         delivery = Delivery(
@@ -81,6 +83,7 @@ class Duties:
                 on_result=told.canary,
             ).run,
             "rehearsals": rehearser.run,
+            **upkeep.works,
         }
 
         self._works["clicks left"] = stored.clicks.run_left

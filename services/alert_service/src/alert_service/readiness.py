@@ -1,14 +1,25 @@
 """What /readyz asks, each dependency by its name, and what is wrong with it in words for operators."""
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from alert_service.channels.opened import Channels
 from alert_service.policy.file import PolicyFile
 from alert_service.storage.opening import Storage
 from common.supervisor import Supervisor
 from common.web.probes import Probe
 
+Trouble = Callable[[], Awaitable[str | None]]
 
-def probes(supervisor: Supervisor, *, storage: Storage, policy: PolicyFile | None, channels: Channels) -> list[Probe]:
-    """Required is what nothing can be stored without: Alertmanager tries again elsewhere."""
+
+def probes(
+    supervisor: Supervisor,
+    *,
+    storage: Storage,
+    policy: PolicyFile | None,
+    channels: Channels,
+    peers: Mapping[str, Trouble],
+) -> list[Probe]:
+    """Required is what nothing can be stored without: Alertmanager tries again elsewhere. `peers`: those asked here."""
 
     async def mistakes() -> str | None:
         return "; ".join(map(str, policy.mistakes)) or None if policy is not None else None
@@ -26,4 +37,5 @@ def probes(supervisor: Supervisor, *, storage: Storage, policy: PolicyFile | Non
         Probe("tasks", supervisor.trouble),
         Probe("policy", mistakes, required=False),
         Probe("channels", unusable, required=False),
+        *(Probe(name, trouble, required=False) for name, trouble in peers.items()),
     ]

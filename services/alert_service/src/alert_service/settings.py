@@ -9,9 +9,10 @@ from pydantic_settings import SettingsConfigDict
 from alert_service.links import parse_keys
 from common.database.settings import DatabaseSettings
 from common.log_settings import LogSettings
-from common.settings import Settings
+from common.monitor.settings import MonitorPeerSettings
+from common.policy.settings import PolicySettings
+from common.settings import Settings, each_of
 from common.web.settings import WebSettings
-from common.web.signatures import SecretInvalid, check_secret
 
 Url = Annotated[str, Field(pattern=r"^(https?://.*)?$", max_length=500)]
 
@@ -21,6 +22,13 @@ class AlertmanagerSettings(BaseModel):
 
     url: Annotated[Url, Field(description="Its address. Unset: no silences, and nothing is compared.")] = ""
     token: Annotated[SecretStr, Field(description="Bearer token for it, where it wants one.")] = SecretStr("")
+    receivers: Annotated[
+        frozenset[str],
+        Field(
+            description="Its receivers that post to this service, as a JSON list. Unset: those heard of so far; naming "
+            "them lets also be found what fired before this service was first started."
+        ),
+    ] = frozenset()
     reconcile_seconds: Annotated[float, Field(ge=1, le=3600, description="How often it is compared.")] = 60.0
 
 
@@ -40,36 +48,10 @@ class HealingSettings(BaseModel):
     ] = SecretStr("")
 
 
-class HealthSettings(BaseModel):
+class HealthSettings(MonitorPeerSettings):
     """health_monitor: its events open incidents seconds after the fault, long before a rule of Prometheus fires."""
 
     url: Annotated[Url, Field(description="Its address. Unset: only Alertmanager and notices tell.")] = ""
-    token: Annotated[SecretStr, Field(description="A token of it with the scope read.")] = SecretStr("")
-    webhook_secrets: Annotated[
-        SecretStr,
-        Field(
-            description="Secrets of its webhook subscriptions (whsec_...), comma separated: two while one is replaced. "
-            "Unset: events are read, but none is taken by webhook."
-        ),
-    ] = SecretStr("")
-
-    @field_validator("webhook_secrets")
-    @classmethod
-    def _are_secrets(cls, secrets: SecretStr) -> SecretStr:
-        for secret in _split(secrets):
-            try:
-                check_secret(secret)
-            except SecretInvalid as error:
-                raise ValueError(str(error)) from None
-        return secrets
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return _split(self.webhook_secrets)
-
-
-def _split(secrets: SecretStr) -> tuple[str, ...]:
-    return tuple(each.strip() for each in secrets.get_secret_value().split(",") if each.strip())
 
 
 class SlackSettings(BaseModel):
@@ -85,7 +67,7 @@ class SlackSettings(BaseModel):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return _split(self.signing_secret)
+        return each_of(self.signing_secret)
 
 
 class ChannelSettings(BaseModel):
@@ -132,15 +114,12 @@ class LinkSettings(BaseModel):
         return keys
 
 
-class PolicySettings(BaseModel):
+class AlertPolicySettings(PolicySettings):
     """The policy file."""
 
     file: Annotated[
         Path | None, Field(description="YAML file with channels, routes and people. Unset: nobody is told.")
     ] = None
-    poll_seconds: Annotated[
-        float, Field(ge=0.1, le=3600, description="How often it is looked at for changes; a look costs one stat().")
-    ] = 5.0
 
 
 class KeepSettings(BaseModel):
@@ -178,7 +157,7 @@ class AlertSettings(Settings):
     ] = ""
     web: AlertWebSettings = AlertWebSettings()
     database: DatabaseSettings = DatabaseSettings()
-    policy: PolicySettings = PolicySettings()
+    policy: AlertPolicySettings = AlertPolicySettings()
     slack: SlackSettings = SlackSettings()
     channels: ChannelSettings = ChannelSettings()
     links: LinkSettings = LinkSettings()

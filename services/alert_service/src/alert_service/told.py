@@ -63,6 +63,14 @@ class Told:
             for message in each.wanted:
                 self._metrics.notified.labels(message.channel, message.reason).inc()
 
+    def reconciled(self, settled: Iterable[Settled]) -> None:
+        """What comparing with Alertmanager put right."""
+        settled = list(settled)
+        self.settled(settled)
+        for each in settled:
+            if any(happening.kind is HappeningKind.RECONCILED for happening in each.happenings):
+                self._metrics.reconciled.labels("opened" if each.incident.open else "closed").inc()
+
     def acted(self, act: Act, answer: Answer, settled: Settled | None) -> None:
         self._metrics.clicks.labels(act.kind, "done" if answer.changed else "refused").inc()
         if settled is None:

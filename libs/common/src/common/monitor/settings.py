@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from common.settings import each_of
 from common.web.signatures import SecretInvalid, check_secret
 
 
@@ -25,7 +26,7 @@ class MonitorPeerSettings(BaseModel):
     @field_validator("webhook_secrets")
     @classmethod
     def _are_secrets(cls, secrets: SecretStr) -> SecretStr:
-        for secret in _split(secrets):
+        for secret in each_of(secrets):
             try:
                 check_secret(secret)
             except SecretInvalid as error:
@@ -34,8 +35,4 @@ class MonitorPeerSettings(BaseModel):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return _split(self.webhook_secrets)
-
-
-def _split(secrets: SecretStr) -> tuple[str, ...]:
-    return tuple(each.strip() for each in secrets.get_secret_value().split(",") if each.strip())
+        return each_of(self.webhook_secrets)

@@ -1,0 +1,42 @@
+"""What fires here of one source, to be compared with what the source itself says."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Text, cast, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alert_service.alert import Source
+from alert_service.storage.models import incident, member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """One alert of an open incident."""
+
+    incident_id: UUID
+    group_key: str
+    receiver: str
+    cluster: str
+    fingerprint: str
+    starts_at: datetime
+    seen_at: datetime  # when its source last told of it
+
+
+async def firing(connection: AsyncConnection, source: Source) -> list[Firing]:
+    """All of the source. Nothing is locked: whoever changes one looks again."""
+    query = (
+        select(
+            member.c.incident_id,
+            incident.c.group_key,
+            cast(incident.c.value["receiver"].astext, Text).label("receiver"),
+            incident.c.cluster,
+            member.c.fingerprint,
+            member.c.starts_at,
+            member.c.seen_at,
+        )
+        .join(incident, incident.c.id == member.c.incident_id)
+        .where(member.c.status == "firing", incident.c.state != "resolved", incident.c.source == source)
+    )
+    return [Firing(**row._mapping) for row in await connection.execute(query)]
