@@ -78,8 +78,9 @@ class SilenceKeeper:
         if there is None or there.over:
             await self._ended(known, now, early=there is not None and there.ends_at < known.ends_at)
             return
-        if there.ends_at != known.ends_at:  # somebody changed it in Alertmanager
-            known = replace(known, ends_at=there.ends_at)
+        seen = replace(known, starts_at=there.starts_at, ends_at=there.ends_at)
+        if seen != known:  # it begins when Alertmanager heard of it; somebody may have given it another end
+            known = seen
             await self._rows.keep(known)
         if known.until_resolved and await self._goes_on_or_ends(known, now):
             return
@@ -105,14 +106,14 @@ class SilenceKeeper:
         text = f"The silence by {self._shown(known)} {how}; {still_firing(firing)}"
         for incident_id in await self._rows.concerned(known) if firing else ():
             what = Happening(kind=HappeningKind.SILENCE_ENDED, at=now, text=text, details={"silence": known.id})
-            await self._desk.change(incident_id, partial(_without, known.id, (what,)))
+            await self._desk.change(incident_id, partial(_without, known, (what,)))
         if not firing:
             await self._let_go(known)
         await self._rows.ended(known.id, now)
 
     async def _let_go(self, known: Kept) -> None:
         if known.incident_id is not None:
-            await self._desk.change(known.incident_id, partial(_without, known.id, ()))
+            await self._desk.change(known.incident_id, partial(_without, known, ()))
 
     async def _remind(self, known: Kept, now: datetime) -> None:
         """Whoever made it, where the cards are, of what would be told again."""
@@ -148,7 +149,8 @@ class SilenceKeeper:
         return next((people[name].shown for name in self._names(known) if people[name].shown), known.created_by)
 
 
-def _without(silence_id: str, happenings: Sequence[Happening], incident: Incident) -> Changed:
-    """The incident is not silenced by that any more."""
-    left = tuple(each for each in incident.silences if each != silence_id)
-    return changed(incident, *happenings, silences=left, silenced=incident.silenced if left else None)
+def _without(known: Kept, happenings: Sequence[Happening], incident: Incident) -> Changed:
+    """An incident has one silence of its own at a time; any other mutes it without being one of it."""
+    if known.incident_id != incident.id:
+        return changed(incident, *happenings)
+    return changed(incident, *happenings, silences=(), silenced=None)

@@ -77,8 +77,8 @@ class Silencing:
             by=wanted.by,
             comment=wanted.text,
         )
-        known = await self.rows.of_incident(incident.id)
-        if known is not None and known.ends_at > now:
+        known = await self._standing(incident)
+        if known is not None:
             longer = replace(known, ends_at=max(known.ends_at, request.ends_at), until_resolved=until_resolved)
             check(replace(request, starts_at=known.starts_at, ends_at=longer.ends_at), self._policy().silences)
             return await self._change(longer)
@@ -120,6 +120,14 @@ class Silencing:
             raise SilenceRefused(SilenceReason.NOT_OPEN, "it is resolved: there is nothing to silence")
         return incident
 
+    async def _standing(self, incident: Incident) -> Kept | None:
+        """The one that it has, if Alertmanager has it still."""
+        kept = await self.rows.of_incident(incident.id)
+        try:
+            return None if kept is None else await self._known(kept.id)
+        except SilenceRefused:
+            return None
+
     async def _checked(self, wanted: Request) -> Request:
         part = self._policy().silences
         check(wanted, part)
@@ -133,6 +141,8 @@ class Silencing:
         return kept
 
     async def _change(self, changed: Kept) -> Kept:
+        """Its beginning has to be as Alertmanager has it, which may be a moment later than asked for: else it ends
+        that one, and makes another."""
         try:
             new_id = await self._told(changed, silence_id=changed.id)
         except Refused as refused:
