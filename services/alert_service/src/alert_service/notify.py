@@ -157,10 +157,13 @@ def _is_loud(happening: Happening) -> bool:
 
 def _replies(happening: Happening, how: Told, before: Incident | None, incident: Incident) -> bool:
     """Newcomers are shown by the card; what an acknowledgement does not cover is said aloud below it as well. What goes
-    to and fro says so once."""
+    to and fro says so once. A card that was there before anything held it back is only changed, which nobody notices.
+    """
     if happening.kind is HappeningKind.ALERTS_JOINED:
         ack = None if before is None else before.acknowledgement
         return ack is not None and not ack.fingerprints.issuperset(happening.fingerprints)
+    if happening.kind is HappeningKind.UNSUPPRESSED:
+        return before is not None and before.notified_at is not None
     flaps = incident.suppression is not None and incident.suppression.reason is SuppressionReason.FLAPPING
     return how.reply and not (flaps and happening.kind in (HappeningKind.REOPENED, HappeningKind.RESOLVED))
 
