@@ -127,7 +127,7 @@ def test_where_it_stands(state: str, status: list[str]) -> None:
             "Runbook, Explain",
             id="healing that waits comes first",
         ),
-        pytest.param("resolved", "Useful, Noise, Runbook, Explain", id="a resolved one asks what it was worth"),
+        pytest.param("resolved", "Worth telling, Noise, Runbook, Explain", id="a resolved one asks what it was worth"),
         pytest.param(
             "bare",
             "Acknowledge, Silence 1 h, Silence 4 h, Silence until resolved, Explain",

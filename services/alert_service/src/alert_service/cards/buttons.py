@@ -53,7 +53,7 @@ def _open(incident: Incident, policy: AlertPolicy, now: datetime) -> Iterator[Bu
 
 def _closed(incident: Incident) -> Iterator[Button]:
     """What is over asks whether it was worth telling."""
-    yield _button(incident, ActKind.USEFUL, "Useful")
+    yield _button(incident, ActKind.USEFUL, "Worth telling")
     yield _button(incident, ActKind.NOISY, "Noise")
     yield from _runbook(incident)
     yield _button(incident, ActKind.EXPLAIN, "Explain")
