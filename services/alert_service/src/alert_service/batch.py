@@ -23,6 +23,7 @@ from alert_service.policy import AlertPolicy
 from alert_service.settle import Settled
 from alert_service.storage import incidents
 from alert_service.storage.inbox import Entry
+from alert_service.turns import Turns
 from common.contracts import HealthEvent, Notice, ObjectKey
 
 LONGEST_ERROR = 500
@@ -64,7 +65,11 @@ class Batch:
 
     async def take(self, taken: Sequence[Entry]) -> None:
         """Every incident that the entries name is loaded at once, and each entry is folded in in its turn."""
-        read = [(entry, said) for entry in taken if (said := self._read(entry)) is not None]
+        turns, read = Turns(), []
+        for entry in taken:
+            if (said := self._read(entry)) is not None:
+                read.append((entry, said))
+            await turns.over()
         posts = [_own(said) for _, said in read]
         keys = {key_of(post.source, post.group_key) for post in posts}
         for key, found in (await incidents.newest_of(self._connection, keys)).items():
@@ -74,6 +79,7 @@ class Batch:
                 await self._notice(said, entry)
             else:
                 self._post(said, entry)
+            await turns.over()
         await self._join_healing()
 
     def dues(self) -> list[Due]:

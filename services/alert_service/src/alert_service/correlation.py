@@ -47,14 +47,15 @@ class Parent:
 
 def parent_of(incident: Incident, near: Iterable[Incident], policy: AlertPolicy, *, now: datetime) -> Parent | None:
     """Of the open ones near it in time the one that explains most; of equals the oldest. None: it stands for itself."""
+    own = _rank(incident)
     found = [
-        (_rank(other), other, tie)
+        (rank, other, tie)
         for other in near
         if other.id != incident.id and other.open and other.parent_id is None
         if abs(incident.opened_at - other.opened_at) <= policy.correlation.within
-        if _rank(other) < _rank(incident)
+        if (rank := _rank(other)) < own
         for tie in _common(incident, other, policy)
-        if _reach(other) < _reach(incident) or _same(other, incident, tie)
+        if rank[0] < own[0] or _same(other, incident, tie)
     ]
     if not found:
         return None
@@ -65,7 +66,7 @@ def parent_of(incident: Incident, near: Iterable[Incident], policy: AlertPolicy,
 def _rank(incident: Incident) -> tuple[int, datetime, UUID]:
     """The larger thing explains the smaller one; of the same, whoever was first. A strict order: no two explain each
     other, so that no incident can become its own ancestor."""
-    return _reach(incident), incident.opened_at, incident.id
+    return reach_of(incident), incident.opened_at, incident.id
 
 
 def _same(one: Incident, other: Incident, tie: Tie) -> bool:
@@ -73,7 +74,7 @@ def _same(one: Incident, other: Incident, tie: Tie) -> bool:
     return tie in (Tie.WORKLOAD, Tie.OWNER) or bool(objects_of(one) & objects_of(other))
 
 
-def _reach(incident: Incident) -> int:
+def reach_of(incident: Incident) -> int:
     """0 for the whole cluster, and the higher the less it takes in. A group of pods is no more than its pods."""
     reaches = [_SCOPES.index(ref.kind) if ref.kind in _SCOPES else len(_SCOPES) for ref in objects_of(incident)]
     return max(reaches, default=len(_SCOPES))

@@ -1,7 +1,7 @@
 """Finds the incidents that belong together, in the database and among what is being stored."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.change import Changed
+from alert_service.correlation import reach_of
 from alert_service.incident import HappeningKind, Incident
+from alert_service.policy.settings import Tie
 from alert_service.settle import Settled
 from alert_service.storage import incidents
 from alert_service.storage.incident_rows import tie_keys
@@ -36,6 +38,10 @@ class Due:
     received_at: datetime | None = None  # when what led to it came in: delivery is timed from then
 
 
+# What hundreds have in common in a storm: it takes more than that for one to explain another of its own kind.
+_WIDE = (f"{Tie.NODE}:", f"{Tie.ZONE}:")
+
+
 class Family:
     """Of what one transaction stores. Only what opens looks around, among what opened lately."""
 
@@ -53,10 +59,12 @@ class Family:
         self._changing = {each.done.incident.id for each in changes}
         self._around = {each.id for each in around}
         self._keys: dict[UUID, frozenset[str]] = {}  # what each has that others may have too
+        self._reach: dict[UUID, int] = {}
         self._by_key: dict[str, list[Incident]] = defaultdict(list)
         self.parents_first = sorted(changes, key=lambda each: each.done.incident.parent_id is not None)
-        for incident in (*around, *(each.done.incident for each in changes if each.before is None)):
+        for incident in (*around, *(each.done.incident for each in changes if _opens(each))):
             self._keys[incident.id] = keys = opening.get(incident.id) or tie_keys(incident)
+            self._reach[incident.id] = reach_of(incident)
             for key in keys:
                 self._by_key[key].append(incident)
 
@@ -65,7 +73,7 @@ class Family:
         """`since`: how long ago something may have opened that what opens now belongs to."""
         ids = {each.done.incident.parent_id for each in changes if each.done.incident.parent_id is not None}
         parents = await incidents.by_ids(connection, ids, lock=False) if ids else {}
-        opening = {each.done.incident.id: tie_keys(each.done.incident) for each in changes if each.before is None}
+        opening = {each.done.incident.id: tie_keys(each.done.incident) for each in changes if _opens(each)}
         keys = frozenset[str]().union(*opening.values())
         changing = {each.done.incident.id for each in changes}
         near = [each for each in await incidents.near(connection, keys, since) if each.id not in changing]
@@ -79,16 +87,29 @@ class Family:
         self._known[incident.id] = incident
 
     def near(self, each: Due) -> Sequence[Incident]:
-        """Those that have something in common with what opens, as they are by now."""
-        if each.before is not None:
+        """Those that may explain what opens, as they are by now."""
+        if not _opens(each):
             return ()
-        found = self._sharing(each.done.incident)
-        return [self._known.get(id_, other) for id_, other in found.items()]
+        own = self._reach[each.done.incident.id]
+        shared = self._sharing(each.done.incident, lambda reach: reach < own)
+        found = [self._known.get(other.id, other) for other in shared]
+        return [other for other in found if other.parent_id is None]
 
-    def _sharing(self, incident: Incident) -> dict[UUID, Incident]:
-        found = {other.id: other for key in self._keys[incident.id] for other in self._by_key[key]}
+    def _sharing(self, incident: Incident, wide: Callable[[int], bool]) -> Sequence[Incident]:
+        """Others that have something in common with it. Whoever shares no more than a node or a zone only counts with a
+        reach that `wide` accepts: in a storm hundreds do."""
+        found: dict[UUID, Incident] = {}
+        for key in self._keys[incident.id]:
+            all_of_it = not key.startswith(_WIDE)
+            for other in self._by_key[key]:
+                if all_of_it or wide(self._reach[other.id]):
+                    found[other.id] = other
         found.pop(incident.id, None)
-        return found
+        return list(found.values())
+
+    def _explained(self, incident: Incident) -> Sequence[Incident]:
+        own = self._reach[incident.id]
+        return self._sharing(incident, lambda reach: reach > own)
 
     async def relatives(self, settled: Sequence[Settled]) -> list[tuple[Incident, Incident]]:
         """Others whom this concerns, each with whom it is about: what a newcomer may explain, and the children of those
@@ -97,7 +118,7 @@ class Family:
             (other, each.incident)
             for each in settled
             if each.incident.id in self._keys and each.incident.parent_id is None
-            for other in self._sharing(each.incident).values()
+            for other in self._explained(each.incident)
             if other.id in self._around and other.parent_id is None
         ]
         turned = {each.incident.id: each.incident for each in settled if _tells_otherwise(each)}
@@ -105,6 +126,10 @@ class Family:
         orphaned = [(child, turned[child.parent_id]) for child in children if child.parent_id is not None]
         found = {other.id: (other, about) for other, about in (*adopted, *orphaned)}
         return [pair for id_, pair in found.items() if id_ not in self._changing]
+
+
+def _opens(each: Due) -> bool:
+    return each.before is None or each.done.has(HappeningKind.REOPENED)
 
 
 def _tells_otherwise(settled: Settled) -> bool:

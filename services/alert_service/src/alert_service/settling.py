@@ -20,6 +20,7 @@ from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.incidents import Saved
 from alert_service.storm import Openings, worth_a_card
 from alert_service.suppression import lifted
+from alert_service.turns import Turns
 from alert_service.wanted import Wanted
 from alert_service.weather import Weather
 
@@ -50,10 +51,12 @@ class Settling:
         around = Surroundings(policy=policy, routes=self.routes, storming=weather.hides)
         family = await Family.of(connection, changes, now - policy.correlation.within)
         done: list[tuple[Due, Settled]] = []
+        turns = Turns()
         for each in family.parents_first:
             seen = replace(around, near=family.near(each), parent=family.parent(each.done.incident))
             done.append((each, settle(each.before, each.done, seen, now=now)))
             family.settled(done[-1][1].incident)
+            await turns.over()
         for relative, about in await family.relatives([settled for _, settled in done]):
             near = () if relative.parent_id else (about,)
             due = Due(before=relative, done=Changed(incident=relative))
