@@ -28,8 +28,10 @@ def buttons_of(
 
 
 def _reaching(button: Button, way: Buttons, link: LinkOf | None) -> Iterator[Button]:
-    if button.url or way is Buttons.NATIVE:
+    if way is Buttons.NATIVE:
         yield button
+    elif button.url:
+        yield replace(button, value="")
     elif way is Buttons.LINKS and link is not None:
         yield replace(button, url=link(button))
 
@@ -100,7 +102,7 @@ def _silences(incident: Incident, policy: AlertPolicy) -> Iterator[Button]:
 def _runbook(incident: Incident) -> Iterator[Button]:
     url = runbook_of(incident)
     if is_address(url):
-        yield Button(act=ActKind.RUNBOOK, label="Runbook", url=url)
+        yield replace(_button(incident, ActKind.RUNBOOK, "Runbook"), url=url)  # Slack tells of this press, too
 
 
 def _button(incident: Incident, act: ActKind, label: str, *, primary: bool = False, confirm: str = "") -> Button:
