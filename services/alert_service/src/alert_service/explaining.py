@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -103,6 +104,14 @@ class Explaining:
             ],
             alertmanager=await self._standing(incidents[0].source, fingerprint, first.alert.labels),
         )
+
+    async def incident(self, incident_id: UUID, *, now: datetime) -> Explanation | None:
+        """As `alert`, of one incident alone, and without asking Alertmanager."""
+        found = (await self._stored.by_ids([incident_id])).get(incident_id)
+        if found is None:
+            return None
+        parents = await self._stored.by_ids([found.parent_id] if found.parent_id else [])
+        return explained(found, parents.get(found.parent_id or found.id), self._policy, self._routes, at=now)
 
     async def what_if(
         self, labels: Mapping[str, str], annotations: Mapping[str, str], *, at: datetime, now: datetime

@@ -24,9 +24,7 @@ _NO_RUN = "the card does not say which run of healing it is about: press the but
 class Performing:
     """Whoever has a button, a link or the API acts through it. Without `silencing` or `healing` it says what to set."""
 
-    def __init__(
-        self, desk: Desk, *, silencing: Silencing | None, healing: Healing | None, explain: Explain | None = None
-    ) -> None:
+    def __init__(self, desk: Desk, *, silencing: Silencing | None, healing: Healing | None, explain: Explain) -> None:
         self._desk = desk
         self._silencing = silencing
         self._healing = healing
@@ -40,8 +38,8 @@ class Performing:
             return Answer(changed=False, text=str(error))
 
     async def explain(self, incident_id: UUID) -> str:
-        """Why people were told of it or not, and what is next. Raises NoSuchIncident and DatabaseError."""
-        return "" if self._explain is None else await self._explain(incident_id)
+        """Why people were told of it or not, and what is next. Raises DatabaseError."""
+        return await self._explain(incident_id)
 
     async def _act(self, wanted: Act) -> Answer:
         if wanted.kind not in wanted.by.rights:

@@ -187,7 +187,8 @@ async def _settle(opened: _Opened, answer: Answer, services: Services) -> None:
     if not answer.changed:
         await opened.stored.used_links.release(opened.link)
         return
-    await opened.stored.used_links.used(opened.link, _sentence(answer.text), opened.value.incident_id, services.now())
+    await opened.stored.used_links.used(opened.link, _sentence(answer.text))
+    await opened.stored.deliveries.acted_on(opened.link.channel, opened.value.incident_id, services.now())
 
 
 def _authenticator(request: Request) -> Authenticator:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
 
 from alert_service.api.services import Stored
 from alert_service.clicks import Clicks
 from alert_service.clients.opened import Clients
-from alert_service.desk import Desk
+from alert_service.desk import Desk, NoSuchIncident
+from alert_service.explaining import Explaining
 from alert_service.metrics import SERVICE
 from alert_service.own_alerts import OwnAlerts
 from alert_service.performing import Performing
@@ -17,6 +20,7 @@ from alert_service.silences.silencing import Silencing
 from alert_service.storage.clicks import ClickRows
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.delivery_reports import DeliveryReports
+from alert_service.storage.explanations import Explanations
 from alert_service.storage.heartbeats import HeartbeatStore
 from alert_service.storage.inbox import Inbox
 from alert_service.storage.listing import Listing
@@ -70,7 +74,8 @@ class Storage(Opening[Opened]):
         settling = Settling(deliveries, self._policy)
         desk = Desk(database, settling, self._clock, policy=self._policy, on_acted=self._told.acted)
         silencing = self._silencing(database)
-        performing = Performing(desk, silencing=silencing, healing=self._clients.healing)
+        explain = partial(self._explain, Explanations(database), settling)
+        performing = Performing(desk, silencing=silencing, healing=self._clients.healing, explain=explain)
         inbox = Inbox(database, on_stored=self._told.stored)
         return Opened(
             leading=leading,
@@ -91,6 +96,11 @@ class Storage(Opening[Opened]):
                 heartbeats=HeartbeatStore(database),
             ),
         )
+
+    async def _explain(self, explanations: Explanations, settling: Settling, incident_id: UUID) -> str:
+        explaining = Explaining(explanations, None, policy=self._policy(), routes=settling.routes)
+        found = await explaining.incident(incident_id, now=self._clock.now())
+        return str(NoSuchIncident(incident_id)) if found is None else found.summary
 
     def _silencing(self, database: Database) -> Silencing | None:
         alertmanager = self._clients.alertmanager

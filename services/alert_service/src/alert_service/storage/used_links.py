@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from alert_service.links import Link
-from alert_service.storage.models import delivery, used_link
-from alert_service.wanted import DeliveryKind, DeliveryState
+from alert_service.storage.models import used_link
 from common.database.connections import Database
 
 # Whoever took a link and did not say by then what became of it is not there any more.
@@ -52,17 +50,10 @@ class UsedLinks:
             row = (await connection.execute(query)).first()
         return None if row is None else Use(at=row.used_at, person=row.person, answer=row.answer)
 
-    async def used(self, link: Link, answer: str, incident_id: UUID, at: datetime) -> None:
-        """It took effect, and this is what the person was told. So the card with the link was seen."""
-        seen = update(delivery).where(
-            delivery.c.incident_id == incident_id,
-            delivery.c.channel == link.channel,
-            delivery.c.kind == DeliveryKind.CARD,
-            delivery.c.state.in_((DeliveryState.ACCEPTED, DeliveryState.POSTED)),
-        )
+    async def used(self, link: Link, answer: str) -> None:
+        """It took effect, and this is what the person was told."""
         async with self._database.begin() as connection:
             await connection.execute(update(used_link).where(used_link.c.id == link.id).values(answer=answer))
-            await connection.execute(seen.values(state=DeliveryState.ACTED, acted_at=at))
 
     async def release(self, link: Link) -> None:
         """It changed nothing, so it may be used still."""
