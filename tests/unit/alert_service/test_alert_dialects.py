@@ -92,6 +92,9 @@ def test_teams_text(text: str, expected: str) -> None:
         pytest.param("javascript:alert(1)", False, id="a script"),
         pytest.param("data:text/html,x", False, id="data"),
         pytest.param("https://", False, id="no host"),
+        pytest.param("https://[::1", False, id="half an IPv6 address"),
+        pytest.param("https://example.com@evil.io/", False, id="a user that reads like a host"),
+        pytest.param("https://example.com\\@evil.io/", False, id="a backslash in the host"),
         pytest.param("https://a b", False, id="white space"),
         pytest.param("https://a\n.b", False, id="a new line"),
         pytest.param("https://a/" + "b" * 3000, False, id="longer than vendors take"),
@@ -107,6 +110,7 @@ def test_a_link_leads_by_http_or_is_text_alone(name: str, url: str, fine: bool) 
     ("written", "expected"),
     [
         pytest.param(SLACK.link("https://x.io/a|b>c", "a|<b"), "<https://x.io/a%7Cb%3Ec|a¦&lt;b>", id="slack"),
+        pytest.param(SLACK.link("http://[::1]:9/a[0]", "a"), "<http://[::1]:9/a%5B0%5D|a>", id="slack with IPv6"),
         pytest.param(TEAMS.link("https://x.io/a)(b", "a](b"), rf"[a\]{NO_WIDTH}(b](https://x.io/a%29%28b)", id="teams"),
     ],
 )

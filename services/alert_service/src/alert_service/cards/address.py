@@ -4,7 +4,8 @@ import re
 from urllib.parse import quote
 
 LONGEST = 2000
-_HTTP = re.compile(r"https?://[^\s/?#]+[^\x00-\x20\x7f]*", re.IGNORECASE)
+# A host, without a user before it: https://example.com@evil.example would lead elsewhere than it reads.
+_HTTP = re.compile(r"(https?://(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)((?:[/?#][^\x00-\x20\x7f]*)?)", re.IGNORECASE)
 _KEPT = "%/:?#@!$&'*+,;=-._~"  # brackets, quotes, bars and angle brackets end a link in one dialect or another
 
 
@@ -15,4 +16,5 @@ def is_address(text: str) -> bool:
 
 def quoted(address: str) -> str:
     """With everything percent-encoded that has a meaning in a dialect's links; it leads to the same place."""
-    return quote(address, safe=_KEPT)
+    found = _HTTP.fullmatch(address)
+    return quote(address, safe=_KEPT) if found is None else found[1] + quote(found[2], safe=_KEPT)

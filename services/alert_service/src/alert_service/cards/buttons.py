@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alert_service.acts import ActKind
-from alert_service.cards.address import is_address
+from alert_service.cards.address import is_address, quoted
 from alert_service.cards.card import Button
 from alert_service.cards.shown import runbook_of
 from alert_service.channels.channel import Buttons
@@ -102,7 +102,7 @@ def _silences(incident: Incident, policy: AlertPolicy) -> Iterator[Button]:
 def _runbook(incident: Incident) -> Iterator[Button]:
     url = runbook_of(incident)
     if is_address(url):
-        yield replace(_button(incident, ActKind.RUNBOOK, "Runbook"), url=url)  # Slack tells of this press, too
+        yield replace(_button(incident, ActKind.RUNBOOK, "Runbook"), url=quoted(url))  # Slack tells of this press, too
 
 
 def _button(incident: Incident, act: ActKind, label: str, *, primary: bool = False, confirm: str = "") -> Button:
