@@ -98,6 +98,7 @@ def test_teams_text(text: str, expected: str) -> None:
         pytest.param("https://a b", False, id="white space"),
         pytest.param("https://a\n.b", False, id="a new line"),
         pytest.param("https://a/" + "b" * 3000, False, id="longer than vendors take"),
+        pytest.param("https://a/" + "é" * 400, False, id="longer than vendors take, once it is written out"),
         pytest.param("", False, id="nothing"),
     ],
 )

@@ -10,8 +10,8 @@ _KEPT = "%/:?#@!$&'*+,;=-._~"  # brackets, quotes, bars and angle brackets end a
 
 
 def is_address(text: str) -> bool:
-    """Whether a person can be sent there: http or https, with a host, no white space in it."""
-    return len(text) <= LONGEST and _HTTP.fullmatch(text) is not None
+    """Whether a person can be sent there: http or https, with a host, no white space in it, not too long for a link."""
+    return len(text) <= LONGEST and _HTTP.fullmatch(text) is not None and len(quoted(text)) <= LONGEST
 
 
 def quoted(address: str) -> str:
