@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, literal_column, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.channels.channel import Abilities, MessageRef
@@ -20,14 +20,22 @@ from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 # Longer than a request may take, twice when it is sent as plain text, and what is written down afterwards.
 LOAN = timedelta(seconds=30)
 _MERGED = 50  # rows that are sent as one message
+_ASIDE = 1000  # rows at a time, so that the next message need not wait
 LIVE = (DeliveryKind.CARD, DeliveryKind.STORM)
 _MERGES = (DeliveryKind.REPLY, DeliveryKind.DIGEST)
 STORM = "storm:"
 
 _other = delivery.alias("other")
-_PENDING = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING)
-PENDING = delivery.c.state.in_(_PENDING)
-WAITING = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.FAILED))
+
+
+def _pending(table: FromClause) -> ColumnElement[bool]:
+    """Written out, so that PostgreSQL sees that its partial indexes do."""
+    states = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING)
+    return table.c.state.in_([literal_column(f"'{state}'") for state in states])
+
+
+PENDING = _pending(delivery)
+WAITING = and_(PENDING, delivery.c.state != DeliveryState.SENDING)
 
 
 async def take(connection: AsyncConnection, channel: str, now: datetime, *, updates: bool) -> Claim | None:
@@ -46,10 +54,10 @@ async def take(connection: AsyncConnection, channel: str, now: datetime, *, upda
 def _next(channel: str, now: datetime, *, updates: bool) -> Any:
     """A reply waits for the card that it goes below."""
     mine = and_(delivery.c.channel == channel, PENDING, delivery.c.due_at <= now)
-    reply_can_go = or_(delivery.c.kind != DeliveryKind.REPLY, card.c.channel.is_not(None), not_(_card_comes(delivery)))
+    reply_can_go = or_(delivery.c.kind != DeliveryKind.REPLY, card.c.channel.is_not(None), not_(_card_comes(channel)))
     query = (
         select(delivery, card.c.conversation.label("card_in"), card.c.message_id.label("card_id"))
-        .outerjoin(card, and_(card.c.channel == delivery.c.channel, card.c.subject == delivery.c.subject))
+        .outerjoin(card, _card_of_it())
         .where(mine, reply_can_go)
     )
     if not updates:
@@ -58,48 +66,57 @@ def _next(channel: str, now: datetime, *, updates: bool) -> Any:
     return order.limit(1).with_for_update(of=delivery, skip_locked=True)
 
 
-def _card_comes(of: Any) -> ColumnElement[bool]:
-    """Whether a card that is not there yet waits to be posted."""
-    return exists().where(
-        _other.c.channel == of.c.channel,
-        _other.c.subject == of.c.subject,
-        _other.c.kind.in_(LIVE),
-        not_(_other.c.quiet),
-        _other.c.state.in_(_PENDING),
+def _card_comes(channel: str) -> ColumnElement[bool]:
+    """Whether a card that is not there yet waits to be posted. Found once for all rows: there may be thousands."""
+    coming = select(_other.c.subject).where(
+        _other.c.channel == channel, _other.c.kind.in_(LIVE), not_(_other.c.quiet), _pending(_other)
     )
+    return delivery.c.subject.in_(coming)
 
 
 async def put_aside(connection: AsyncConnection, channel: str, abilities: Abilities, now: datetime) -> None:
     """Many at once: in a storm each incident wants its card brought up to date, though it has none."""
-    has_card = exists().where(card.c.channel == delivery.c.channel, card.c.subject == delivery.c.subject)
-    is_over = exists().where(incident.c.id == delivery.c.incident_id, incident.c.state == "resolved")
-    is_reply = delivery.c.kind == DeliveryKind.REPLY
+    is_reply, has_card = delivery.c.kind == DeliveryKind.REPLY, card.c.channel.is_not(None)
     needless = [
-        and_(delivery.c.quiet, not_(has_card), not_(_card_comes(delivery))),
-        and_(is_over, not_(has_card)),
+        and_(delivery.c.quiet, not_(has_card), not_(_card_comes(channel))),
+        and_(incident.c.state == "resolved", not_(has_card)),
     ]
     if not abilities.updates:
-        needless.append(and_(delivery.c.quiet, delivery.c.kind == DeliveryKind.CARD))
+        needless.append(and_(delivery.c.quiet, not_(is_reply)))
     if not abilities.threads:
-        card_says_it = exists().where(
-            _other.c.incident_id == delivery.c.incident_id,
-            _other.c.channel == delivery.c.channel,
-            _other.c.kind == DeliveryKind.CARD,
-            _other.c.reason == delivery.c.reason,
-            _other.c.queued_at == delivery.c.queued_at,
-            not_(_other.c.quiet),
-        )
-        needless.append(and_(is_reply, or_(delivery.c.quiet, delivery.c.subject.like(f"{STORM}%"), card_says_it)))
-    await connection.execute(
-        update(delivery)
+        of_storm = delivery.c.subject.like(f"{STORM}%")
+        needless.append(and_(is_reply, or_(delivery.c.quiet, of_storm, _card_says_it())))
+    found = (
+        select(delivery.c.id)
+        .outerjoin(card, _card_of_it())
+        .outerjoin(incident, incident.c.id == delivery.c.incident_id)
         .where(
             delivery.c.channel == channel,
             WAITING,
             delivery.c.due_at <= now,
-            or_(delivery.c.kind == DeliveryKind.CARD, is_reply),
+            delivery.c.kind.in_((DeliveryKind.CARD, DeliveryKind.REPLY)),
             or_(*needless),
         )
-        .values(state=DeliveryState.SUPERSEDED)
+        .limit(_ASIDE)
+    )
+    await connection.execute(
+        update(delivery).where(delivery.c.id.in_(found), WAITING).values(state=DeliveryState.SUPERSEDED)
+    )
+
+
+def _card_of_it() -> ColumnElement[bool]:
+    return and_(card.c.channel == delivery.c.channel, card.c.subject == delivery.c.subject)
+
+
+def _card_says_it() -> ColumnElement[bool]:
+    """Whether a card for the same reason was wanted with the reply, and not a quiet one."""
+    return exists().where(
+        _other.c.incident_id == delivery.c.incident_id,
+        _other.c.channel == delivery.c.channel,
+        _other.c.kind == DeliveryKind.CARD,
+        _other.c.reason == delivery.c.reason,
+        _other.c.queued_at == delivery.c.queued_at,
+        not_(_other.c.quiet),
     )
 
 

@@ -136,6 +136,7 @@ delivery = Table(
     instant("fallback_at", nullable=True),  # when another channel was asked to stand in
     Index("ix_delivery_due", "channel", "due_at", postgresql_where=text("state IN ('queued', 'failed', 'sending')")),
     Index("ix_delivery_dead", "channel", postgresql_where=text("state = 'dead'")),
+    Index("ix_delivery_card", "channel", "subject", postgresql_where=text("state IN ('queued', 'failed', 'sending')")),
     Index("ix_delivery_incident", "incident_id", "number"),
     Index("ix_delivery_listing", "number"),
     Index("ix_delivery_message", "conversation", "message_id"),
