@@ -1,6 +1,7 @@
 """Every benchmark, in the order in which a round runs them."""
 
 from bench import (
+    alerts_explain,
     audit_verify,
     cleanup_rate,
     cpu_per_event_growth,
@@ -35,4 +36,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     simulation.BENCHMARK,
     decision_rate.BENCHMARK,
     reaction.BENCHMARK,
+    alerts_explain.BENCHMARK,
 )

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from alert_service import heartbeat
 from alert_service.alert import AlertSeverity
 from alert_service.matchers import Matcher, parse_matcher
 from alert_service.policy.settings import AlertPolicy, RoutePart
 from common.hours import Hours
+
+_MOST_REMEMBERED = 10_000  # different sets of labels
 
 
 class RouteReason(StrEnum):
@@ -49,15 +52,17 @@ class _Compiled:
     hours: Hours | None
 
     def missed(self, labels: Mapping[str, str]) -> Matcher | None:
-        return next((each for each in self.matchers if not each.matches(labels)), None)
+        for each in self.matchers:
+            if not each.matches(labels):
+                return each
+        return None
 
-    def takes(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> bool:
-        if self.missed(labels) is not None or (self.severities and severity not in self.severities):
-            return False
-        return self.hours is None or self.hours.contains(at)
+    def fits(self, labels: Mapping[str, str], severity: AlertSeverity) -> bool:
+        """But for the hours."""
+        return self.missed(labels) is None and (not self.severities or severity in self.severities)
 
     def answer(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Asked:
-        """The same as `takes`, with the reason."""
+        """Whether it is taken, with the reason."""
         missed = self.missed(labels)
         if missed is not None:
             return Asked(route=self.part.name, reason=RouteReason.LABELS, detail=str(missed))
@@ -69,7 +74,7 @@ class _Compiled:
 
 
 class Routes:
-    """The routes of one policy."""
+    """The routes of one policy. Alerts that agree in the labels that routes ask for are routed once."""
 
     def __init__(self, policy: AlertPolicy) -> None:
         self._policy = policy
@@ -85,6 +90,18 @@ class Routes:
             )
             for part in policy.routes
         )
+        self._names = tuple(sorted({matcher.name for each in self._compiled for matcher in each.matchers}))
+        self._fitting = lru_cache(maxsize=_MOST_REMEMBERED)(self._that_fit)
+
+    def _that_fit(self, values: tuple[str, ...], severity: AlertSeverity) -> tuple[_Compiled, ...]:
+        """Those that are asked for their hours, by what the labels of `_names` say."""
+        labels, found = dict(zip(self._names, values, strict=True)), list[_Compiled]()
+        for each in self._compiled:
+            if each.fits(labels, severity):
+                found.append(each)
+                if each.hours is None and not each.part.go_on:
+                    break
+        return tuple(found)
 
     def route(
         self, labels: Mapping[str, str], annotations: Mapping[str, str], severity: AlertSeverity, *, at: datetime
@@ -107,8 +124,9 @@ class Routes:
 
     def _taken(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Iterator[RoutePart]:
         """Until one is taken that does not go on."""
-        for each in self._compiled:
-            if each.takes(labels, severity, at):
+        values = tuple(labels.get(name, "") for name in self._names)
+        for each in self._fitting(values, severity):
+            if each.hours is None or each.hours.contains(at):
                 yield each.part
                 if not each.part.go_on:
                     return
