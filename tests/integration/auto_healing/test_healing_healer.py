@@ -60,8 +60,10 @@ class Forgetful(Inbox):
     """An inbox whose database is away for the first so many questions."""
 
     away = 0
+    asked = 0
 
     async def waiting(self, limit: int) -> list[HealthEvent]:
+        self.asked += 1
         if self.away:
             self.away -= 1
             raise DatabaseUnavailable("no server")
@@ -80,6 +82,7 @@ class Led:
         self.pauses: tuple[Pause, ...] = ()
         self.looks: list[Sequence[Answer]] = []
         self.cursor = 0
+        self.worlds = 0  # that were looked at
         self.healer = Healer(
             execution.database,
             execution.clock,
@@ -97,6 +100,7 @@ class Led:
         self.looks.append(answers)
 
     def world(self) -> World:
+        self.worlds += 1
         now = self.clock.now()
         return World(
             now=now,
@@ -185,6 +189,22 @@ async def test_the_full_list_leads_to_a_run_too(healing_url: str) -> None:
         assert len(await led_.runs()) == 1
         assert [known.cursor for known in await led_.inbox.known_findings()] == [5]
         assert led_.healer.storm_at == NOON
+
+
+async def test_a_full_list_that_says_nothing_new_leads_to_no_look(healing_url: str) -> None:
+    async with led(healing_url) as led_:
+        await led_.hears()
+        worlds, asked = led_.worlds, led_.inbox.asked
+
+        led_.healer.listed(Listing(1, (FINDING,)))
+        await eventually(lambda: is_past(led_.inbox, asked + 1))
+
+        assert led_.worlds == worlds
+
+
+async def is_past(inbox: Forgetful, asked: int) -> bool:
+    """The list is taken into account after the inbox was asked, and before it is asked again."""
+    return inbox.asked > asked
 
 
 async def test_what_was_resolved_a_week_ago_is_forgotten_with_the_next_full_list(healing_url: str) -> None:

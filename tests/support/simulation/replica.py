@@ -144,8 +144,10 @@ class Replica:
             self._list()
 
     def _list(self) -> None:
-        self._know(tuple(each.finding for each in self.monitor.all_findings() if each.muted_until is None))
-        self._wake()
+        findings = tuple(each.finding for each in self.monitor.all_findings() if each.muted_until is None)
+        if findings != self.findings:
+            self._know(findings)
+            self._wake()
 
     def _know(self, findings: tuple[Finding, ...]) -> None:
         self.findings = findings

@@ -88,9 +88,9 @@ class Healer:
         self.storm_at: datetime | None = None  # when a storm was last told
 
     def listed(self, listing: Listing) -> None:
-        """The full list of what is open; taken into account with the next look."""
+        """The full list of what is open. Where it says nothing new, there is nothing to look at."""
         self._listing = listing
-        self._wake()
+        self._inbox.arrived.set()
 
     def look_again(self) -> None:
         """At everything: the policy, a pause or the like has changed."""
@@ -133,6 +133,7 @@ class Healer:
         """Know what the last leader knew."""
         self._findings.load(await self._inbox.known_findings())
         self._looks.clear()
+        self._look_now = True
         judged = await self._runs.search(RunFilter(states=JUDGED), limit=_CLIMBED)
         self._ladders.load(judged[::-1], self._world().policy, self._clock.now())
 
