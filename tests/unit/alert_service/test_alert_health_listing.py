@@ -41,6 +41,12 @@ def test_what_was_missed_opens_and_what_is_over_ends_the_very_same_alert(finding
     assert (ended.alerts[0].status, ended.alerts[0].starts_at) == (AlertStatus.RESOLVED, NOON)
 
 
+def test_a_cluster_that_is_called_by_its_arn_keeps_its_name() -> None:
+    name = "arn:aws:eks:eu-central-1:123456789012:cluster/prod"
+    (event,) = missed([a_finding()], name, (), NOON)
+    assert post_of_event(event).alerts[0].labels["cluster"] == name
+
+
 def test_what_fires_already_is_not_told_again() -> None:
     finding = a_finding()
     assert missed([finding], "prod", {fingerprint("prod", finding)}, NOON) == []

@@ -5,6 +5,7 @@ Grouped as Alertmanager's usual configuration groups: by cluster, namespace and 
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from urllib.parse import quote, unquote
 
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.fingerprint import fingerprint_of
@@ -19,7 +20,7 @@ _STORM = "storm"  # the part of a finding that stands for many, which no list of
 def post_of_event(event: HealthEvent) -> Post:
     """One alert. Its severity may change while it fires, so it is no part of its identity."""
     data, finding = event.data, event.data.finding
-    cluster = event.source.removeprefix("/clusters/")
+    cluster = unquote(event.source.removeprefix("/clusters/"))
     labels = _labels(cluster, finding)
     over = data.change is Change.RESOLVED
     alert = Alert(
@@ -78,7 +79,7 @@ def _event(change: Change, finding: Finding, cluster: str, now: datetime) -> Hea
     place = "/".join(filter(None, (kind, namespace, name)))
     return HealthEvent(
         id=f"listing/{now.isoformat()}/{change}/{finding.code}/{place}/{finding.part}",
-        source=f"/clusters/{cluster}",
+        source=f"/clusters/{quote(cluster, safe='')}",
         type=f"{EVENT_TYPE_PREFIX}.finding.{change}.v1",
         subject=place,
         time=now,
