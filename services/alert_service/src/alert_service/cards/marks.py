@@ -46,7 +46,9 @@ def foreign(text: str) -> str:
 
 
 def plain(text: object) -> str:
-    """The same text without its marks."""
+    """The same text without its marks. Raises TypeError for what is none."""
+    if isinstance(text, list | tuple | dict):
+        raise TypeError(f"a {type(text).__name__} is no text: use a filter such as join")
     return _STRAY.sub("", str(text))
 
 
@@ -72,7 +74,10 @@ def _line(text: str, dialect: Dialect) -> str:
 
 
 def _instant(dialect: Dialect, seconds: str, _: str) -> str:
-    return dialect.instant(datetime.fromtimestamp(int(seconds), UTC)) if seconds.isdigit() else ""
+    try:
+        return dialect.instant(datetime.fromtimestamp(int(seconds), UTC))
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 _MARKS: dict[str, Callable[[Dialect, str, str], str]] = {

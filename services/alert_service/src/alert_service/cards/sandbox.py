@@ -16,7 +16,7 @@ MOST_CHARACTERS = 100_000  # written by all of a template, or held in one value
 # What else there is makes texts of any size, HTML, or secrets visible.
 _KEPT_FILTERS = (
     *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last"),
-    *("length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select"),
+    *("length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select"),
     *("selectattr", "sort", "title", "trim", "truncate", "unique", "upper"),
 )
 _METHODS = {
@@ -82,7 +82,7 @@ class Sandbox(SandboxedEnvironment):
             autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_out, **options
         )
         self.filters = {name: self.filters[name] for name in _KEPT_FILTERS}
-        self.filters |= {"join": self._join, "replace": _replace}
+        self.filters |= {"join": self._join, "replace": _replace, "round": _round}
         self.globals = {name: self.globals[name] for name in ("range", "namespace", "dict")}
 
     def within_budget(self, work: Callable[[], str]) -> str:
@@ -118,7 +118,8 @@ class Sandbox(SandboxedEnvironment):
 
     def _join(self, values: Iterable[object], separator: str = "", attribute: str | None = None) -> str:
         found = values if attribute is None else [self.getattr(each, attribute) for each in values]
-        return _bounded(separator.join(str(_out(each)) for each in found))
+        parts = [str(_out(part)) for each in found for part in (separator, each)]
+        return _bounded("".join(parts[1:]))
 
 
 def _out(value: object) -> object:
@@ -141,6 +142,10 @@ def _replace(text: str, old: str, new: str) -> str:
     if len(text) + text.count(old) * len(new) > MOST_CHARACTERS:
         raise TooMuch(f"makes more than {MOST_CHARACTERS:,} characters")
     return text.replace(old, new)
+
+
+def _round(value: float, precision: int = 0) -> float:
+    return round(value, max(0, min(precision, 9))) if precision else round(value)
 
 
 def _bounded(value: S) -> S:
