@@ -1,5 +1,6 @@
 """When another channel stands in, for what, and what it says then."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from tests.support.alert_sending import SIMPLE, Obedient, Sending, error
 
 from alert_service.channels.channel import DeliveryReason
+from alert_service.storage.incidents import by_ids
 from common.database.connections import Database
 
 pytestmark = pytest.mark.database
@@ -51,6 +53,17 @@ async def test_while_only_a_person_can_mend_a_channel_everything_loud_goes_to_th
     assert two.sre.tried == 1
     await two.pass_(5)
     assert len(two.ops.seen) == 3
+
+
+async def test_the_other_channel_hears_from_then_on_how_the_incident_goes_on(alert_database: Database) -> None:
+    two = Two(alert_database)
+    two.sre.down = error(DeliveryReason.CREDENTIALS, retryable=False)
+    incident = await two.sending.incident(channels=("sre",))
+    await two.sending.want(about=incident, **OPENED)
+    await two.pass_()
+    async with alert_database.begin() as connection:
+        stored = (await by_ids(connection, [incident.id]))[incident.id]
+    assert stored == replace(incident, channels=("sre", "ops"))
 
 
 async def test_once_it_is_mended_the_channel_gets_what_it_missed(alert_database: Database) -> None:

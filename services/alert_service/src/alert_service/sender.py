@@ -17,7 +17,7 @@ from alert_service.retries import Trouble, next_attempt_at
 from alert_service.sending import Claim, Way, way_of
 from alert_service.storage.deliveries import Deliveries
 from common.clock import Clock
-from common.database.errors import DatabaseError, DatabaseUnavailable
+from common.database.errors import Contended, DatabaseError, DatabaseUnavailable
 from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class Sender:
         while True:
             try:
                 return await write()
-            except DatabaseUnavailable:
+            except (Contended, DatabaseUnavailable):
                 if self._clock.monotonic() > deadline:
                     raise
                 await asyncio.sleep(_DATABASE_SECONDS)

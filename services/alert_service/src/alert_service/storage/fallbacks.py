@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.incident import IncidentState
@@ -16,6 +16,11 @@ from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Want
 
 _AT_ONCE = 100
 _FORGET_AFTER = timedelta(days=1)  # what is older is no news on any channel
+# From now on the channel hears how the incident goes on.
+_HAS_CARD = text(
+    "UPDATE incident SET value = jsonb_set(value, '{channels}', value->'channels' || to_jsonb(CAST(:channel AS text))) "
+    "WHERE id = ANY(:ids) AND NOT value->'channels' @> to_jsonb(CAST(:channel AS text))"
+)
 _TRIALS = (NotifyReason.CANARY, NotifyReason.REHEARSAL)
 
 
@@ -88,8 +93,11 @@ async def stand_in(
             continue
         copies.setdefault((each.subject, each.kind) if each.kind in LIVE else each.id, _copy(each, why, fallback))
         if each.incident_id is not None:
-            text = f"{fallback} is told in place of {each.channel}: {each.kind}"
-            await note(connection, each.incident_id, "delivery_failed", text, at)
+            line = f"{fallback} is told in place of {each.channel}: {each.kind}"
+            await note(connection, each.incident_id, "delivery_failed", line, at)
+    told = sorted({each.incident_id for each in copies.values() if each.kind is DeliveryKind.CARD and each.incident_id})
+    if told:
+        await connection.execute(_HAS_CARD, {"ids": told, "channel": fallback})
     return list(copies.values())
 
 
