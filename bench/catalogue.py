@@ -1,6 +1,7 @@
 """Every benchmark, in the order in which a round runs them."""
 
 from bench import (
+    alerts_card_latency,
     alerts_explain,
     audit_verify,
     cleanup_rate,
@@ -36,5 +37,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     simulation.BENCHMARK,
     decision_rate.BENCHMARK,
     reaction.BENCHMARK,
+    alerts_card_latency.BENCHMARK,
     alerts_explain.BENCHMARK,
 )
