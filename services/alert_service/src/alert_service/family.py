@@ -15,6 +15,7 @@ from alert_service.policy.settings import Tie
 from alert_service.settle import Settled
 from alert_service.storage import incidents
 from alert_service.storage.incident_rows import tie_keys
+from alert_service.storage.incidents import Saved
 
 # What decides whether the children of an incident are told with it.
 _TURNS = frozenset(
@@ -78,6 +79,10 @@ class Family:
         changing = {each.done.incident.id for each in changes}
         near = [each for each in await incidents.near(connection, keys, since) if each.id not in changing]
         return cls(connection, changes, around=near, parents=parents, opening=opening)
+
+    def saved(self, due: Due, settled: Settled) -> Saved:
+        """To be stored."""
+        return Saved(before=due.before, settled=settled, ties=self._keys.get(settled.incident.id))
 
     def parent(self, incident: Incident) -> Incident | None:
         """As it is after what is being stored."""

@@ -5,6 +5,7 @@ Payload version 4: https://prometheus.io/docs/alerting/latest/configuration/#web
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -91,6 +92,7 @@ def _alert(each: _Alert, received_at: datetime) -> Alert:
     )
 
 
+@lru_cache(maxsize=4096)  # the alerts of a group often began at the same time
 def instant_of(text: str | None) -> datetime | None:
     """In UTC. None for what is missing or unreadable, and for Go's year 1, which means that there is none."""
     if not text:
@@ -105,13 +107,14 @@ def instant_of(text: str | None) -> datetime | None:
 
 
 def _texts(given: dict[str, Any] | None) -> dict[str, str]:
-    return {_text(name): _text(value) for name, value in (given or {}).items()}
+    return {_text(name): _text(value) for name, value in given.items()} if given else {}
 
 
 def _text(value: Any) -> str:
     """PostgreSQL holds no NUL, and nobody reads one."""
-    text = value if isinstance(value, str) else "" if value is None else str(value)
-    return text.replace("\0", "") if "\0" in text else text
+    if type(value) is str and "\0" not in value:
+        return value
+    return "" if value is None else str(value).replace("\0", "")
 
 
 def _named(labels: dict[str, str]) -> str:

@@ -17,7 +17,6 @@ from alert_service.routing import Routes
 from alert_service.settle import Settled, Surroundings, settle
 from alert_service.storage import incidents, storms
 from alert_service.storage.deliveries import Deliveries
-from alert_service.storage.incidents import Saved
 from alert_service.storm import Openings, worth_a_card
 from alert_service.suppression import lifted
 from alert_service.turns import Turns
@@ -61,7 +60,7 @@ class Settling:
             near = () if relative.parent_id else (about,)
             due = Due(before=relative, done=Changed(incident=relative))
             done.append((due, settle(relative, due.done, replace(around, near=near, parent=about), now=now)))
-        await incidents.save(connection, [Saved(before=due.before, settled=settled) for due, settled in done])
+        await incidents.save(connection, [family.saved(due, settled) for due, settled in done])
         messages = [(each, due.received_at) for due, settled in done for each in settled.wanted if _is_for(due, each)]
         messages += [(each, None) for each in weather.wanted()]
         await self._deliveries.queue_each(connection, messages, now=now)

@@ -38,6 +38,7 @@ class Saved:
 
     before: Incident | None
     settled: Settled
+    ties: frozenset[str] | None = None  # where they are known already
 
 
 _KEEP_INCIDENT = Insert(incident, keys=["id"])
@@ -176,7 +177,7 @@ async def _keep_ties(connection: AsyncConnection, changes: Sequence[Saved]) -> N
             {"key": key, "incident_id": each.settled.incident.id}
             for each in changes
             if each.settled.incident.open and _others_joined(each)
-            for key in sorted(tie_keys(each.settled.incident))
+            for key in sorted(each.ties or tie_keys(each.settled.incident))
         ),
     )
 

@@ -1,0 +1,108 @@
+"""How many posts of Alertmanager one replica stores: each is on the disk before it is answered, as a kill proves."""
+
+import asyncio
+import re
+import statistics
+from random import Random
+
+import psycopg
+from demo.service import ALERT_SERVICE, Service, running
+
+from bench.alert_posts import Answered, Load, posted
+from bench.figure import Benchmark, Figure
+from bench.postgres import temporary_postgres
+from bench.processes import cpu_seconds
+
+POSTS, ALERTS = "alerts.stored_rate", "alerts.stored_rate.alerts"
+ALERTS_IN_A_POST, CONNECTIONS = 20, 32
+_RECEIVED = re.compile(r'^alert_service_received_total\{source="alertmanager"\} (\S+)$', re.MULTILINE)
+_NUMBER = re.compile(rb'"groupKey": "\{\}:\{number=\\"(\d+)\\"\}"')
+
+
+async def run(quick: bool) -> list[Figure]:
+    rounds, posts = (1, 300) if quick else (3, 4_000)
+    async with temporary_postgres() as database:
+        environment = {"ALERT_SERVICE_DATABASE__URL": database}
+        async with running(environment, ALERT_SERVICE) as service:
+            await service.until("/readyz", lambda body: bool(body["ready"]))
+            await _round(service, 50, 10_000_000)  # connections and statements are there
+            measured = [await _round(service, posts, number * posts) for number in range(rounds)]
+            killed = await _killed(service, posts, rounds * posts)
+        stored = await asyncio.to_thread(_stored, database)
+    answered = [number for each, _ in measured for number in each.numbers] + killed.numbers
+    if lost := set(answered) - stored:
+        raise RuntimeError(f"{len(lost)} of {len(answered)} posts that were answered with 200 are not stored")
+    return _figures(measured, killed)
+
+
+async def _round(service: Service, posts: int, first: int) -> tuple[Answered, float]:
+    """What was answered, and the CPU that the service took meanwhile."""
+    before = cpu_seconds(service.pid)
+    load = Load(posts=posts, alerts=ALERTS_IN_A_POST, connections=CONNECTIONS, first=first)
+    answered = await posted(service.url, service.token, load)
+    if answered.refused or answered.broken:
+        raise RuntimeError(f"{answered.refused} posts were refused, {answered.broken} not answered")
+    return answered, cpu_seconds(service.pid) - before
+
+
+async def _killed(service: Service, posts: int, first: int) -> Answered:
+    """The service is killed somewhere amid the posts."""
+    load = Load(posts=posts, alerts=ALERTS_IN_A_POST, connections=CONNECTIONS, first=first)
+    client = asyncio.create_task(posted(service.url, service.token, load))
+    before = await _received(service)
+    while await _received(service) < before + posts / 10:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(Random().uniform(0, 0.5))
+    await service.kill()
+    answered = await client
+    if not answered.numbers or not answered.broken:
+        raise RuntimeError("the service was not killed amid the posts")
+    return answered
+
+
+async def _received(service: Service) -> float:
+    found = _RECEIVED.search(await service.text("/metrics"))
+    return float(found[1]) if found else 0.0
+
+
+def _stored(database: str) -> set[int]:
+    """The numbers of all posts in the database."""
+    with psycopg.connect(database) as connection, connection.cursor(name="bodies") as cursor:
+        cursor.execute("SELECT body FROM alerts.inbox")
+        return {int(found[1]) for (body,) in cursor if (found := _NUMBER.search(bytes(body)))}
+
+
+def _figures(measured: list[tuple[Answered, float]], killed: Answered) -> list[Figure]:
+    rates = [len(each.numbers) / each.lasted for each, _ in measured]
+    by_cpu = statistics.median(len(each.numbers) / cpu for each, cpu in measured)
+    conditions = (
+        f"{sum(len(each.numbers) for each, _ in measured):,} posts of {ALERTS_IN_A_POST} alerts over {CONNECTIONS} "
+        f"connections, each answered once it is stored, by one process, which makes incidents of them meanwhile; by "
+        f"the clock, beside the client and PostgreSQL (every commit on the disk); {by_cpu:.0f} posts per second of its "
+        f"own CPU; killed with SIGKILL amid further posts: all {len(killed.numbers):,} that it had answered are there"
+    )
+    return [
+        Figure(
+            id=POSTS,
+            what="posts of Alertmanager stored and answered by one process",
+            unit="posts/s",
+            target=400,
+            better="higher",
+            runs=rates,
+            conditions=conditions,
+        ),
+        Figure(
+            id=ALERTS,
+            what="alerts stored and answered by one process",
+            unit="alerts/s",
+            target=8_000,
+            better="higher",
+            runs=[rate * ALERTS_IN_A_POST for rate in rates],
+            conditions=conditions,
+        ),
+    ]
+
+
+BENCHMARK = Benchmark(
+    id=POSTS, title="posts stored before they are answered, and a kill amid them", run=run, family=(POSTS, ALERTS)
+)
