@@ -1,5 +1,6 @@
 """What the card of an incident says and offers in each state, and what its buttons bring back."""
 
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -18,11 +19,17 @@ from alert_service.cards import build, samples
 from alert_service.cards.card import Card, Tone
 from alert_service.cards.dialect import Dialect
 from alert_service.cards.dialects import PLAIN, SLACK, TEAMS
-from alert_service.cards.templates import Templates
+from alert_service.cards.previews import Stand, previews
+from alert_service.cards.templates import NAMES, Templates
+from alert_service.channels.adaptive import adaptive_card, message_of
+from alert_service.channels.blocks import block_kit
 from alert_service.channels.channel import Buttons
 from alert_service.incident import Incident, Suppression, SuppressionReason
 from alert_service.policy.settings import AlertPolicy
 from alert_service.values import ButtonValue
+from devchat.slack import blocks as slack_blocks
+from devchat.slack import mrkdwn
+from devchat.teams import cards as teams_cards
 
 SHIPPED = Templates()
 SAMPLES = samples.incidents(NOON)
@@ -402,3 +409,19 @@ def test_a_message_of_any_length_is_cut() -> None:
     card = build.plain_card("a" * 50_000, samples.POLICY, PLAIN, templates=SHIPPED)
     assert len(card.body) == 12_000
     assert card.body.endswith("…")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_vendors_take_every_card(name: str) -> None:
+    for state, card in previews(name, Stand(SHIPPED, SLACK, NOON)).items():
+        blocks = block_kit(card)
+        assert slack_blocks.mistakes(blocks) == [], state
+        assert [each for text in slack_blocks.texts(blocks, "mrkdwn") for each in mrkdwn.unescaped(text)] == [], state
+    for state, card in previews(name, Stand(SHIPPED, TEAMS, NOON)).items():
+        message = json.loads(message_of(card, TEAMS))
+        assert teams_cards.mistakes(message) == [], state
+
+
+def test_a_message_without_a_title_says_its_text_once() -> None:
+    card = build.plain_card("nothing is wrong", samples.POLICY, TEAMS, templates=SHIPPED)
+    assert [each["text"] for each in adaptive_card(card, TEAMS)["body"]] == ["nothing is wrong"]

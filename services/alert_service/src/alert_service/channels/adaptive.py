@@ -47,7 +47,7 @@ def message_of(card: Card, dialect: Dialect) -> bytes:
 
 def adaptive_card(card: Card, dialect: Dialect) -> Json:
     """The card alone, whatever its size."""
-    body: list[Json] = [_title(card, dialect)]
+    body: list[Json] = [_title(card, dialect)] if card.title or not card.body else []
     people = dict.fromkeys(card.mentions)
     called = [dialect.mention(each) for each in people]
     body += [_text(text) for text in (" ".join(called), card.status, card.body) if text]
