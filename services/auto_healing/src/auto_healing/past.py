@@ -132,9 +132,10 @@ class Past:
 
     def prune(self, now: datetime) -> None:
         """Drop what ended and began more than a day ago."""
-        ended = [run for run in self._known.values() if run.state not in HOLDING]
-        for run in ended:
-            if (run.started_at or run.updated_at) < now - KEPT:
+        limit = now - KEPT
+        old = [run for run in self._known.values() if (run.started_at or run.updated_at) < limit]
+        for run in old:
+            if run.state not in HOLDING:
                 self._forget(run.id)
 
     def _forget(self, run_id: UUID) -> None:
