@@ -131,7 +131,7 @@ def _resolve(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime
     if not incident.open:
         return _too_late(incident, now)
     why = f"by {wanted.by.shown}{f': {wanted.text}' if wanted.text else ''}"
-    return resolved(incident, now, why, by=wanted.by.name), Answer(changed=True, text="resolved")
+    return resolved(incident, now, why, by=wanted.by.name, via=wanted.via), Answer(changed=True, text="resolved")
 
 
 def _silenced(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:

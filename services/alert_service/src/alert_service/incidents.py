@@ -255,12 +255,19 @@ def _reopened(after: Incident, heard: _Heard, now: datetime) -> Changed:
 
 
 def resolved(
-    incident: Incident, now: datetime, why: str, *, by: str = "", fingerprints: tuple[str, ...] = ()
+    incident: Incident, now: datetime, why: str, *, by: str = "", via: str = "", fingerprints: tuple[str, ...] = ()
 ) -> Changed:
     """The incident closed, and whatever went on about it ended."""
     return changed(
         incident,
-        Happening(kind=HappeningKind.RESOLVED, at=now, by=by, text=f"resolved {why}", fingerprints=fingerprints),
+        Happening(
+            kind=HappeningKind.RESOLVED,
+            at=now,
+            by=by,
+            text=f"resolved {why}",
+            fingerprints=fingerprints,
+            details={"via": via} if via else {},
+        ),
         state=IncidentState.RESOLVED,
         resolved_at=now,
         acknowledgement=None,
