@@ -81,5 +81,5 @@ def test_the_template_in_the_document_works(tmp_path: Path) -> None:
     (tmp_path / "incident.j2").write_text(text, encoding="utf-8")
     shown = incident_shown(samples.incidents(NOON)["firing"], samples.POLICY, now=NOON)
     facts = Templates(tmp_path).check("incident", shown).facts
-    assert "Team: \x01checkout\x0e" in facts
+    assert "Team: \x01checkout\x06" in facts
     assert facts.startswith("Object: ")

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from alert_service.cards.dialect import Dialect
 
-_BOLD, _CODE, _LINK, _TEXT, _INSTANT, _MENTION, _END = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06", "\x0e"
+_BOLD, _CODE, _LINK, _TEXT, _INSTANT, _END = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06"
 _BREAK = "\u2028"  # a line that foreign text breaks, unlike one that the template does
-_MARKED = re.compile(r"([\x01-\x03\x05\x06])([^\x01-\x06\x0e]*)(?:\x04([^\x01-\x06\x0e]*))?\x0e")
-_STRAY = re.compile(r"[\x01-\x06\x0e]")
+_MARKED = re.compile(r"([\x01-\x03\x05])([^\x01-\x06]*)(?:\x04([^\x01-\x06]*))?\x06")
+_STRAY = re.compile(r"[\x01-\x06]")
 # Control characters, those that turn the direction of what follows them, and halves of pairs, which no vendor takes.
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _NEW_LINES = re.compile("\r\n|[\n\r\u2028\u2029\x85]")
@@ -29,10 +29,6 @@ def code(text: object) -> str:
 
 def link(text: object, url: object) -> str:
     return f"{_LINK}{plain(url)}{_TEXT}{plain(text)}{_END}"
-
-
-def mention(vendor_id: object) -> str:
-    return f"{_MENTION}{plain(vendor_id)}{_END}"
 
 
 def instant(at: datetime) -> str:
@@ -84,6 +80,5 @@ _MARKS: dict[str, Callable[[Dialect, str, str], str]] = {
     _BOLD: lambda dialect, text, _: dialect.bold(text),
     _CODE: lambda dialect, text, _: dialect.code(text),
     _LINK: lambda dialect, url, text: dialect.link(url, text),
-    _MENTION: lambda dialect, vendor_id, _: dialect.mention(vendor_id),
     _INSTANT: _instant,
 }

@@ -60,7 +60,7 @@ class Templates:
         People are told whatever happens: when neither works they get the texts alone.
         """
         try:
-            return _parts(self._own, name + _SUFFIX, shown), ""
+            return self.check(name, shown), ""
         except TemplateFailed as error:
             wrong = str(error)
         try:
