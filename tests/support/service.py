@@ -136,15 +136,15 @@ class Service:
 
         return float((await self.eventually(holds))[0])
 
-    async def events(self, after: int = 0, **filters: Any) -> list[Json]:
-        """All that are stored, page by page."""
+    async def events(self, after: int = 0, *, name: str = "", **filters: Any) -> list[Json]:
+        """All that are stored, page by page; with `name` those about objects that are called so."""
         found: list[Json] = []
         while True:
             page = await self.get("events", after=after, limit=1000, **filters)
             found += page["events"]
             after = page["next_cursor"]
             if not page["more"]:
-                return found
+                return [each for each in found if name in ("", each["data"]["finding"]["object"]["name"])]
 
     async def findings(self, **filters: Any) -> list[Json]:
         """All that are open, page by page."""

@@ -76,7 +76,7 @@ _HINTS: dict[type[KubeError], str] = {
 
 
 # As the API server's RBAC says it, such as: cannot patch resource "deployments" in API group "apps"
-_MISSING = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
+_MISSING = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"(?: in API group "(?P<group>[^"]*)")?')
 
 
 class _Details(msgspec.Struct):
@@ -112,7 +112,7 @@ def _rule_for(said: str) -> str:
     missing = _MISSING.search(said)
     if missing is None:
         return ""
-    verb, resource, group = missing["verb"], missing["resource"], missing["group"]
+    verb, resource, group = missing["verb"], missing["resource"], missing["group"] or ""
     rule = f'{{apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]}}'
     return f"; it lacks the rule {rule}; grant it with RBAC"
 

@@ -89,8 +89,8 @@ class AnyOf:
         return None
 
 
-_bearer = HTTPBearer(auto_error=False, description="A static token of the service, or a Kubernetes bearer token.")
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+bearer = HTTPBearer(auto_error=False, description="A static token of the service, or a Kubernetes bearer token.")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 _basic = HTTPBasic(auto_error=False, realm=REALM, description="Any user name, with the same token as the password.")
 _BasicCredentials = Annotated[HTTPBasicCredentials | None, Depends(_basic)]

@@ -6,14 +6,19 @@ from typing import Any
 from fastapi import Request
 
 from common.policy.mistakes import nearest
+from common.web.auth import bearer, identify
 from common.web.problems import Mistake, Problem
 
 
 async def only_known(request: Request) -> None:
-    """Raises a problem of 422 for a question with parameters that the route does not describe."""
+    """Raises a problem of 422 for a question with parameters that the route does not describe.
+
+    Whoever has no credential is told of that alone.
+    """
     if request.method not in {"GET", "HEAD"} or not request.query_params:
         return
-    known = _described(request)
+    operation = _operation(request)
+    known = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
     mistakes = [
         # model_construct: a name that the client made up may hold what pydantic would refuse.
         Mistake.model_construct(location="query", path=f"/{name}", message=f"no such parameter{nearest(name, known)}")
@@ -21,10 +26,12 @@ async def only_known(request: Request) -> None:
         if name not in known
     ]
     if mistakes:
+        if operation.get("security"):
+            await identify(request, await bearer(request))
         raise Problem(422, f"the request has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", errors=mistakes)
 
 
-def _described(request: Request) -> set[str]:
+def _operation(request: Request) -> Mapping[str, Any]:
     paths: Mapping[str, Any] = request.app.openapi()["paths"]
-    operation = paths.get(request.scope["route"].path, {}).get("get", {})
-    return {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
+    operation: Mapping[str, Any] = paths.get(request.scope["route"].path, {}).get("get", {})
+    return operation
