@@ -258,6 +258,12 @@ class TestMaintenance:
         assert not answer.changed
         assert "maintenance window w" in answer.text
 
+    def test_that_ends_calls_nobody_to_what_somebody_has_taken_on(self) -> None:
+        life = Life(policy=a_policy(ONCE + POLICY), now=NOW + 40 * MINUTE).post(an_alert())
+        life.act()
+        life.run(hours=1)
+        assert "sre card unsuppressed" in life.heard()
+
     def test_touches_only_what_it_matches(self) -> None:
         life = Life(policy=a_policy(ONCE + POLICY), now=NOW + 40 * MINUTE)
         assert life.post(an_alert({**POD, "namespace": "pay"})).heard() == ["sre card! opened"]

@@ -251,6 +251,10 @@ def test_the_highest_of_none_is_none() -> None:
         ("escalations: {e: {steps: [{people: [zoe]}]}}", "escalations.e.steps[0].people[0]"),
         ("escalations: {e: {steps: [{}]}}", "escalations.e.steps[0].channels"),
         ("escalations: {e: {steps: [{ack: all}]}}", "escalations.e.steps[0].people"),
+        (
+            "escalations: {e: {steps: [{ack: all, round_robin: true, people: [a]}]}}\npeople: {a: {identity: x}}",
+            "escalations.e.steps[0].ack",
+        ),
         ("escalations: {e: {steps: [{hours: never}]}}", "escalations.e.steps[0].hours"),
         ("people: {a: {identity: x, slack: U1}, b: {identity: y, slack: U1}}", "people.b.slack"),
         ("people: {a: {identity: x}, b: {identity: X}}", "people.b.identity"),

@@ -177,12 +177,14 @@ def _mentions(happening: Happening, policy: AlertPolicy) -> tuple[str, ...]:
 
 
 def _card(channel: str, incident: Incident, how: Told, places: Places, *, quiet: bool) -> Wanted:
+    """Nobody is called to what somebody has taken on."""
+    taken = incident.acknowledgement is not None and how.reason not in _URGENT
     return Wanted(
         kind=DeliveryKind.CARD,
         channel=channel,
         reason=how.reason,
         incident_id=incident.id,
-        loud=how.loud and not quiet,
+        loud=how.loud and not quiet and not taken,
         quiet=quiet,
         not_before=places.now + places.policy.gather if how.gathered else None,
     )

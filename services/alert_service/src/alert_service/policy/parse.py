@@ -66,6 +66,8 @@ def _in_escalation(policy: AlertPolicy, escalation: EscalationPart, path: str) -
             yield from _there_is("hours", step.hours, policy.hours, f"{here}.hours")
         if not step.channels:
             yield Mistake(f"{here}.channels", "is missing: people are told in a channel")
+        if step.ack == "all" and step.round_robin:
+            yield Mistake(f"{here}.ack", "all waits for everybody, of whom round_robin tells one; use one of the two")
         if step.ack == "all" and not step.people:
             yield Mistake(f"{here}.people", "is missing: nobody could acknowledge for all")
 
