@@ -31,7 +31,7 @@ def test_a_slack_id_is_somebody_of_the_policy() -> None:
 
     assert found is not None
     assert (found.name, found.shown) == ("ana@example.com", "Ana")
-    assert found.rights == {ActKind.ACKNOWLEDGE, ActKind.APPROVE}
+    assert found.rights == {ActKind.ACKNOWLEDGE, ActKind.APPROVE, ActKind.RUNBOOK, ActKind.EXPLAIN}
 
 
 @pytest.mark.parametrize("user", ["", "u0ana", "U0EVE", "ana"], ids=repr)

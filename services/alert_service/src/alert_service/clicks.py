@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from alert_service.acts import Act, Answer, Person, Via
+from alert_service.acts import Act, ActKind, Answer, Person, Via
 from alert_service.channels.channel import MessageRef
 from alert_service.people import People
 from alert_service.performing import Performing
@@ -123,9 +123,9 @@ class Clicks:
             self._complaint.warn(f"presses of buttons wait for the database: {error}")
             return False
         self._complaint.over()
+        await self._seen(click)
         if answer.text:
             await self._answers.tell(click, answer.text)
-        await self._seen(click)
         return True
 
     async def _done_or_failed(self, click: Click, at: datetime) -> tuple[Person, UUID | None, Answer]:
@@ -144,6 +144,8 @@ class Clicks:
         known = people.by_slack(click.user_id)
         person = known or people.guest("slack", click.user_id, click.user_name)
         kind, value = click.act, ButtonValue.parse(click.value)
+        if kind is ActKind.RUNBOOK:  # it has opened its page already; Slack tells of that, too
+            return person, None, Answer(changed=False, text="")
         if kind is None or value is None:
             return person, None, Answer(changed=False, text=_NO_VALUE)
         if self._clock.now() - at > _TOO_LATE_AFTER:

@@ -65,7 +65,7 @@ class Asking:
         except TimeoutError:
             raise Unavailable(f"{self._name} did not answer within {timeout_seconds:g} s") from None
         except httpx.HTTPError as error:
-            raise Unavailable(f"{self._name} does not answer: {error or type(error).__name__}") from error
+            raise Unavailable(f"{self._name} does not answer: {str(error) or type(error).__name__}") from error
         if answer.is_success:
             return body
         raise self._bad(answer.status_code, body)

@@ -6,7 +6,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from alert_service.acts import Person
-from alert_service.clients.asking import Asking
+from alert_service.clients.asking import Asking, Refused
 
 _VARIABLE = "ALERT_SERVICE_HEALING__TOKEN, which needs the scopes approve and delegate"
 ON_BEHALF_OF = "On-Behalf-Of"
@@ -38,6 +38,8 @@ class Healing:
         return await self._decide(run_id, "deny", person, {"reason": reason})
 
     async def _decide(self, run_id: UUID, verb: str, person: Person, content: dict[str, str] | None) -> DecidedRun:
+        if not person.name.isascii():
+            raise Refused(422, f"auto_healing takes identities of ASCII letters only, and {person.name} is none")
         path = f"/api/v1/runs/{run_id}/{verb}"
         body = await self._asking.ask("POST", path, content=content, headers={ON_BEHALF_OF: person.name})
         return self._asking.read(_RUN, body)
