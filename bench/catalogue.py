@@ -2,6 +2,7 @@
 
 from bench import (
     alerts_card_latency,
+    alerts_click,
     alerts_explain,
     audit_verify,
     cleanup_rate,
@@ -38,5 +39,6 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     decision_rate.BENCHMARK,
     reaction.BENCHMARK,
     alerts_card_latency.BENCHMARK,
+    alerts_click.BENCHMARK,
     alerts_explain.BENCHMARK,
 )
