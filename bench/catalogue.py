@@ -4,6 +4,7 @@ from bench import (
     alerts_card_latency,
     alerts_click,
     alerts_explain,
+    alerts_fault_to_card,
     audit_verify,
     cleanup_rate,
     cpu_per_event_growth,
@@ -41,4 +42,5 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     alerts_card_latency.BENCHMARK,
     alerts_click.BENCHMARK,
     alerts_explain.BENCHMARK,
+    alerts_fault_to_card.BENCHMARK,
 )
