@@ -69,26 +69,30 @@ async def test_while_slack_is_away_all_is_kept_and_what_is_over_by_then_is_not_t
             assert await cards(chat, "Passing", "sre") == []
 
 
-async def test_a_revoked_token_sends_people_to_the_other_channel_and_a_new_one_back(alert_url: str) -> None:
-    async with a_chat(Settings(channels=("sre", "ops"))) as chat:
+async def test_what_one_channel_refuses_or_swallows_another_tells(alert_url: str) -> None:
+    """A revoked token, and a flow that accepts cards and never posts them."""
+    async with a_chat(Settings(channels=("sre", "ops", "silent"))) as chat:
         await chat.inject("slack.chat.*", "error", error="token_revoked")
-        async with alert_service(alert_url, policy(sre={**SRE, "fallback": "ops"}, ops=OPS), chat) as service:
+        await chat.inject("teams.workflow", "swallow", channel="silent")
+        channels = {
+            "sre": {**SRE, "fallback": "ops"},
+            "silent": {"kind": "teams", "secret": "teams-silent", "fallback": "ops", "confirm_within": "1s"},
+            "ops": OPS,
+        }
+        routes = [
+            {"name": "revoked", "match": ["alertname=Revoked"], "channels": ["sre"]},
+            {"name": "swallowed", "match": ["alertname=Swallowed"], "channels": ["silent"]},
+        ]
+        async with alert_service(alert_url, {**policy(**channels), "routes": routes}, chat) as service:
             await post(service, "Revoked")
+            await post(service, "Swallowed")
             copy = await chat.message(about("Revoked"), channel="ops", within=120)
             assert "Meant for sre, which did not take it" in shown_text(copy)
             page = await service.get("deliveries", channel="sre", kind="card")
             assert {each["error_reason"] for each in page["items"]} == {"credentials"}
+            copy = await chat.message(about("Swallowed"), channel="ops", within=120)
+            assert "has not shown within" in shown_text(copy)
+            [sent] = (await service.get("deliveries", channel="silent", kind="card"))["items"]
+            assert (sent["state"], sent["fallback_at"] is not None) == ("accepted", True)
             await chat.mend()
             await chat.message(about("Revoked"), channel="sre", within=120)
-
-
-async def test_what_a_flow_accepted_and_nobody_acted_on_is_told_elsewhere(alert_url: str) -> None:
-    async with a_chat(Settings(channels=("sre", "ops"))) as chat:
-        await chat.inject("teams.workflow", "swallow")
-        silent = {**OPS, "fallback": "sre", "confirm_within": "1s"}
-        async with alert_service(alert_url, policy(ops=silent, sre=SRE), chat) as service:
-            await post(service, "Swallowed")
-            copy = await chat.message(about("Swallowed"), channel="sre", within=120)
-            assert "has not shown within" in shown_text(copy)
-            [sent] = (await service.get("deliveries", channel="ops", kind="card"))["items"]
-            assert (sent["state"], sent["fallback_at"] is not None) == ("accepted", True)

@@ -110,9 +110,10 @@ async def test_what_posts_once_says_how_far_it_got(live: Live, name: str, posted
 
 async def test_a_generic_webhook_is_signed_and_says_its_id_again_when_it_is_repeated(live: Live) -> None:
     for _ in range(2):
-        await live.channels["webhook"].send(Message(delivery_id="d1", card=CARD))
+        await live.channels["webhook"].send(Message(delivery_id="d1", card=CARD, incident_id="i1", reason="opened"))
     [message] = await live.chat.messages()
     assert (message.id, message.versions) == ("d1", 2)
+    assert (message.body["data"]["incident_id"], message.body["data"]["reason"]) == ("i1", "opened")
     assert message.body["data"]["links"] == [
         {"act": "acknowledge", "label": "Acknowledge", "url": "https://alerts.example/ack"}
     ]

@@ -200,6 +200,8 @@ def _message(claim: Claim, way: Way, card: Card) -> Message:
         update=claim.at if way is Way.UPDATE else None,
         thread=claim.at if way is Way.REPLY else None,
         broadcast=way is Way.REPLY and claim.loud,
+        incident_id="" if claim.incident_id is None else str(claim.incident_id),
+        reason=claim.reason,
     )
 
 

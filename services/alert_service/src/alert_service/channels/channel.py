@@ -58,6 +58,8 @@ class Message:
     update: MessageRef | None = None
     thread: MessageRef | None = None
     broadcast: bool = False  # a reply that the whole channel sees
+    incident_id: str = ""  # what it is about, for programs
+    reason: str = ""  # why it is told, as NotifyReason has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,8 @@ class Webhook:
 
 
 def _content(message: Message, now: datetime) -> dict[str, Any]:
-    return {"type": TYPE, "timestamp": now.isoformat(), "data": {"id": message.delivery_id, **_card(message.card)}}
+    about = {"id": message.delivery_id, "incident_id": message.incident_id or None, "reason": message.reason or None}
+    return {"type": TYPE, "timestamp": now.isoformat(), "data": {**about, **_card(message.card)}}
 
 
 def _card(card: Card) -> dict[str, Any]:
