@@ -297,7 +297,8 @@ def test_whatever_happens_it_ends_and_nothing_is_due_for_ever(
 ) -> None:
     texts = [
         f"{{after: {after}m, people: [ana, ben], channels: [boss]"
-        f"{', round_robin: true' if turns else ', ack: all' if everybody else ''}{', hours: office' if office else ''}}}"
+        f"{', round_robin: true' if turns else ', ack: all' if everybody else ''}"
+        f"{', hours: office' if office else ''}}}"
         for after, everybody, turns, office in steps
     ]
     life = Life(policy=with_steps(*texts, repeat=repeat, more=HOURS)).post(an_alert())

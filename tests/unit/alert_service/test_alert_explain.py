@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, opened
 
-from alert_service.explain import Explanation, Foresight, Verdict, explained, imagined, what_if
+from alert_service.explain import _TEXTS, Explanation, Foresight, Verdict, explained, imagined, what_if
 from alert_service.incident import SuppressionReason
 from alert_service.inhibition import inhibit_rules
 from alert_service.policy import AlertPolicy
@@ -107,6 +107,10 @@ def test_what_is_foreseen_is_what_happens() -> None:
     steps = [each.at for each in why(life).escalation]
     life.run(days=1)
     assert [each.at for each in life.happenings if each.kind == "escalated"] == steps
+
+
+def test_every_timer_has_its_words() -> None:
+    assert set(_TEXTS) == set(TimerKind)
 
 
 def test_a_child_names_its_parent() -> None:

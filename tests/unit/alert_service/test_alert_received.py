@@ -138,6 +138,11 @@ class TestTruncated:
         life = Life().post(FIRES).post(OVER, truncated=1).after(minutes=5).post(OVER)
         assert life.it.state is IncidentState.RESOLVED
 
+    def test_is_closed_by_time_where_no_whole_post_ever_comes(self) -> None:
+        life = Life().post(FIRES).post(OVER, truncated=1).run(minutes=59)
+        assert life.it.open
+        assert not life.run(minutes=1).it.open
+
     def test_is_not_closed_by_one_that_says_nothing(self) -> None:
         assert Life().post(FIRES).post(OVER, truncated=1).post().it.open
 

@@ -189,6 +189,7 @@ _TEXTS = {
     TimerKind.HEALING_DEADLINE: "healing has had its time, and holds nothing back any more",
     TimerKind.APPROVAL_EXPIRY: "healing waits for a decision no longer",
     TimerKind.ESCALATION: "the next step of its escalation is due",
+    TimerKind.EMPTY_END: "it closes, unless its source tells that something of it fires",
     TimerKind.SUPPRESSION_END: "what holds it back ends, and people are told of what still fires",
 }
 

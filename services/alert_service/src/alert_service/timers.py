@@ -9,9 +9,11 @@ from enum import StrEnum
 
 from alert_service.change import Changed, changed
 from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, SuppressionReason
-from alert_service.incidents import shortly
+from alert_service.incidents import resolved, shortly
 from alert_service.notices import over_due
 from alert_service.policy.settings import AlertPolicy
+
+EMPTY_FOR = timedelta(hours=1)
 
 
 def tick(incident: Incident, policy: AlertPolicy, *, now: datetime) -> Changed:
@@ -19,8 +21,9 @@ def tick(incident: Incident, policy: AlertPolicy, *, now: datetime) -> Changed:
     if not incident.open:
         return Changed(incident=incident)
     done = over_due(incident, now=now)
-    for step in (_ack_expired, _ack_reminded, _repeated):
-        done = done.then(step(done.incident, policy, now))
+    for step in (_emptied, _ack_expired, _ack_reminded, _repeated):
+        if done.incident.open:
+            done = done.then(step(done.incident, policy, now))
     return done
 
 
@@ -34,6 +37,7 @@ class TimerKind(StrEnum):
     APPROVAL_EXPIRY = "approval_expiry"
     ESCALATION = "escalation"
     SUPPRESSION_END = "suppression_end"
+    EMPTY_END = "empty_end"  # nothing of it that is known fires
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ def timers_of(incident: Incident, policy: AlertPolicy) -> list[Timer]:
     """The first that is due comes first."""
     if not incident.open:
         return []
-    due = [(TimerKind.REPEAT, _repeat_at(incident, policy))]
+    due = [(TimerKind.REPEAT, _repeat_at(incident, policy)), (TimerKind.EMPTY_END, _empty_until(incident))]
     if (ack := incident.acknowledgement) is not None:
         due += [(TimerKind.ACK_REMINDER, ack.remind_at), (TimerKind.ACK_EXPIRY, ack.expires_at)]
     if (healing := incident.healing) is not None:
@@ -71,6 +75,21 @@ def _climbs(incident: Incident) -> bool:
     held = incident.escalation is not None and incident.escalation.held_since is not None
     hushed = incident.suppression is not None and incident.suppression.reason is not SuppressionReason.HEALING
     return incident.state is IncidentState.FIRING and not hushed and not held
+
+
+def _empty_until(incident: Incident) -> datetime | None:
+    """A post that was cut short may leave it open with nothing that fires, and no other may ever come: by then whoever
+    compares with the source has found what still fires."""
+    if incident.firing or not incident.members:
+        return None
+    return max(member.seen_at for member in incident.members.values()) + EMPTY_FOR
+
+
+def _emptied(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
+    until = _empty_until(incident)
+    if until is None or now < until:
+        return Changed(incident=incident)
+    return resolved(incident, now, f"after {shortly(EMPTY_FOR)} in which nothing of it that is known fired")
 
 
 def _ack_expired(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
