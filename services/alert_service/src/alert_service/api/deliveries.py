@@ -131,13 +131,13 @@ async def redeliver_all(services: AnyServices, stored: StoredServices, wanted: R
     return Redelivered(queued=await stored.delivery_reports.redeliver(services.now(), channel=wanted.channel))
 
 
-@router.get("/{delivery_id}", dependencies=[MAY_READ], responses=responses(404))
+@router.get("/{delivery_id:uuid}", dependencies=[MAY_READ], responses=responses(404))
 async def get_delivery(stored: StoredServices, delivery_id: DeliveryId) -> DeliveryShown:
     """One message."""
     return DeliveryShown.of(await _existing(stored, delivery_id))
 
 
-@router.post("/{delivery_id}/redeliver", dependencies=[MAY_OPERATE], responses=responses(404, 409))
+@router.post("/{delivery_id:uuid}/redeliver", dependencies=[MAY_OPERATE], responses=responses(404, 409))
 async def redeliver(services: AnyServices, stored: StoredServices, delivery_id: DeliveryId) -> Redelivered:
     """Send a message again that was given up."""
     queued = await stored.delivery_reports.redeliver(services.now(), delivery_id=delivery_id)

@@ -32,7 +32,9 @@ class Hypothesis(BaseModel):
             examples=[{"alertname": "KubePodCrashLooping", "namespace": "shop", "severity": "critical"}],
         ),
     ]
-    annotations: Annotated[dict[LabelName, LabelValue], Field(default_factory=dict, max_length=100)]
+    annotations: Annotated[
+        dict[LabelName, LabelValue], Field(default_factory=dict, max_length=100, description="As the rule gives them")
+    ]
     at: Annotated[
         Instant | None,
         Field(description="When it fires; null: now", examples=["2026-03-01T03:00:00+01:00"]),

@@ -50,7 +50,9 @@ class ResolveRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(max_length=500, examples=["The rule was removed"])] = ""
+    reason: Annotated[str, Field(max_length=500, description="For the timeline", examples=["The rule was removed"])] = (
+        ""
+    )
 
 
 class NoteRequest(BaseModel):
@@ -58,7 +60,15 @@ class NoteRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: Annotated[str, Field(min_length=1, max_length=2000, examples=["The vendor is on the phone"])]
+    text: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2000,
+            description="As it is to stand in the timeline",
+            examples=["The vendor is on the phone"],
+        ),
+    ]
 
 
 class VoteRequest(BaseModel):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from alert_service.api.services import AnyServices, StoredServices
@@ -20,6 +20,8 @@ from common.web.parts import MAY_READ, Operator
 from common.web.problems import Mistake, Problem, responses
 
 router = APIRouter(prefix="/api/v1/rehearsals", tags=["rehearsals"])
+
+RehearsalId = Annotated[UUID, Path(description="As the list tells it")]
 
 _CURSORS: Cursors[tuple[datetime, UUID]] = Cursors("rehearsals", tuple[datetime, UUID])
 
@@ -120,7 +122,7 @@ async def list_rehearsals(
 
 
 @router.get("/{rehearsal_id}", dependencies=[MAY_READ], responses=responses(404))
-async def show_rehearsal(stored: StoredServices, rehearsal_id: UUID) -> RehearsalShown:
+async def show_rehearsal(stored: StoredServices, rehearsal_id: RehearsalId) -> RehearsalShown:
     """One of them, with all its steps."""
     kept = await stored.rehearsals.get(rehearsal_id)
     if kept is None:

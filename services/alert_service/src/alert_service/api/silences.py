@@ -28,7 +28,12 @@ _STATUS = {SilenceReason.GONE: 404, SilenceReason.TOO_WIDE: 403}
 
 Matchers = Annotated[
     list[MatcherText],
-    Field(min_length=1, max_length=50, examples=[['alertname="KubePodCrashLooping"', 'namespace="shop"']]),
+    Field(
+        min_length=1,
+        max_length=50,
+        description="Alertmanager's matchers; all have to match",
+        examples=[['alertname="KubePodCrashLooping"', 'namespace="shop"']],
+    ),
 ]
 SilenceId = Annotated[str, Path(description="The id in Alertmanager", pattern=r"^[A-Za-z0-9-]{1,64}$")]
 

@@ -36,7 +36,7 @@ class PreviewRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    template: TemplateName
+    template: Annotated[TemplateName, Field(description="Its name")]
     text: Annotated[
         str | None,
         Field(

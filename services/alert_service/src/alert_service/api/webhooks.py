@@ -36,9 +36,9 @@ _PAYLOAD = {
     "required": ["alerts"],
     "description": "Alertmanager's webhook payload, version 4; what is not known is ignored",
     "properties": {
-        "version": {"type": "string"},
-        "groupKey": {"type": "string"},
-        "alerts": {"type": "array", "items": {"type": "object"}},
+        "version": {"description": "4"},
+        "groupKey": {"type": ["string", "null"], "description": "Name of the group"},
+        "alerts": {"type": "array", "items": {"type": "object"}, "description": "Those of the group"},
     },
 }
 
@@ -74,7 +74,7 @@ async def notices(request: Request, services: AnyServices, stored: StoredService
     """Take one healing notice. 204 once it is stored, also when it was known before."""
     body = await request.body()
     try:
-        notice = Notice.model_validate_json(body)
+        notice = Notice.model_validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         services.refused(Source.HEALING, "unreadable")
