@@ -26,6 +26,7 @@ class Load:
     connections: int
     first: int = 0
     per_second: float | None = None
+    alertname: str = "KubePodCrashLooping"
 
 
 @dataclass(slots=True)
@@ -39,11 +40,11 @@ class Answered:
     lasted: float = 0.0
 
 
-def a_body(number: int, alerts: int) -> bytes:
+def a_body(number: int, alerts: int, alertname: str) -> bytes:
     """Every alert has another pod, and another fingerprint."""
     node, namespace = f"node-{number % NODES}", f"team-{number % NAMESPACES}"
     common = {
-        "alertname": "KubePodCrashLooping",
+        "alertname": alertname,
         "cluster": "prod",
         "namespace": namespace,
         "container": "app",
@@ -75,7 +76,7 @@ def a_body(number: int, alerts: int) -> bytes:
             "truncatedAlerts": 0,
             "status": "firing",
             "receiver": "alert-service",
-            "groupLabels": {"alertname": "KubePodCrashLooping", "namespace": namespace},
+            "groupLabels": {"alertname": alertname, "namespace": namespace},
             "commonLabels": common,
             "commonAnnotations": {},
             "externalURL": "http://alertmanager.example.com",
@@ -106,7 +107,7 @@ def _post(pipe: Connection, url: str, token: str, load: Load) -> None:
 
 async def _posted(url: str, token: str, load: Load) -> Answered:
     answered = Answered()
-    bodies = [a_body(load.first + number, load.alerts) for number in range(load.posts)]
+    bodies = [a_body(load.first + number, load.alerts, load.alertname) for number in range(load.posts)]
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connector = aiohttp.TCPConnector(limit=load.connections)
     timeout = aiohttp.ClientTimeout(total=None, sock_read=GIVES_UP_SECONDS)
