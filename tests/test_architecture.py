@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from alert_service.docs import DOCUMENTS as ALERTING_DOCUMENTS
 from auto_healing.actions import ACTIONS, ACTIONS_BY_CODE
 from auto_healing.docs import DOCUMENTS as HEALING_DOCUMENTS
 from auto_healing.guards import GUARDS, GUARDS_BY_CODE
@@ -30,9 +31,10 @@ CHECK_FILES = ROOT / "services/health_monitor/src/health_monitor/checks"
 CHECK_TESTS = ROOT / "tests/unit/health_monitor/checks"
 RUNBOOKS = ROOT / "docs/runbooks"
 HEALING = ROOT / "services/auto_healing/src/auto_healing"
-PACKAGES = (ROOT / "libs/common/src", ROOT / "services/health_monitor/src", ROOT / "services/auto_healing/src")
-PREFIXES = ("health_monitor_", "auto_healing_")
-ALL_DOCUMENTS: Documents = {**DOCUMENTS, **HEALING_DOCUMENTS}
+SERVICES = ("health_monitor", "auto_healing", "alert_service")
+PACKAGES = (ROOT / "libs/common/src", *(ROOT / f"services/{service}/src" for service in SERVICES))
+PREFIXES = tuple(f"{service}_" for service in SERVICES)
+ALL_DOCUMENTS: Documents = {**DOCUMENTS, **HEALING_DOCUMENTS, **ALERTING_DOCUMENTS}
 # About what can happen to any run, guard or cordon, not one for each code.
 HEALING_RUNBOOKS = {f"healing-{about}" for about in ("declined", "runs", "ledger", "cordons", "cleanup")}
 
