@@ -202,7 +202,7 @@ class Acting:
         return f"Why <incident> {incident_id}"
 
     def _silencing(self, alertmanager: Alertmanager) -> Silencing:
-        return Silencing(alertmanager, self.silence_rows, self.database, self.clock, policy=lambda: self.policy)
+        return Silencing(alertmanager, self.silence_rows, self.clock, policy=lambda: self.policy)
 
 
 def a_press(action: str, value: str, user: str = "U0ANA", **payload: Any) -> bytes:

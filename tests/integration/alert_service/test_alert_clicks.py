@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,8 +15,10 @@ from tests.support.alert_incidents import an_alert, numbered
 from tests.support.waiting import eventually
 
 from alert_service.acts import ActKind
+from alert_service.alert import Source
 from alert_service.clients.asking import Refused
-from alert_service.incident import IncidentState
+from alert_service.incident import IncidentState, SuppressionReason
+from alert_service.suppression import suppression_of
 from common.database.connections import Database
 
 pytestmark = pytest.mark.database
@@ -191,6 +194,20 @@ async def test_presses_of_one_incident_keep_their_order(acting: Acting) -> None:
 
     kinds = [kind for kind, _ in await acting.happened(incident)]
     assert kinds == ["acknowledged", "unacknowledged"] * 5
+
+
+async def test_what_alertmanager_does_not_tell_is_silenced_here(acting: Acting) -> None:
+    """Until it is over: when it fires again soon afterwards people are told."""
+    incident = await acting.opens(source=Source.HEALTH)
+
+    assert await pressed(acting, "silence", acting.value(incident)) == "silenced until it resolves"
+
+    silenced = await acting.incident(incident)
+    assert silenced.suppression is not None
+    assert (silenced.suppression.reason, silenced.silences) == (SuppressionReason.SILENCED, ())
+    acting.clock.step(60)
+    again = replace(silenced, turns=(*silenced.turns, acting.clock.now()))
+    assert suppression_of(again, None, acting.policy, unheard=(), now=acting.clock.now()) is None
 
 
 async def test_healing_is_approved_in_the_name_of_the_person(acting: Acting) -> None:

@@ -135,12 +135,16 @@ def _resolve(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime
 
 
 def _silenced(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:
+    if not incident.open:
+        return _too_late(incident, now)
     length = "until it resolves" if wanted.duration is None else f"for {shortly(wanted.duration)}"
     what = _happening(HappeningKind.SILENCED, wanted, f"{wanted.by.shown} silenced it {length}", silence=wanted.text)
     ids = tuple(dict.fromkeys((*incident.silences, wanted.text))) if wanted.text else incident.silences
     covered = Silenced(
         by=wanted.by.shown,
+        at=now,
         until=now + (wanted.duration or policy.silences.longest),
+        until_resolved=wanted.duration is None,
         fingerprints=frozenset(each.alert.fingerprint for each in incident.firing),
         severity=incident.severity,
     )

@@ -54,6 +54,14 @@ class Desk:
         self._policy = policy
         self._on_acted = on_acted
 
+    async def find(self, incident_id: UUID) -> Incident:
+        """As it is now. Raises NoSuchIncident and DatabaseError."""
+        async with self._database.begin() as connection:
+            incident = (await incidents.by_ids(connection, [incident_id], lock=False)).get(incident_id)
+        if incident is None:
+            raise NoSuchIncident(incident_id)
+        return incident
+
     async def act(self, wanted: Act) -> Answer:
         """Raises NoSuchIncident and DatabaseError."""
         return await _patiently(lambda: self._act(wanted))

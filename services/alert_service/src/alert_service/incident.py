@@ -51,7 +51,9 @@ class Silenced:
     """Covers what fired when it was asked for: an alert that joins later is told, and so is a raised severity."""
 
     by: str
+    at: datetime
     until: datetime
+    until_resolved: bool = False  # what fires again afterwards is told, however soon that is
     fingerprints: frozenset[str]
     severity: AlertSeverity
 

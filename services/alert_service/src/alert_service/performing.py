@@ -8,6 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from alert_service.acts import Act, ActKind, Answer
+from alert_service.alert import Source
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.clients.healing import Healing
 from alert_service.desk import Desk, NoSuchIncident
@@ -53,10 +54,14 @@ class Performing:
         return await self._desk.act(wanted)
 
     async def _silence(self, wanted: Act) -> Answer:
+        """What Alertmanager does not tell it cannot silence: that is silenced here alone."""
+        incident = await self._desk.find(wanted.incident_id)
+        if incident.source is not Source.ALERTMANAGER:
+            return await self._desk.act(replace(wanted, text=""))
         if self._silencing is None:
             return Answer(changed=False, text=_NO_ALERTMANAGER)
         try:
-            silence = await self._silencing.for_incident(wanted)
+            silence = await self._silencing.for_incident(incident, wanted)
         except SilenceRefused as error:
             return Answer(changed=False, text=str(error))
         except (Unavailable, Refused) as error:

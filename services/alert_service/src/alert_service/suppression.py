@@ -61,6 +61,8 @@ def _silenced(incident: Incident, now: datetime) -> Suppression | None:
         return None
     if any(each.alert.fingerprint not in silenced.fingerprints for each in incident.firing):
         return None
+    if silenced.until_resolved and any(turn > silenced.at for turn in incident.turns):
+        return None
     detail = f"silenced by {silenced.by}"
     return Suppression(reason=SuppressionReason.SILENCED, detail=detail, since=now, until=silenced.until)
 

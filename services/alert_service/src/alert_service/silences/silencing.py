@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from alert_service.acts import Act, Person
 from alert_service.clients.alertmanager import Alertmanager, GettableAlert, GettableSilence
 from alert_service.clients.asking import Refused
-from alert_service.desk import NoSuchIncident
 from alert_service.incident import Incident
 from alert_service.matchers import Matcher
 from alert_service.policy import AlertPolicy
@@ -23,10 +22,8 @@ from alert_service.silences.scope import (
     check_width,
     matchers_of,
 )
-from alert_service.storage import incidents
 from alert_service.storage.silences import Kept, SilenceRows
 from common.clock import Clock
-from common.database.connections import Database
 
 # One that holds until its incident resolves ends so long after this service has: nothing is muted for ever by accident.
 LOAN = timedelta(hours=1)
@@ -41,14 +38,12 @@ class Silencing:
         self,
         alertmanager: Alertmanager,
         rows: SilenceRows,
-        database: Database,
         clock: Clock,
         *,
         policy: Callable[[], AlertPolicy],
     ) -> None:
         self.alertmanager = alertmanager
         self.rows = rows
-        self._database = database
         self._clock = clock
         self._policy = policy
 
@@ -63,12 +58,14 @@ class Silencing:
         part = self._policy().severities
         return [_muted(each, part) for each in await self.alertmanager.alerts(matchers=matchers)]
 
-    async def for_incident(self, wanted: Act) -> Kept:
+    async def for_incident(self, incident: Incident, wanted: Act) -> Kept:
         """As a button asks for it: until its time is over or, without one, until the incident resolves.
 
-        One that the incident has already is made longer instead. Raises NoSuchIncident.
+        One that the incident has already is made longer instead.
         """
-        incident, now = await self._incident(wanted), self._clock.now()
+        if not incident.open:
+            raise SilenceRefused(SilenceReason.NOT_OPEN, "it is resolved: there is nothing to silence")
+        now = self._clock.now()
         until_resolved = wanted.duration is None
         request = Request(
             matchers=matchers_of(incident),
@@ -109,16 +106,6 @@ class Silencing:
     async def put_off(self, known: Kept, ends_at: datetime) -> Kept:
         """As `extend`, in the name of whoever made it."""
         return await self._change(replace(known, ends_at=ends_at))
-
-    async def _incident(self, wanted: Act) -> Incident:
-        async with self._database.begin() as connection:
-            found = await incidents.by_ids(connection, [wanted.incident_id], lock=False)
-        incident = found.get(wanted.incident_id)
-        if incident is None:
-            raise NoSuchIncident(wanted.incident_id)
-        if not incident.open:
-            raise SilenceRefused(SilenceReason.NOT_OPEN, "it is resolved: there is nothing to silence")
-        return incident
 
     async def _standing(self, incident: Incident) -> Kept | None:
         """The one that it has, if Alertmanager has it still."""

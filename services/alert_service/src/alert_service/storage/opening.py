@@ -106,7 +106,7 @@ class Storage(Opening[Opened]):
         alertmanager = self._clients.alertmanager
         if alertmanager is None:
             return None
-        return Silencing(alertmanager, SilenceRows(database), database, self._clock, policy=self._policy)
+        return Silencing(alertmanager, SilenceRows(database), self._clock, policy=self._policy)
 
     def _clicks(self, database: Database, performing: Performing, deliveries: Deliveries) -> Clicks:
         answers = self._clients.slack_answers
