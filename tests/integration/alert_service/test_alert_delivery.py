@@ -331,7 +331,7 @@ async def test_a_channel_that_is_away_is_asked_with_one_message_at_a_time_and_th
     for _ in range(60):
         await sending.send()
         sending.clock.step(60)
-    assert 40 <= sre.tried <= 75
+    assert 28 <= sre.tried <= 60  # about once a minute, though 72 s apart where luck has it
     await sending.becomes(incidents[1], "resolved")
     sre.down = None
     sending.clock.step(60)

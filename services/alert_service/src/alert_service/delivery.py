@@ -5,8 +5,8 @@ stands in the database.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
-from contextlib import suppress
 
 from alert_service.channels.channel import DeliveryError
 from alert_service.channels.opened import Channels
@@ -15,8 +15,11 @@ from alert_service.sender import Attempt, Means, Sender
 from alert_service.storage.deliveries import Deliveries
 from common.clock import Clock
 from common.database.errors import DatabaseError
+from common.logs import Complaint
 
-_MATCH_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5  # for what other replicas have queued, and what has become due
 
 
 class Delivery:
@@ -41,8 +44,10 @@ class Delivery:
             on_attempt=on_attempt,
             update_paces={},
         )
+        self._clock = clock
         self._senders: dict[str, Sender] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._complaint = Complaint(logger, clock)
 
     def sender(self, channel: str) -> Sender:
         """Always the same one: it knows the vendor's pace."""
@@ -59,15 +64,26 @@ class Delivery:
         self._deliveries.on_queued = self._ring
         try:
             while True:
-                with suppress(DatabaseError):  # the senders tell, and go on trying
-                    self._match({*self._channels.names, *await self._deliveries.channels_waiting()})
-                await asyncio.sleep(_MATCH_SECONDS)
+                try:
+                    await self._look()
+                    self._complaint.over()
+                except DatabaseError as error:
+                    self._complaint.warn(f"messages wait for the database: {error}")
+                await asyncio.sleep(_LOOK_SECONDS)
         finally:
             self._deliveries.on_queued = lambda channels: None
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
             self._running.clear()
+
+    async def _look(self) -> None:
+        """One question for all channels: whoever has nothing to send asks nothing."""
+        waiting = await self._deliveries.waiting(self._clock.now())
+        self._match({*self._channels.names, *waiting})
+        for name, due in waiting.items():
+            if due:
+                self.sender(name).look()
 
     def _ring(self, channels: Collection[str]) -> None:
         for name in channels:

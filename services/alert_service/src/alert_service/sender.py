@@ -22,7 +22,8 @@ from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.5  # for what other replicas have queued
+_IDLE_SECONDS = 10.0  # it is told to look
+_HELD_SECONDS = 0.5
 _LOOK_SOON_SECONDS = 0.03  # what was just announced is not committed yet
 _SOON_SECONDS = 1.0
 _DATABASE_SECONDS = 1.0
@@ -73,6 +74,10 @@ class Sender:
         self._rung_at = self._clock.monotonic()
         self._bell.set()
 
+    def look(self) -> None:
+        """Something is due."""
+        self._bell.set()
+
     async def run(self) -> None:
         """Until cancelled; what is being sent then is sent to its end, and written down."""
         while True:
@@ -96,11 +101,11 @@ class Sender:
             self._pace = Limiter(abilities.limits)
         held = max(self.trouble.until - now, self._pace.wait_seconds(now))
         if held > 0:
-            return min(held, _LOOK_SECONDS)
+            return min(held, _HELD_SECONDS)
         updates = channel is None or self._update_pace(channel).wait_seconds(now) == 0
         claim = await self._deliveries.claim(self.name, abilities, self._clock.now(), updates=updates)
         if claim is None:
-            return _LOOK_SOON_SECONDS if now - self._rung_at < _SOON_SECONDS else _LOOK_SECONDS
+            return _LOOK_SOON_SECONDS if now - self._rung_at < _SOON_SECONDS else _IDLE_SECONDS
         await _to_the_end(self._work(claim, channel))
         return 0.0
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, literal, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,10 +49,12 @@ class Deliveries:
             await claims.put_aside(connection, channel, abilities, now)
             return await claims.take(connection, channel, now, updates=updates)
 
-    async def channels_waiting(self) -> set[str]:
-        """Those with something to send, now or later."""
+    async def waiting(self, now: datetime) -> dict[str, bool]:
+        """The channels with something to send, and whether any of it is due."""
         async with self._database.begin() as connection:
-            return set(await connection.scalars(select(delivery.c.channel).where(PENDING).distinct()))
+            due = func.bool_or(delivery.c.due_at <= now)
+            rows = await connection.execute(select(delivery.c.channel, due).where(PENDING).group_by(delivery.c.channel))
+            return {row[0]: row[1] for row in rows}
 
     async def sent(self, claim: Claim, receipt: Receipt, *, revision: int | None, told: str, at: datetime) -> None:
         """The vendor took it. `told` is what the incident's timeline says of it; empty: nothing."""
