@@ -1,6 +1,8 @@
 """Signed links: looking changes nothing, whoever looks; a person who confirms acts once."""
 
 import asyncio
+import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -103,6 +105,8 @@ async def test_the_page_loads_nothing_is_framed_by_nothing_and_is_kept_by_nobody
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert "noindex" in answer.headers["x-robots-tag"]
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, flags=re.DOTALL)
+    assert f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'" in policy
     assert "<script" not in answer.text
     assert not re.search(r"https?://|src=|@import|url\(", answer.text)
 

@@ -66,7 +66,7 @@ def confirm(
     """Asks before anything is done; `text` says what was wrong the last time."""
     facts = [
         ("Severity", incident.severity.value),
-        ("State", f"{incident.state.value}, since {shortly(now - incident.opened_at)}"),
+        ("State", f"{incident.state.value}, opened {shortly(now - incident.opened_at)} ago"),
         ("Firing", f"{len(incident.firing)} of {len(incident.members)} alerts"),
     ]
     if incident.acknowledgement is not None:
