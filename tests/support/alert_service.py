@@ -65,9 +65,10 @@ async def alert_service(
     *,
     port: int | None = None,
     token: str | None = None,
+    leads: bool = True,
     **settings: object,
 ) -> AsyncIterator[AlertService]:
-    """The service, which the chat posts presses to, and whose links previewers visit."""
+    """The service, which the chat posts presses to, and whose links previewers visit; `leads` False: beside another."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     await chat.change(interactivity_url=f"{url}/api/v1/slack/interactivity", crawl=url)
@@ -79,7 +80,7 @@ async def alert_service(
         service.secrets += [chat.settings.token, chat.settings.signing_secret, LINK_KEY]
         service.secrets += [f"{name}-secret" for name in chat.settings.channels]  # in the addresses of webhooks
         try:
-            await service.storing()
+            await (service.storing() if leads else service.ready())
             yield service
         finally:
             await service.close()
