@@ -79,6 +79,25 @@ async def test_of_what_might_fire(intake: Intake) -> None:
     assert await intake.states() == ["firing"]  # nothing was opened by asking
 
 
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        ({"labels": POD, "at": "9999-12-31T23:59:59Z"}, 422),
+        ({"labels": POD, "at": "0001-01-01T00:00:00+14:00"}, 422),
+        ({"labels": POD, "at": "2099-12-31T23:59:59-12:00"}, 200),
+        ({"labels": {"pod": "nul \0 inside", "namespace": "shop"}}, 422),
+        ({"labels": {"alertname": "é☃𝄞 {0} %s <!channel>"}, "annotations": {"summary": "\0"}}, 200),
+        ({"labels": {f"label{number}": "x" * 2000 for number in range(100)}}, 200),
+        ({"labels": {f"label{number}": "x" for number in range(101)}}, 422),
+        ({"labels": {"": "x"}}, 422),
+    ],
+    ids=["the last instant", "the first", "next century", "a nul", "odd letters", "much", "too much", "no name"],
+)
+async def test_odd_questions(intake: Intake, question: dict[str, Any], status: int) -> None:
+    async with client(intake, explain.router) as http:
+        assert (await http.post("/api/v1/explain", json=question)).status_code == status
+
+
 async def test_what_alertmanager_says(intake: Intake, run_alertmanager: RunAlertmanager) -> None:  # noqa: F811
     running = await asyncio.to_thread(run_alertmanager, CONFIG)
     alertmanager = Alertmanager(running.url)

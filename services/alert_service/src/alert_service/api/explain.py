@@ -1,9 +1,10 @@
 """Why people are told or not, over HTTP: of an alert that is there, and of one that might fire at any time."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from alert_service.api.services import AnyServices, Services, Stored, StoredServices
 from alert_service.explaining import AlertExplained, Explaining, Foreseeing
@@ -13,6 +14,13 @@ from common.web.parts import MAY_READ
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["explain"], dependencies=[MAY_READ])
+
+
+def _of_our_time(at: datetime) -> datetime:
+    if not 2000 <= at.year < 2100:
+        raise ValueError("must be within the years 2000 to 2099")
+    return at
+
 
 LabelName = Annotated[str, Field(min_length=1, max_length=200)]
 LabelValue = Annotated[str, Field(max_length=2000)]
@@ -36,7 +44,7 @@ class Hypothesis(BaseModel):
         dict[LabelName, LabelValue], Field(default_factory=dict, max_length=100, description="As the rule gives them")
     ]
     at: Annotated[
-        Instant | None,
+        Annotated[Instant, AfterValidator(_of_our_time)] | None,
         Field(description="When it fires; null: now", examples=["2026-03-01T03:00:00+01:00"]),
     ] = None
 
