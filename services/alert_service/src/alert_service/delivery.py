@@ -90,9 +90,9 @@ class Delivery:
             self.sender(name).ring()
 
     def _match(self, wanted: Collection[str]) -> None:
-        """One for each channel that is there, or was and has messages left; one that crashed is started anew."""
+        """One for each channel that is there, or was and has messages left."""
         for name in self._running.keys() - wanted:
             self._running.pop(name).cancel()
         for name in wanted:
-            if name not in self._running or self._running[name].done():
+            if name not in self._running:
                 self._running[name] = asyncio.create_task(self.sender(name).run(), name=f"sender {name}")

@@ -86,7 +86,10 @@ class Sender:
                 wait = await self.turn()
                 self._complaint.over()
             except DatabaseError as error:
-                self._complaint.warn(f"messages wait for the database: {error}")
+                self._complaint.warn(f"messages to {self.name} wait for the database: {error}")
+                wait = _DATABASE_SECONDS
+            except Exception:  # one channel's trouble must not end its sender for good
+                logger.exception("the sender of %s crashed, and goes on", self.name)
                 wait = _DATABASE_SECONDS
             if wait:
                 with suppress(TimeoutError):
