@@ -11,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alert_service.change import Changed
 from alert_service.correlation import reach_of
 from alert_service.incident import HappeningKind, Incident
-from alert_service.policy.settings import Tie
 from alert_service.settle import Settled
 from alert_service.storage import incidents
-from alert_service.storage.incident_rows import tie_keys
+from alert_service.storage.incident_rows import WIDE, bonds_of, tie_keys
 from alert_service.storage.incidents import Saved
 
 # What decides whether the children of an incident are told with it.
@@ -37,10 +36,6 @@ class Due:
     before: Incident | None
     done: Changed
     received_at: datetime | None = None  # when what led to it came in: delivery is timed from then
-
-
-# What hundreds have in common in a storm: it takes more than that for one to explain another of its own kind.
-_WIDE = (f"{Tie.NODE}:", f"{Tie.ZONE}:")
 
 
 class Family:
@@ -75,9 +70,14 @@ class Family:
         ids = {each.done.incident.parent_id for each in changes if each.done.incident.parent_id is not None}
         parents = await incidents.by_ids(connection, ids, lock=False) if ids else {}
         opening = {each.done.incident.id: tie_keys(each.done.incident) for each in changes if _opens(each)}
-        keys = frozenset[str]().union(*opening.values())
+        bonds = {
+            bond
+            for each in changes
+            if _opens(each)
+            for bond in bonds_of(each.done.incident, opening[each.done.incident.id])
+        }
         changing = {each.done.incident.id for each in changes}
-        near = [each for each in await incidents.near(connection, keys, since) if each.id not in changing]
+        near = [each for each in await incidents.near(connection, bonds, since) if each.id not in changing]
         return cls(connection, changes, around=near, parents=parents, opening=opening)
 
     def saved(self, due: Due, settled: Settled) -> Saved:
@@ -105,7 +105,7 @@ class Family:
         reach that `wide` accepts: in a storm hundreds do."""
         found: dict[UUID, Incident] = {}
         for key in self._keys[incident.id]:
-            all_of_it = not key.startswith(_WIDE)
+            all_of_it = not key.startswith(WIDE)
             for other in self._by_key[key]:
                 if all_of_it or wide(self._reach[other.id]):
                     found[other.id] = other

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
 
 from alert_service.alert import Source
-from alert_service.api.services import AnyServices, Stored, StoredServices
+from alert_service.api.services import AnyServices, Services, Stored, StoredServices
 from alert_service.payload import PayloadInvalid, check_post
 from alert_service.storage.inbox import InboxFull
 from common.contracts import Notice
@@ -18,6 +18,7 @@ from common.database.errors import DatabaseError
 from common.monitor import webhook
 from common.web.app import REFERENCE
 from common.web.auth import Scope, requires, requires_also_basic
+from common.web.parts import services_of, stored_of
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["intake"])
@@ -51,8 +52,10 @@ _PAYLOAD = {
     responses=responses(400, 503),
     openapi_extra=_json(_PAYLOAD),
 )
-async def alertmanager(request: Request, services: AnyServices, stored: StoredServices) -> Response:
+async def alertmanager(request: Request) -> Response:
     """Take what Alertmanager posts. Its credential is a bearer token, or basic auth with the token as the password."""
+    services: Services = services_of(request)  # hundreds come in a second: no more is solved than has to be
+    stored = stored_of(services.storage)
     body = await request.body()
     try:
         check_post(body)

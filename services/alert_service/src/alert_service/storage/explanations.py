@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from alert_service.incident import Incident
 from alert_service.storage import incidents
-from alert_service.storage.incident_rows import tie_keys
+from alert_service.storage.incident_rows import bonds_of, tie_keys
 from alert_service.storage.models import incident as incident_table
 from alert_service.storage.models import member
 from common.database.connections import Database
@@ -43,7 +43,7 @@ class Explanations:
     async def near(self, incident: Incident, since: datetime) -> list[Incident]:
         """Open ones that have something in common with it and opened since."""
         async with self._database.begin() as connection:
-            return await incidents.near(connection, tie_keys(incident), since, lock=False)
+            return await incidents.near(connection, bonds_of(incident, tie_keys(incident)), since, lock=False)
 
     async def labels_of(self, fingerprints: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """Of the alerts that are known."""

@@ -8,13 +8,18 @@ from typing import Any
 import msgspec
 
 from alert_service.alert import Alert, AlertSeverity
-from alert_service.correlation import keys_of, objects_of
+from alert_service.correlation import keys_of, objects_of, reach_of
 from alert_service.incident import Happening, Incident, Member
 from alert_service.notify import title_of
 from alert_service.policy.settings import Tie
 from common.contracts.objects import ObjectKey
 
 Row = dict[str, Any]
+
+# A key that incidents have in common, and the reach of those that it says nothing about.
+Bond = tuple[str, int]
+WIDE = (f"{Tie.NODE}:", f"{Tie.ZONE}:")
+_NO_REACH = -1
 
 _LONGEST_NAME = 253  # of anything in Kubernetes; what is longer is searched by nobody
 _LONGEST_KEY = 500
@@ -99,6 +104,13 @@ def tie_keys(incident: Incident) -> frozenset[str]:
     """What it may have in common with others, and the objects that it is about."""
     common = frozenset(_short(f"{tie}:{key}") for tie in Tie for key in keys_of(incident, tie))
     return common | {object_key_of(each.key) for each in objects_of(incident)}
+
+
+def bonds_of(incident: Incident, keys: Iterable[str]) -> set[Bond]:
+    """What others may have in common with it. Those that are about as much as it is, and share no more than a node or a
+    zone, explain nothing: in a storm there are hundreds of them."""
+    reach = reach_of(incident)
+    return {(key, reach if key.startswith(WIDE) else _NO_REACH) for key in keys}
 
 
 def object_key_of(key: ObjectKey) -> str:

@@ -8,15 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Text, and_, bindparam, case, cast, delete, exists, func, not_, select
+from sqlalchemy import ARRAY, Integer, Text, and_, bindparam, case, cast, delete, exists, func, not_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.alert import AlertSeverity
+from alert_service.correlation import reach_of
 from alert_service.incident import Healing, Incident, Member
 from alert_service.settle import Settled
 from alert_service.storage.bulk import Insert
 from alert_service.storage.incident_rows import (
+    Bond,
     incident_of,
     incident_row,
     member_of,
@@ -43,7 +45,7 @@ class Saved:
 
 _KEEP_INCIDENT = Insert(incident, keys=["id"])
 _KEEP_MEMBER = Insert(member, keys=["incident_id", "fingerprint"])
-_KEEP_TIE = Insert(tie, kept=True)
+_KEEP_TIE = Insert(tie, keys=["key", "incident_id"])
 _KEEP_HEALING = Insert(healing, keys=["kind", "namespace", "name"], newest="at")
 _ADD_LINES = Insert(timeline)
 # JSON is decoded once, into what it stands for.
@@ -89,17 +91,26 @@ async def about(connection: AsyncConnection, objects: Collection[ObjectKey]) -> 
 
 
 async def near(
-    connection: AsyncConnection, keys: Collection[str], since: datetime, *, lock: bool = True
+    connection: AsyncConnection, ties: Collection[Bond], since: datetime, *, lock: bool = True
 ) -> list[Incident]:
-    """Open ones that have any of these keys and opened since; the oldest, when there are very many."""
+    """Open ones without a parent that have any of these ties and opened since; the oldest, when there are very many."""
+    if not ties:
+        return []
+    keys, but_not = zip(*ties, strict=True)
+    wanted = (
+        func.unnest(bindparam("keys", list(keys), ARRAY(Text)), bindparam("but_not", list(but_not), ARRAY(Integer)))
+        .table_valued("key", "but_not")
+        .render_derived()
+    )
+    tied = select(tie.c.incident_id).join(wanted, and_(tie.c.key == wanted.c.key, tie.c.reach != wanted.c.but_not))
     query = (
         select(incident.c.id)
-        .where(incident.c.id.in_(select(tie.c.incident_id).where(tie.c.key.in_(keys))))
-        .where(_OPEN, incident.c.opened_at >= since)
+        .where(incident.c.id.in_(tied))
+        .where(_OPEN, incident.c.parent_id.is_(None), incident.c.opened_at >= since)
         .order_by(incident.c.opened_at)
         .limit(_MOST_NEAR)
     )
-    return await _loaded(connection, incident.c.id.in_(query), lock=lock) if keys else []
+    return await _loaded(connection, incident.c.id.in_(query), lock=lock)
 
 
 async def untold(connection: AsyncConnection, channel: str, since: datetime, limit: int) -> list[Incident]:
@@ -174,7 +185,7 @@ async def _keep_ties(connection: AsyncConnection, changes: Sequence[Saved]) -> N
     await _KEEP_TIE.run(
         connection,
         (
-            {"key": key, "incident_id": each.settled.incident.id}
+            {"key": key, "incident_id": each.settled.incident.id, "reach": reach_of(each.settled.incident)}
             for each in changes
             if each.settled.incident.open and _others_joined(each)
             for key in sorted(each.ties or tie_keys(each.settled.incident))

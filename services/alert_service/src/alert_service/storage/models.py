@@ -166,6 +166,7 @@ tie = Table(
     "tie",
     metadata,
     string("key", primary_key=True),  # such as node:prod/node-7
+    Column("reach", Integer, nullable=False),  # how much of the cluster the incident is about
     Column("incident_id", Uuid, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
