@@ -134,7 +134,7 @@ def test_a_secret_is_read_from_a_file_without_its_last_line_end(
         pytest.param(
             {"SAMPLE_WEB__TOKENS": "ci:read:hunter2"},
             "SAMPLE_WEB__TOKENS: entry 1 of 1 is not name:scope:sha256 "
-            "with a scope of read, approve, operate, admin and 64 hex digits",
+            "with a scope of read, approve, operate, delegate, admin and 64 hex digits",
             id="a token in clear text",
         ),
     ],
