@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, opened
 
-from alert_service.explain import _TEXTS, Explanation, Foresight, Verdict, explained, imagined, what_if
+from alert_service.explain import _TEXTS, Explanation, Verdict, explained
+from alert_service.foresight import Foresight, imagined, what_if
 from alert_service.incident import SuppressionReason
 from alert_service.inhibition import inhibit_rules
 from alert_service.policy import AlertPolicy

@@ -1,30 +1,22 @@
-"""Why people are told of an incident, or are not, and what comes next. Pure.
+"""Why people are told of an incident, or are not, and what comes next. Pure."""
 
-What would happen is found by letting it happen: an incident that is not there is opened and settled like any other,
-and nothing of it is kept.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from pydantic import Field
 
-from alert_service.alert import Alert, AlertSeverity, AlertStatus, Post, Source
-from alert_service.change import Changed
+from alert_service.alert import AlertSeverity, Source
 from alert_service.escalation import Foreseen, foreseen
-from alert_service.fingerprint import fingerprint_of
 from alert_service.incident import Acknowledgement, Healing, Incident, IncidentState, Suppression
-from alert_service.incidents import received, shortly
+from alert_service.incidents import shortly
 from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
 from alert_service.routing import Asked, Routes
-from alert_service.settle import Surroundings, settle
 from alert_service.timers import Timer, TimerKind, timers_of
-from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 
 _MOST_STEPS = 20
 
@@ -202,68 +194,3 @@ def _next_action(incident: Incident, steps: Sequence[Foreseen], policy: AlertPol
         whom = ", ".join(steps[0].people or steps[0].channels)
         return NextAction(at=steps[0].at, text=f"step {steps[0].step} of the escalation tells {whom}")
     return NextAction(at=timer.at, text=_TEXTS[timer.kind])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What a channel would get at once."""
-
-    channel: str
-    kind: DeliveryKind
-    reason: NotifyReason
-    loud: Annotated[bool, Field(description="Whether people are to notice it")]
-    mentions: Sequence[str]
-    not_before: Annotated[datetime | None, Field(description="When it is sent at the earliest; null: at once")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foresight:
-    """What would become of an alert that fires."""
-
-    fingerprint: str
-    explanation: Explanation
-    messages: Sequence[Message]
-
-
-def imagined(
-    labels: Mapping[str, str], annotations: Mapping[str, str], policy: AlertPolicy, *, at: datetime
-) -> Changed:
-    """What would open if an alert with these labels fired then, alone in a group of its own."""
-    alert = Alert(
-        fingerprint=fingerprint_of(labels),
-        status=AlertStatus.FIRING,
-        labels=dict(labels),
-        annotations=dict(annotations),
-        starts_at=at,
-    )
-    post = Post(source=Source.ALERTMANAGER, group_key="", alerts=(alert,))
-    opened = received(None, post, policy, now=at, new_id=uuid4())
-    if opened is None:
-        raise AssertionError("an alert that fires opens an incident")
-    return opened
-
-
-def what_if(
-    opened: Changed, near: Sequence[Incident], policy: AlertPolicy, routes: Routes, *, at: datetime
-) -> Foresight:
-    """What would become of what is `imagined`. `near`: open incidents that might explain it."""
-    settled = settle(None, opened, Surroundings(policy=policy, routes=routes, near=near), now=at)
-    incident = settled.incident
-    parent = next((each for each in near if each.id == incident.parent_id), None)
-    explanation = explained(incident, parent, policy, routes, at=at)
-    return Foresight(
-        fingerprint=next(iter(incident.members)),
-        explanation=replace(explanation, incident_id=None),
-        messages=[_message(each) for each in settled.wanted if each.incident_id == incident.id],
-    )
-
-
-def _message(wanted: Wanted) -> Message:
-    return Message(
-        channel=wanted.channel,
-        kind=wanted.kind,
-        reason=wanted.reason,
-        loud=wanted.loud,
-        mentions=wanted.mentions,
-        not_before=wanted.not_before,
-    )

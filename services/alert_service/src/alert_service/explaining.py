@@ -11,7 +11,8 @@ from pydantic import Field
 from alert_service.alert import Source
 from alert_service.clients.alertmanager import Alertmanager, GettableAlert, GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
-from alert_service.explain import Explanation, Foresight, explained, imagined, what_if
+from alert_service.explain import Explanation, explained
+from alert_service.foresight import Foresight, imagined, what_if
 from alert_service.inhibition import inhibit_rules
 from alert_service.matchers import all_match, matcher
 from alert_service.policy import AlertPolicy

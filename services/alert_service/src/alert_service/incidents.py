@@ -6,31 +6,26 @@ post leaves out says nothing about it, and a post that was cut short closes noth
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import msgspec
-
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed, changed
+from alert_service.hearing import Heard, counts, new_member
 from alert_service.incident import (
     Happening,
     HappeningKind,
     Incident,
     IncidentState,
-    Member,
     Suppression,
     SuppressionReason,
 )
 from alert_service.policy.settings import AlertPolicy
-from alert_service.severity import highest, severity_of
+from alert_service.severity import highest
 from alert_service.subjects import subject_of
 from common.contracts.objects import ObjectRef
 
-# How long a peer or a retry of Alertmanager may still tell what is over: it tries until the group's next interval.
-# Whoever fires again meanwhile, in the same episode, is found when open alerts are compared with Alertmanager's.
-LATE = timedelta(minutes=5)
 _MOST_TURNS = 200
 
 
@@ -49,7 +44,7 @@ def received(
     """
     if incident is None or _is_over(incident, policy, now):
         return _opened(incident, post, policy, now, new_id)
-    heard = _Heard.of(incident, post, policy, now)
+    heard = Heard.of(incident, post, policy, now)
     updated = replace(
         incident,
         members=heard.members,
@@ -77,11 +72,11 @@ def _opened(over: Incident | None, post: Post, policy: AlertPolicy, now: datetim
     firing = [
         alert
         for alert in post.alerts
-        if alert.status is AlertStatus.FIRING and _counts(known.get(alert.fingerprint), alert, now)
+        if alert.status is AlertStatus.FIRING and counts(known.get(alert.fingerprint), alert, now)
     ]
     if not firing:
         return None
-    members = {alert.fingerprint: _member(alert, policy, now, revision=1) for alert in firing}
+    members = {alert.fingerprint: new_member(alert, policy, now, revision=1) for alert in firing}
     severity = highest(member.severity for member in members.values())
     incident = Incident(
         id=new_id,
@@ -109,11 +104,6 @@ def _opened(over: Incident | None, post: Post, policy: AlertPolicy, now: datetim
     return Changed(incident=_relabelled(incident, post, policy), happenings=(what,))
 
 
-def _member(alert: Alert, policy: AlertPolicy, now: datetime, *, revision: int) -> Member:
-    severity = severity_of(alert.labels, policy.severities)
-    return Member(alert=alert, severity=severity, joined_at=now, seen_at=now, revision=revision)
-
-
 def _relabelled(incident: Incident, post: Post, policy: AlertPolicy) -> Incident:
     """What the alerts that fire have in common, of which the post may know only some."""
     alerts = [member.alert for member in incident.firing] or [member.alert for member in incident.members.values()]
@@ -137,67 +127,7 @@ def _common(every: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {name: value for name, value in first.items() if all(each.get(name) == value for each in rest)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
-    """The members after a post, and whose state it changed."""
-
-    members: Mapping[str, Member]
-    joined: tuple[str, ...]
-    resolved: tuple[str, ...]
-    changed: bool  # another severity, or other texts
-
-    @property
-    def news(self) -> bool:
-        return bool(self.joined or self.resolved or self.changed)
-
-    @classmethod
-    def of(cls, incident: Incident, post: Post, policy: AlertPolicy, now: datetime) -> "_Heard":
-        members = dict(incident.members)
-        joined, resolved, other = [], [], False
-        for alert in post.alerts:
-            before = members.get(alert.fingerprint)
-            if not _counts(before, alert, now):
-                continue
-            members[alert.fingerprint] = after = _followed(incident, alert, policy, now)
-            if after.firing and not (before and before.firing):
-                joined.append(alert.fingerprint)
-            elif not after.firing and before and before.firing:
-                resolved.append(alert.fingerprint)
-            elif before and (before.severity, before.alert.annotations) != (after.severity, after.alert.annotations):
-                other = True
-        return cls(members=members, joined=tuple(joined), resolved=tuple(resolved), changed=other)
-
-
-def _counts(before: Member | None, alert: Alert, now: datetime) -> bool:
-    """Whether the alert says anything that is not older than what is known."""
-    firing = alert.status is AlertStatus.FIRING
-    if before is None:
-        return firing
-    if before.firing:
-        known = before.alert.starts_at
-        return alert.starts_at >= known or firing or (alert.ends_at is not None and alert.ends_at >= known)
-    if alert.starts_at < before.alert.starts_at:
-        return False
-    if not firing or alert.starts_at > before.alert.starts_at:
-        return True
-    return now - before.seen_at > LATE
-
-
-def _followed(incident: Incident, alert: Alert, policy: AlertPolicy, now: datetime) -> Member:
-    before = incident.members.get(alert.fingerprint)
-    after = _member(alert, policy, now, revision=incident.revision + 1)
-    if before is None or not before.firing:
-        return after
-    if (
-        alert.starts_at < before.alert.starts_at
-    ):  # else what a peer tells late of this episode would seem to end a later
-        after = replace(after, alert=msgspec.structs.replace(alert, starts_at=before.alert.starts_at))
-    # No card has shown it as bad as it is now: who presses a button of an earlier one does not know.
-    raised = after.severity.rank > before.severity.rank
-    return replace(after, joined_at=before.joined_at, revision=after.revision if raised else before.revision)
-
-
-def _judged(before: Incident, after: Incident, heard: _Heard, now: datetime) -> Changed:
+def _judged(before: Incident, after: Incident, heard: Heard, now: datetime) -> Changed:
     """What the post makes of the incident as a whole."""
     firing = after.firing
     if not firing:
@@ -219,7 +149,7 @@ def _judged(before: Incident, after: Incident, heard: _Heard, now: datetime) -> 
     return changed(after, *happenings)
 
 
-def _parts(heard: _Heard, now: datetime) -> list[Happening]:
+def _parts(heard: Heard, now: datetime) -> list[Happening]:
     told = []
     if heard.joined:
         text = f"{_alerts(len(heard.joined))} more"
@@ -238,7 +168,7 @@ def _of_severity(before: Incident, after: Incident, now: datetime) -> list[Happe
     return [Happening(kind=kind, at=now, text=f"{after.severity} now, {before.severity} before")]
 
 
-def _reopened(after: Incident, heard: _Heard, now: datetime) -> Changed:
+def _reopened(after: Incident, heard: Heard, now: datetime) -> Changed:
     text = f"fires again, {_alerts(len(heard.joined))}"
     return changed(
         after,
