@@ -145,7 +145,7 @@ def _figures(storm: Storm, posts: int, seconds: float) -> list[Figure]:
     conditions = (
         f"{posts:,} incidents of one alert each, within {seconds:.0f} s, on {len(CHANNELS)} Slack channels with "
         f"Slack's limits; answered after {percentile(storm.answered.seconds, 99) * 1000:.0f} ms (p99); after the last "
-        f"answer {storm.worked_seconds:.1f} s until all had taken effect, {storm.told_seconds:.0f} s until cards said so; "
+        f"answer {storm.worked_seconds:.1f} s until all took effect, {storm.told_seconds:.0f} s until cards said so; "
         f"each channel had {min(others.values(), default=0)} to "
         f"{max(others.values(), default=0)} cards before the storm was one, and {min(replies.values(), default=0)} to "
         f"{max(replies.values(), default=0)} replies below the storm's card; resident memory before: "

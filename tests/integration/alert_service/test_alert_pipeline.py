@@ -233,3 +233,32 @@ async def test_entries_are_put_by_many_at_once_and_none_is_lost(intake: Intake) 
     async with intake.database.begin() as connection:
         taken = await entries.take(connection, 1000)
     assert len({each.id for each in taken}) == len(taken) == 300
+
+
+async def test_a_storm_is_one_card_and_what_it_leaves_open_gets_cards(alert_database: Database) -> None:
+    """`other` hears of something else meanwhile, which is none of the storm's."""
+    channels = {name: {"kind": "slack", "conversation": f"#{name}"} for name in ("sre", "other")}
+    routes = [
+        {"name": "other", "match": ['team="other"'], "channels": ["other"]},
+        {"name": "all", "channels": ["sre"]},
+    ]
+    intake = Intake(alert_database, policy={"channels": channels, "routes": routes, "storm": {"incidents": 5}})
+    for number in range(60):
+        severity = "critical" if number == 50 else "warning"
+        await intake.put(a_post(an_alert(f"p{number}", severity=severity, node="n1"), group=f"group {number}"))
+    await intake.take(a_post(an_alert("else", team="other"), group="other"))
+    told = "SELECT channel, kind, count(*) FROM delivery WHERE NOT quiet GROUP BY channel, kind ORDER BY channel, kind"
+    assert await intake.rows(told) == [
+        ("other", "card", 1),
+        ("sre", "card", 5),
+        ("sre", "reply", 1),
+        ("sre", "storm", 1),
+    ]
+    assert await intake.rows("SELECT incidents, alerts, apart FROM storm") == [(56, 56, 1)]
+    await intake.rows("DELETE FROM delivery")
+    intake.clock.step(timedelta(minutes=20))
+    await intake.clockwork.work()
+    assert await intake.rows("SELECT ended_at IS NOT NULL FROM storm") == [(True,)]
+    cards = "SELECT DISTINCT channel FROM delivery WHERE kind = 'card' AND NOT quiet"
+    assert await intake.rows(cards) == [("sre",)]
+    assert await intake.rows("SELECT count(*) FROM delivery WHERE kind = 'storm'") == [(1,)]
