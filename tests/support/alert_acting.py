@@ -23,6 +23,7 @@ from alert_service.clicks import Clicks
 from alert_service.clients.alertmanager import Alertmanager
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.clients.healing import DecidedRun
+from alert_service.clients.prometheus import Prometheus
 from alert_service.desk import Desk
 from alert_service.family import Due
 from alert_service.incident import Incident
@@ -95,7 +96,9 @@ class Told:
 class Acting:
     """By a clock that stands still, which begins now: Alertmanager has one of its own."""
 
-    def __init__(self, database: Database, alertmanager_url: str = "", **policy: Any) -> None:
+    def __init__(
+        self, database: Database, alertmanager_url: str = "", prometheus: Prometheus | None = None, **policy: Any
+    ) -> None:
         self.database, self.clock = database, SteppedClock(datetime.now(UTC).replace(microsecond=0))
         self.policy = AlertPolicy.model_validate({**POLICY, **policy})
         self.healing, self.told = Decisions(), Told()
@@ -103,6 +106,7 @@ class Acting:
         self.settling = Settling(self.deliveries, lambda: self.policy)
         self.desk = Desk(database, self.settling, self.clock, policy=lambda: self.policy)
         self.alertmanager = Alertmanager(alertmanager_url) if alertmanager_url else None
+        self.prometheus = prometheus
         self.silence_rows = SilenceRows(database)
         self.silencing = None if self.alertmanager is None else self._silencing(self.alertmanager)
         self.performing = Performing(
@@ -137,8 +141,9 @@ class Acting:
         self.app.state.services = self.services
 
     async def close(self) -> None:
-        if self.alertmanager is not None:
-            await self.alertmanager.close()
+        for each in (self.alertmanager, self.prometheus):
+            if each is not None:
+                await each.close()
 
     def a_replica(self) -> Clicks:
         """What another replica works presses off with."""
@@ -202,7 +207,9 @@ class Acting:
         return f"Why <incident> {incident_id}"
 
     def _silencing(self, alertmanager: Alertmanager) -> Silencing:
-        return Silencing(alertmanager, self.silence_rows, self.clock, policy=lambda: self.policy)
+        return Silencing(
+            alertmanager, self.silence_rows, self.clock, prometheus=self.prometheus, policy=lambda: self.policy
+        )
 
 
 def a_press(action: str, value: str, user: str = "U0ANA", **payload: Any) -> bytes:

@@ -16,6 +16,7 @@ from tests.support.web import ADMIN_TOKEN, OPERATE_TOKEN, READ_TOKEN
 
 from alert_service.acts import Act, ActKind, Answer, Via
 from alert_service.alert import Alert
+from alert_service.clients.prometheus import Prometheus
 from alert_service.fingerprint import fingerprint_of
 from alert_service.incident import Incident, SuppressionReason
 from alert_service.people import People
@@ -272,6 +273,23 @@ async def test_silences_over_http(acting: Acting) -> None:
     gone = await ask(acting, OPERATE_TOKEN, f"/{listed['id']}/extend", ends_at=later)
     assert gone.status_code == 404
     assert "make a new one" in gone.json()["detail"]
+
+
+async def test_a_preview_counts_what_prometheus_remembers(
+    alert_database: Database, run_alertmanager: RunAlertmanager
+) -> None:
+    row = {"metric": {"__name__": "ALERTS", "alertname": "Old", "alertstate": "firing"}, "value": [1.0, "1"]}
+    answers = [
+        httpx.Response(200, json={"status": "success", "data": {"resultType": "vector", "result": [row]}}),
+        httpx.Response(503),
+    ]
+    prometheus = Prometheus("http://prometheus", transport=httpx.MockTransport(lambda _: answers.pop(0)))
+    acting = Acting(alert_database, run_alertmanager(NOBODY).url, prometheus)
+
+    known = [(await ask(acting, READ_TOKEN, "/preview", matchers=["alertname=Old"])).json() for _ in range(2)]
+
+    assert [each["last_30_days"] for each in known] == [1, 0]  # without its answer that is not known
+    await acting.close()
 
 
 async def test_what_must_not_be_silenced_is_refused_over_http(acting: Acting) -> None:

@@ -10,7 +10,7 @@ from tests.support.alert_incidents import NOW, an_alert, opened
 from alert_service.acts import ActKind, Person
 from alert_service.alert import AlertSeverity, Source
 from alert_service.matchers import parse_matcher
-from alert_service.policy.settings import SilencePart
+from alert_service.policy.settings import SeverityPart, SilencePart
 from alert_service.silences.scope import (
     Muted,
     Preview,
@@ -19,8 +19,10 @@ from alert_service.silences.scope import (
     SilenceRefused,
     check,
     check_width,
+    fired_within_30_days,
     matchers_of,
     still_firing,
+    unheard,
 )
 
 PART = SilencePart(longest=timedelta(days=1), widest=2)
@@ -132,6 +134,24 @@ def test_critical_alerts_stand_out() -> None:
     preview = replace(WIDE, now=[muted(1), muted(9, severity=AlertSeverity.CRITICAL)])
 
     assert [each.fingerprint for each in preview.critical] == [f"{9:016x}"]
+
+
+def test_prometheus_is_asked_for_what_fired_in_its_own_syntax() -> None:
+    asked = fired_within_30_days([parse_matcher('a="b\\"c"'), parse_matcher('d!~"e.*"')])
+
+    assert asked == 'last_over_time(ALERTS{alertstate="firing",a="b\\"c",d!~"e.*"}[30d])'
+
+
+def test_what_prometheus_knows_counts_unless_it_was_told_with_more_labels() -> None:
+    """Prometheus adds labels such as the cluster when it sends alerts: its own series are without them."""
+    told = replace(muted(1), labels={"alertname": "A", "pod": "web-0", "cluster": "prod"})
+    series = {"__name__": "ALERTS", "alertstate": "firing", "alertname": "A"}
+    fired = [{**series, "pod": "web-0"}, {**series, "pod": "web-1", "severity": "critical"}]
+
+    found = list(unheard(fired, [told], SeverityPart()))
+
+    assert [each.labels for each in found] == [{"alertname": "A", "severity": "critical", "pod": "web-1"}]
+    assert found[0].severity is AlertSeverity.CRITICAL
 
 
 @pytest.mark.parametrize(

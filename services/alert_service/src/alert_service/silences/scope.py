@@ -1,19 +1,22 @@
 """What a silence covers, and whether it may. Pure."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from alert_service.acts import ActKind, Person
-from alert_service.alert import AlertSeverity, Source
+from alert_service.alert import AlertSeverity, Labels, Source
+from alert_service.fingerprint import fingerprint_of
 from alert_service.incident import Incident
 from alert_service.incidents import shortly
 from alert_service.matchers import Matcher, matcher
-from alert_service.policy.settings import SilencePart
+from alert_service.policy.settings import SeverityPart, SilencePart
+from alert_service.severity import severity_of
 
 _MOST_NAMES = 3
+_OF_PROMETHEUS = frozenset({"__name__", "alertstate"})
 
 
 class SilenceReason(StrEnum):
@@ -80,6 +83,28 @@ class Request:
     ends_at: datetime
     by: Person
     comment: str
+
+
+def fired_within_30_days(matchers: Iterable[Matcher]) -> str:
+    """The question to Prometheus, whose ALERTS lack the labels that it adds when it sends alerts.
+
+    https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/#inspecting-alerts-during-runtime
+    """
+    labels = ",".join(['alertstate="firing"', *map(str, matchers)])
+    return f"last_over_time(ALERTS{{{labels}}}[30d])"
+
+
+def unheard(fired: Iterable[Labels], known: Collection[Muted], part: SeverityPart) -> Iterator[Muted]:
+    """What Prometheus knows of and nobody told here: no known alert has all of its labels."""
+    seen: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for series in fired:
+        labels = {name: value for name, value in series.items() if name not in _OF_PROMETHEUS}
+        names = tuple(sorted(labels))
+        if names not in seen:
+            seen[names] = {tuple(each.labels.get(name, "") for name in names) for each in known}
+        if tuple(labels[name] for name in names) not in seen[names]:
+            name, severity = labels.get("alertname", ""), severity_of(labels, part)
+            yield Muted(fingerprint=fingerprint_of(labels), name=name, severity=severity, labels=labels)
 
 
 def matchers_of(incident: Incident) -> tuple[Matcher, ...]:

@@ -1,12 +1,14 @@
 """Makes, changes and ends silences in Alertmanager, and remembers who made them and what for."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alert_service.acts import Act, Person
 from alert_service.clients.alertmanager import Alertmanager, GettableAlert, GettableSilence
-from alert_service.clients.asking import Refused
+from alert_service.clients.asking import Refused, Unavailable
+from alert_service.clients.prometheus import Prometheus
 from alert_service.incident import Incident
 from alert_service.matchers import Matcher
 from alert_service.policy import AlertPolicy
@@ -20,10 +22,14 @@ from alert_service.silences.scope import (
     SilenceRefused,
     check,
     check_width,
+    fired_within_30_days,
     matchers_of,
+    unheard,
 )
 from alert_service.storage.silences import Kept, SilenceRows
 from common.clock import Clock
+
+logger = logging.getLogger(__name__)
 
 # One that holds until its incident resolves ends so long after this service has: nothing is muted for ever by accident.
 LOAN = timedelta(hours=1)
@@ -40,18 +46,31 @@ class Silencing:
         rows: SilenceRows,
         clock: Clock,
         *,
+        prometheus: Prometheus | None,
         policy: Callable[[], AlertPolicy],
     ) -> None:
         self.alertmanager = alertmanager
         self.rows = rows
+        self._prometheus = prometheus
         self._clock = clock
         self._policy = policy
 
     async def preview(self, matchers: Sequence[Matcher]) -> Preview:
         """What it would mute. Whatever fires counts, also what another silence mutes already."""
-        return Preview(
-            now=await self.firing(matchers), month=await self.rows.told(matchers, self._clock.now() - _MONTH)
-        )
+        firing = await self.firing(matchers)
+        told = await self.rows.told(matchers, self._clock.now() - _MONTH)
+        return Preview(now=firing, month=[*told, *await self._unheard(matchers, [*firing, *told])])
+
+    async def _unheard(self, matchers: Sequence[Matcher], known: Sequence[Muted]) -> Sequence[Muted]:
+        """What fired, and was never told here. Without Prometheus, or its answer, that is not known."""
+        if self._prometheus is None:
+            return ()
+        try:
+            fired = await self._prometheus.query(fired_within_30_days(matchers), self._clock.now())
+        except (Unavailable, Refused) as error:
+            logger.warning("a preview knows only what was told here: %s", error)
+            return ()
+        return list(unheard((each.labels for each in fired), known, self._policy().severities))
 
     async def firing(self, matchers: Sequence[Matcher]) -> list[Muted]:
         """What fires now, as Alertmanager says."""

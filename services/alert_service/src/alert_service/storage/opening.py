@@ -106,7 +106,8 @@ class Storage(Opening[Opened]):
         alertmanager = self._clients.alertmanager
         if alertmanager is None:
             return None
-        return Silencing(alertmanager, SilenceRows(database), self._clock, policy=self._policy)
+        rows, prometheus = SilenceRows(database), self._clients.prometheus
+        return Silencing(alertmanager, rows, self._clock, prometheus=prometheus, policy=self._policy)
 
     def _clicks(self, database: Database, performing: Performing, deliveries: Deliveries) -> Clicks:
         answers = self._clients.slack_answers
