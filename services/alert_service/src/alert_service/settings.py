@@ -35,7 +35,7 @@ class AlertmanagerSettings(BaseModel):
 class PrometheusSettings(BaseModel):
     """Prometheus: what a silence would have muted, and what a rule would have fired."""
 
-    url: Annotated[Url, Field(description="Its address. Unset: previews of silences know only what was told here.")] = ""
+    url: Annotated[Url, Field(description="Its address. Unset: previews of silences know what was told here.")] = ""
 
 
 class HealingSettings(BaseModel):
