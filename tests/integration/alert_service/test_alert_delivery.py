@@ -224,8 +224,9 @@ async def test_what_people_have_to_notice_goes_first(alert_database: Database) -
     sending = Sending(alert_database, sre)
     await sending.want("plain", "canary", text="canary")
     await sending.want(about=await sending.incident(), **OPENED)
+    await sending.want("storm", "storm", storm_id=await sending.storm())
     await sending.send()
-    assert sre.seen == ["post incident firing", "post canary"]
+    assert sre.seen == ["post storm of 20", "post incident firing", "post canary"]
 
 
 async def test_a_card_tells_of_its_family(alert_database: Database) -> None:

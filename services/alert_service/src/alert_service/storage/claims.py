@@ -39,7 +39,7 @@ WAITING = and_(PENDING, delivery.c.state != DeliveryState.SENDING)
 
 
 async def take(connection: AsyncConnection, channel: str, now: datetime, *, updates: bool) -> Claim | None:
-    """The loud first; None: nothing that is due. Without `updates` no card is changed now."""
+    """None: nothing that is due. Without `updates` no card is changed now."""
     row = (await connection.execute(_next(channel, now, updates=updates))).first()
     if row is None:
         return None
@@ -52,7 +52,7 @@ async def take(connection: AsyncConnection, channel: str, now: datetime, *, upda
 
 
 def _next(channel: str, now: datetime, *, updates: bool) -> Any:
-    """A reply waits for the card that it goes below."""
+    """The card of a storm tells most, and then comes what is loud. A reply waits for the card that it goes below."""
     mine = and_(delivery.c.channel == channel, PENDING, delivery.c.due_at <= now)
     reply_can_go = or_(delivery.c.kind != DeliveryKind.REPLY, card.c.channel.is_not(None), not_(_card_comes(channel)))
     query = (
@@ -62,7 +62,8 @@ def _next(channel: str, now: datetime, *, updates: bool) -> Any:
     )
     if not updates:
         query = query.where(or_(delivery.c.kind.not_in(LIVE), card.c.channel.is_(None)))
-    order = query.order_by(delivery.c.loud.desc(), delivery.c.number)
+    is_storm = delivery.c.kind == DeliveryKind.STORM
+    order = query.order_by(is_storm.desc(), delivery.c.loud.desc(), delivery.c.number)
     return order.limit(1).with_for_update(of=delivery, skip_locked=True)
 
 

@@ -43,8 +43,8 @@ class Deliveries:
             self.on_queued({each.channel for each, _ in wanted})
 
     async def claim(self, channel: str, abilities: Abilities, now: datetime, *, updates: bool) -> Claim | None:
-        """What is to be sent next, the loud first; None: nothing that is due. Without `updates` no card is changed
-        now. What need not be sent any more is put aside on the way."""
+        """What is to be sent next; None: nothing that is due. Without `updates` no card is changed now. What need not
+        be sent any more is put aside on the way."""
         async with self._database.begin() as connection:
             await claims.put_aside(connection, channel, abilities, now)
             return await claims.take(connection, channel, now, updates=updates)
