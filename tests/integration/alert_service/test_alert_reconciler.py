@@ -135,6 +135,24 @@ async def test_what_nobody_told_of_opens_under_the_key_by_which_it_is_told_later
         await comparing.client.close()
 
 
+async def test_a_heartbeat_is_no_incident(alert_database: Database, run_alertmanager: RunAlertmanager) -> None:
+    beats = [{"name": "prometheus", "match": ['alertname="Watchdog"']}]
+    intake = Intake(alert_database, policy={"heartbeats": beats})
+    intake.clock.jump(datetime.now(UTC) - intake.clock.now())
+    server = await asyncio.to_thread(run_alertmanager, config("http://127.0.0.1:9/"))
+    comparing = Comparing(intake, server.url)
+    since = intake.clock.now() - timedelta(hours=1)
+    await fires(server.url, {"alertname": "Watchdog"}, {"alertname": "Plain"}, since=since)
+
+    async def known() -> bool:
+        return len(await comparing.client.groups()) == 2
+
+    await eventually(known)
+    assert await comparing.reconciler.look() == 1
+    assert list(await comparing.incidents()) == ['{}:{alertname="Plain"}']
+    await comparing.client.close()
+
+
 async def test_what_it_does_not_know_any_more_is_closed_after_a_while_and_not_by_one_look(
     intake: Intake, run_alertmanager: RunAlertmanager
 ) -> None:

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from uuid import uuid4
 
 from sqlalchemy import select
 
-from alert_service.alert import Alert, AlertStatus, Source
+from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.clients.alertmanager import AlertGroup, Alertmanager
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.family import Due
+from alert_service.heartbeat import Heartbeats
 from alert_service.incidents import key_of
 from alert_service.policy import AlertPolicy
 from alert_service.reconcile import Difference, There, absent, differences, put_right
@@ -73,8 +75,8 @@ class Reconciler:
         """One comparison; how many incidents were put right. Raises Unavailable, Refused, RoutesUnreadable and
         DatabaseError."""
         root = root_of((await self._alertmanager.status()).config.original)
-        there = [each for group in await self._alertmanager.groups() for each in _there(group)]
         now = self._clock.now()
+        there = self._without_heartbeats(await self._alertmanager.groups(), now)
         async with self._database.begin() as connection:
             here = await firing(connection, Source.ALERTMANAGER)
         self._absent = absent(here, there, root, self._absent, now=now)
@@ -90,6 +92,13 @@ class Reconciler:
         while some := dict(islice(rest, _BATCH)):
             put += await self._put_right(some)
         return put
+
+    def _without_heartbeats(self, groups: Sequence[AlertGroup], now: datetime) -> list[There]:
+        """Those always fire, and nobody is told of them."""
+        there = [each for group in groups for each in _there(group)]
+        post = Post(source=Source.ALERTMANAGER, group_key="", alerts=[each.alert for each in there])
+        others = {alert.fingerprint for alert in Heartbeats(self._policy()).split(post, at=now)[1]}
+        return [replace(each, told=each.told and each.alert.fingerprint in others) for each in there]
 
     async def _heard_of(self) -> frozenset[str]:
         """The receivers of those that posted lately."""

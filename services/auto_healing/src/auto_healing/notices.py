@@ -11,8 +11,9 @@ from auto_healing.storage.ledger import LedgerEntry
 from auto_healing.storage.run_entries import Told
 from common.contracts import Notice, NoticeKind, ObjectKey, ObjectRef
 
-MOST_OBJECTS = 50  # as the contract has it
-_LONGEST = 2000
+# As the contract has it.
+MOST_OBJECTS = 50
+_LONGEST, _LONGEST_NAME, _LONGEST_WORD = 2000, 300, 100
 _ENDINGS = {
     Told.HEALED: NoticeKind.HEALED,
     Told.FAILED: NoticeKind.FAILED,
@@ -43,16 +44,16 @@ def notice_of(entry: LedgerEntry, run: Run | None, *, cluster: str) -> Notice | 
         id=entry.hash.hex(),
         kind=kind,
         at=entry.at,
-        cluster=cluster,
+        cluster=cluster[:_LONGEST_NAME],
         run_id=entry.run_id,
         subject=subject,
         objects=tuple(others[:MOST_OBJECTS]),
-        code=entry.code,
-        action=entry.action,
-        rule=data.get("rule", "") if run is None else run.plan.rule,
+        code=entry.code[:_LONGEST_WORD],
+        action=entry.action[:_LONGEST_WORD],
+        rule=(data.get("rule", "") if run is None else run.plan.rule)[:_LONGEST_WORD],
         message=_message(kind, entry),
-        guard=entry.guard,
-        actor=_actor(kind, entry, run),
+        guard=entry.guard[:_LONGEST_WORD],
+        actor=_actor(kind, entry, run)[:_LONGEST_NAME],
         deadline_at=_deadline(entry, run) if kind is NoticeKind.STARTED else None,
         approve_until=run.approval_expires_at if run and kind is NoticeKind.APPROVAL_WANTED else None,
         look_again_at=_instant(data.get("look_again_at")),

@@ -160,6 +160,11 @@ def test_a_storm_of_objects_and_a_long_message_fit_in_a_notice() -> None:
     assert (len(notice.objects), len(notice.message)) == (MOST_OBJECTS, 2000)
 
 
+def test_no_word_of_the_ledger_is_too_long_for_a_notice() -> None:
+    words = dict.fromkeys(("code", "action", "guard", "actor"), "x" * 999)
+    assert notice_of(a_refusal({"rule": "y" * 999}, **words), None, cluster="z" * 999) is not None
+
+
 def test_an_object_is_named_once_and_with_its_uid_where_it_is_known() -> None:
     notice = notice_of(an_entry("healed"), a_stored_run(RunState.HEALED, plan=a_plan(mode=Mode.AUTO)), cluster="test")
     assert notice is not None
