@@ -191,11 +191,7 @@ class App:
         if self._alert_service is None:
             return None
         return Notifier(
-            self._alert_service,
-            opened.notified,
-            cluster=self._cluster_name,
-            clock=self._clock,
-            metrics=self._metrics,
+            self._alert_service, opened.notified, cluster=self._cluster_name, clock=self._clock, metrics=self._metrics
         )
 
     def _follow(self, policy: PolicyFile, on_change: Callable[[], None]) -> None:
