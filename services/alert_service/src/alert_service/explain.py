@@ -49,7 +49,9 @@ class Grouping:
 class Routing:
     """Whom the routes name at that time, and why."""
 
-    path: Annotated[Sequence[Asked], Field(description="The routes that were asked, in order, and what each answered")]
+    path: Annotated[
+        tuple[Asked, ...], Field(description="The routes that were asked, in order, and what each answered")
+    ]
     channels: Sequence[str]
     escalation: str | None
     told: Annotated[Sequence[str], Field(description="Channels that have its card: they hear how it goes on")]

@@ -47,14 +47,26 @@ class Routed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Compiled:
     part: RoutePart
-    matchers: tuple[Matcher, ...]
+    matchers: tuple[tuple[Matcher, Asked], ...]  # each with what is answered where it does not match
     severities: frozenset[AlertSeverity]
     hours: Hours | None
 
-    def missed(self, labels: Mapping[str, str]) -> Matcher | None:
-        for each in self.matchers:
-            if not each.matches(labels):
-                return each
+    @classmethod
+    def of(cls, part: RoutePart, policy: AlertPolicy) -> "_Compiled":
+        matchers = map(parse_matcher, part.match)
+        return cls(
+            part=part,
+            matchers=tuple(
+                (each, Asked(route=part.name, reason=RouteReason.LABELS, detail=str(each))) for each in matchers
+            ),
+            severities=frozenset(part.severities),
+            hours=None if part.hours is None else policy.hours[part.hours],
+        )
+
+    def missed(self, labels: Mapping[str, str]) -> Asked | None:
+        for matcher, answer in self.matchers:
+            if not matcher.matches(labels):
+                return answer
         return None
 
     def fits(self, labels: Mapping[str, str], severity: AlertSeverity) -> bool:
@@ -65,7 +77,7 @@ class _Compiled:
         """Whether it is taken, with the reason."""
         missed = self.missed(labels)
         if missed is not None:
-            return Asked(route=self.part.name, reason=RouteReason.LABELS, detail=str(missed))
+            return missed
         if self.severities and severity not in self.severities:
             return Asked(route=self.part.name, reason=RouteReason.SEVERITY, detail=severity)
         if self.hours is not None and not self.hours.contains(at):
@@ -81,16 +93,8 @@ class Routes:
         # An alert of Prometheus can have no annotation of the name that a Kubernetes object has.
         self._annotations = (policy.namespace_annotation, re.sub(r"\W", "_", policy.namespace_annotation))
         self._of_heartbeats = {part.name: part.channels for part in policy.heartbeats}
-        self._compiled = tuple(
-            _Compiled(
-                part=part,
-                matchers=tuple(map(parse_matcher, part.match)),
-                severities=frozenset(part.severities),
-                hours=None if part.hours is None else policy.hours[part.hours],
-            )
-            for part in policy.routes
-        )
-        self._names = tuple(sorted({matcher.name for each in self._compiled for matcher in each.matchers}))
+        self._compiled = tuple(_Compiled.of(part, policy) for part in policy.routes)
+        self._names = tuple(sorted({matcher.name for each in self._compiled for matcher, _ in each.matchers}))
         self._fitting = lru_cache(maxsize=_MOST_REMEMBERED)(self._that_fit)
 
     def _that_fit(self, values: tuple[str, ...], severity: AlertSeverity) -> tuple[_Compiled, ...]:
