@@ -240,7 +240,7 @@ class HealingPart(Part):
     hold: bool = True
     """Escalation waits while healing works"""
     hold_at_most: Duration = timedelta(minutes=15)
-    """Whatever healing says of itself"""
+    """Whatever healing says of itself, and however often it begins anew: counted from when it began on the incident"""
     quiet: bool = True
     """Nobody is told anew of what is being healed; critical incidents are told all the same"""
 
