@@ -27,6 +27,8 @@ class Screen:
         self._console = Console(highlight=False, soft_wrap=True)
         self._film = Console(file=io.StringIO(), record=True, width=PICTURE_COLUMNS, highlight=False)
         self._started = time.monotonic()
+        self._last: tuple[str, ...] = ()  # what tells alike events from others
+        self._alike = 0  # events like the last one that are not shown
 
     @property
     def seconds(self) -> float:
@@ -36,6 +38,7 @@ class Screen:
         self._print(Text(text))
 
     def chapter(self, title: str) -> None:
+        self._fold()
         self._console.print()
         self._film.print()
         self._print(Text(title, style="bold"))
@@ -48,18 +51,25 @@ class Screen:
         self._print(line)
 
     def event(self, event: Event) -> None:
+        """What is told of many objects at once is one line, and how many more there were."""
         data = event["data"]
         finding = data["finding"]
+        about = finding["object"]
+        alike = (data["change"], finding["severity"], finding["code"], about["kind"], about["namespace"])
+        if alike == self._last:
+            self._alike += 1
+            return
         resolved = data["change"] == "resolved"
         line = Text(f"{WORDS[data['change']]:8} ", style="green" if resolved else STYLES[finding["severity"]])
         line.append(f"{finding['severity']:8} ", style="dim" if resolved else STYLES[finding["severity"]])
         line.append(f"{finding['code']:26} ")
-        where = "/".join(part for part in (finding["object"]["namespace"], finding["object"]["name"]) if part)
-        line.append(f"{finding['object']['kind']} {where}: ", style="bold")
+        where = "/".join(part for part in (about["namespace"], about["name"]) if part)
+        line.append(f"{about['kind']} {where}: ", style="bold")
         line.append(finding["message"] if not data["storm"] else f"{data['count']} of them; {finding['message']}")
         if data.get("cluster_score") is not None:
             line.append(f"  [cluster {data['cluster_score']:.1f}]", style=_grade(data["cluster_score"]))
         self._print(line, indent="  ")
+        self._last = alike
 
     def ledger(self, entry: Event, others: int) -> None:
         """What healing decided or did, and why; of so many other objects as well."""
@@ -79,11 +89,18 @@ class Screen:
         line.append(text)
         self._print(line, indent="  ")
 
+    def _fold(self) -> None:
+        """Another line comes: say how many were like the last one."""
+        alike, self._alike, self._last = self._alike, 0, ()
+        if alike:
+            self._print(Text(f"(and {alike} more)", style="dim"), indent="  ")
+
     def save_picture(self, file: Path) -> None:
         """Everything printed so far, as an SVG; lines that are too long are cut."""
         file.write_text(FONTS.sub("", self._film.export_svg(title="make demo")))
 
     def _print(self, text: Text, indent: str = "") -> None:
+        self._fold()
         line = Text(f"{self.seconds:6.1f} s  {indent}", style="dim") + text
         self._console.print(line)
         self._film.print(line, no_wrap=True, overflow="ellipsis")
