@@ -121,4 +121,5 @@ class CatchUp:
         if (taking := self._on_listing(listing)) is not None:
             await taking
         self._listed_at = self._clock.monotonic()
+        self.reason = ""  # the question for events may stay open for long when there is nothing to tell
         return listing.head
