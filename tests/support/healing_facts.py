@@ -39,6 +39,7 @@ class Told:
     """A history in any order: guards may not rely on one."""
 
     runs: tuple[PastRun, ...] = ()
+    asked: tuple[PastRun, ...] = ()  # and left unanswered, or denied
 
     def active(self) -> Collection[PastRun]:
         return [run for run in self.runs if not run.state.ended]
@@ -51,6 +52,9 @@ class Told:
 
     def in_namespace(self, namespace: str) -> Collection[PastRun]:
         return [run for run in self.runs if run.namespace == namespace]
+
+    def unanswered(self, target: ObjectKey) -> Collection[PastRun]:
+        return [run for run in self.asked if run.target == target]
 
     def since(self, at: datetime) -> Collection[PastRun]:
         return [run for run in self.runs if run.started_at >= at]

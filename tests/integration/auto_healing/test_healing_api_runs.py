@@ -213,7 +213,7 @@ async def test_what_a_person_asked_for_and_why_is_known_also_when_it_was_decline
             {"target": {"kind": "Pod", "namespace": "shop", "name": "nobody"}}, 409, id="a pod that is not there"
         ),
         pytest.param({"reason": ""}, 422, id="no reason"),
-        pytest.param({"parameters": {"force": True}}, 409, id="a parameter that there is not"),
+        pytest.param({"parameters": {"force": True}}, 422, id="a parameter that there is not"),
         pytest.param({"surprise": 1}, 422, id="a field that there is not"),
     ],
 )
@@ -222,6 +222,31 @@ async def test_wishes_that_make_no_sense(healing_url: str, changes: dict[str, An
         answer = await api.post("", wish(**changes))
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_wrong_parameter_is_named_and_leaves_no_run(healing_url: str) -> None:
+    async with an_api(healing_url) as api:
+        answer = await api.post("", wish(parameters={"force": True}))
+        (mistake,) = answer.json()["errors"]
+        assert mistake["path"] == "/parameters"
+        assert "there is no parameter force" in mistake["message"]
+        assert (await api.get(""))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        pytest.param({"kind": "pod"}, "did you mean Pod?", id="a kind in lower case"),
+        pytest.param({"kind": "Deployments"}, "did you mean Deployment?", id="kinds"),
+        pytest.param({"action": "delete-pods"}, "did you mean delete-pod?", id="an action that there is not"),
+    ],
+)
+async def test_filters_that_nothing_can_match_are_told(healing_url: str, wrong: dict[str, str], meant: str) -> None:
+    async with an_api(healing_url) as api:
+        answer = await api.client.get("/api/v1/runs", params=wrong)
+        assert answer.status_code == 422, answer.text
+        assert meant in answer.text
+        assert (await api.get("", kind="CloneSet"))["items"] == [], "which may own pods"
 
 
 async def test_while_the_cluster_is_being_read_nothing_can_be_asked_for(healing_url: str) -> None:

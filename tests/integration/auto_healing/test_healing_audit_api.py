@@ -57,6 +57,10 @@ async def test_audit_is_searched_page_by_page(healing_database: Database) -> Non
         looks = {"run": str(RUN), "since": "2026-03-01T12:00:00Z", "until": "2026-03-01T12:00:01Z", "name": "x"}
         assert [each["seq"] for each in (await client.get("/api/v1/audit", params=looks)).json()["items"]] == [6]
         assert (await client.get("/api/v1/audit", params={"since": "yesterday"})).status_code == 422
+        for wrong, meant in (({"event": "decline"}, "declined"), ({"guard": "cool-down"}, "cooldown")):
+            answer = await client.get("/api/v1/audit", params=wrong)
+            assert answer.status_code == 422, answer.text
+            assert f"did you mean {meant}?" in answer.text
 
 
 async def test_an_export_is_streamed_whole(healing_database: Database) -> None:

@@ -12,7 +12,7 @@ from auto_healing.plan import Decline, Mode
 from auto_healing.policy import HealingPolicy, Rule, chosen
 from auto_healing.policy.codes import CLEANED_BY
 from auto_healing.policy.settings import Scope
-from auto_healing.restarts import evidence_now
+from auto_healing.restarts import evidence_now, message_now
 from common.cluster.rows import NamespaceRow, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import Finding, ObjectKey
@@ -85,7 +85,7 @@ def _chosen(
         return Decline(guard=POLICY, message=f"rule {rule.name} is off")
     matched = chosen(due)
     others = tuple(each for each in fault.findings if each is not matched)
-    fault = replace(fault, findings=(matched, *others))
+    fault = replace(fault, findings=(replace(matched, message=message_now(matched, snapshot)), *others))
     if mode is not Mode.OBSERVE and not opted_in(fault.subject, snapshot, policy.scope):
         who = "it or its namespace" if fault.subject.namespace else "it"
         why = f"{fault.subject} has not opted in, so it is only observed: label {who} {marks.HEAL}=on"

@@ -15,6 +15,7 @@ from auto_healing.choosing import TARGET, Choice, choose, target_for
 from auto_healing.drafting import (
     ACTION,
     Placing,
+    WrongParameters,
     as_past,
     call_a_human,
     displacements,
@@ -32,6 +33,7 @@ from auto_healing.history import PastRun
 from auto_healing.plan import BY_HAND, Decline, Mode, Parameters, Plan, Step
 from auto_healing.policy import CALL_A_HUMAN, HealingPolicy, Rung
 from auto_healing.run import Run
+from auto_healing.unanswered import unanswered
 from auto_healing.world import World
 from common.contracts import Finding, ObjectKey, ObjectRef
 from common.policy.mistakes import nearest
@@ -67,7 +69,7 @@ def plan_for(
 
     `findings` are those about the target; `reason` is what the step, its Events and the changes it makes will say. The
     step is there even when it is declined. Raises ValueError for an action that there is not, or that is not for
-    objects of this kind.
+    objects of this kind, and WrongParameters.
     """
     return Decider(world, placements).by_hand(action, target, parameters, findings, reason)
 
@@ -139,7 +141,9 @@ class Decider:
             if isinstance(found, Decline):
                 refusals.append(found)
             else:
-                return self._judged(remedy(choice, number, *found))
+                plan = remedy(choice, number, *found)
+                left = unanswered(plan, self._world)
+                return self._judged(plan) if left is None else replace(plan, steps=(), declined=(left,))
         return call_a_human(choice, rung, refusals)
 
     def _draft(self, choice: Choice, rung: Rung, refusals: Sequence[Decline]) -> tuple[Step, float] | Decline:
@@ -149,7 +153,10 @@ class Decider:
         target = target_for(action, choice.fault, self._world.snapshot)
         if isinstance(target, Decline):
             return target
-        made = draft(action, target, rung.parameters, reason=_reason(choice, refusals), world=self._world)
+        try:
+            made = draft(action, target, rung.parameters, reason=_reason(choice, refusals), world=self._world)
+        except WrongParameters as error:
+            return Decline(guard=ACTION, message=str(error))
         return made if isinstance(made, Decline) else (replace(made[0], timeout=rung.timeout), made[1])
 
     def _judged(self, plan: Plan) -> Plan:

@@ -24,6 +24,10 @@ ACTION = "action"  # who declines when an action's preconditions do not hold
 AWAY_FROM_ITS_NODE = frozenset({"move-pod"})  # where the replacement of the pod is not to come back to
 
 
+class WrongParameters(ValueError):
+    """The action takes no such parameters, or not with such values; says what is right."""
+
+
 class Placing(Protocol):
     """Finds places for displaced pods, and remembers what it has given away."""
 
@@ -42,11 +46,14 @@ class Placing(Protocol):
 def draft(
     action: Action, target: Row, parameters: Parameters, *, reason: str, world: World
 ) -> tuple[Step, float] | Decline:
-    """The step, whose displacements have no destinations yet, and how many seconds it may take."""
+    """The step, whose displacements have no destinations yet, and how many seconds it may take.
+
+    Raises WrongParameters.
+    """
     try:
         preview = action.preview(target, world.snapshot, parameters, world.now)
     except ValueError as error:
-        return Decline(guard=ACTION, message=f"{action.code}: {error}")
+        raise WrongParameters(f"{action.code}: {error}") from error
     if preview.refusal:
         return Decline(guard=ACTION, message=f"{action.code} cannot be done: {preview.refusal}")
     step = Step(

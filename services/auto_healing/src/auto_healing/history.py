@@ -23,6 +23,7 @@ class PastRun:
     harm: Harm
     target: ObjectKey
     owner: ObjectKey  # top workload of the target, or the target itself
+    uid: str = ""  # of the target
     revision: str = ""
     node: str = ""  # that it happened on, or is about
     zone: str = ""
@@ -46,5 +47,8 @@ class History(Protocol):
     def of_owner(self, owner: ObjectKey) -> Collection[PastRun]: ...
 
     def in_namespace(self, namespace: str) -> Collection[PastRun]: ...
+
+    def unanswered(self, target: ObjectKey) -> Collection[PastRun]:
+        """Of the last day, in any order: proposals that nobody approved in time, or that a person said no to."""
 
     def since(self, at: datetime) -> Collection[PastRun]: ...

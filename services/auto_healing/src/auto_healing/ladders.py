@@ -55,8 +55,11 @@ class Ladders:
             if key in self._rungs:
                 found[fault.key] = self._rungs[key]
                 self._seen_at[key] = now
-        for key in [key for key, seen_at in self._seen_at.items() if now - seen_at > _REMEMBERED]:
-            self._forget(key)
+        for key, seen_at in list(self._seen_at.items()):
+            if now - seen_at > _REMEMBERED:
+                self._forget(key)
+            elif seen_at > now:  # the clock was set back
+                self._seen_at[key] = now
         return found
 
     def previous(self, fault: Fault, snapshot: ClusterSnapshot) -> UUID | None:

@@ -77,9 +77,11 @@ class Looks:
         self._looks.clear()
 
     def next_at(self, now: datetime, *, troubled: bool) -> datetime:
-        """When to look again though nothing was told. `troubled`: something is wrong. What was left to a run has no
-        time of its own: its end is told."""
-        usual = (min(self.looked_at, now) if troubled else now) + LOOK_EVERY
+        """When to look again though nothing was told: now, when the clock was set back. `troubled`: something is wrong.
+        What was left to a run has no time of its own: its end is told."""
+        if self.looked_at > now:
+            return now
+        usual = (self.looked_at if troubled else now) + LOOK_EVERY
         return min((usual, *(look.again_at for key, look in self._looks.items() if key not in self._left)))
 
 

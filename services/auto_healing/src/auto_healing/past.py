@@ -3,11 +3,13 @@
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from auto_healing.history import KEPT, History, PastRun
-from auto_healing.plan import Harm
+from auto_healing.noticed import Noticed
+from auto_healing.plan import Harm, Mode
 from auto_healing.run import Run, RunState
 from common.contracts import ObjectKey
 
@@ -22,6 +24,16 @@ def past_of(run: Run) -> PastRun | None:
     """What guards count of a run; None for one that neither acts nor has acted."""
     if run.state in _NEVER_STARTED or (run.state is RunState.DECLINED and run.started_at is None):
         return None
+    return _as_past(run)
+
+
+def unanswered_of(run: Run) -> PastRun | None:
+    """A proposal of the policy's that nobody approved in time, or that a person said no to; None for all others."""
+    asked = run.plan.mode is Mode.APPROVE and not run.approved_by and run.started_at is None
+    return _as_past(run) if asked and run.state in (RunState.EXPIRED, RunState.DECLINED) else None
+
+
+def _as_past(run: Run) -> PastRun:
     steps, findings = run.plan.steps, run.plan.fault.findings
     return PastRun(
         id=run.id,
@@ -29,6 +41,7 @@ def past_of(run: Run) -> PastRun | None:
         action=steps[0].action if steps else "",
         harm=Harm.HARMFUL if any(step.harm is Harm.HARMFUL for step in steps) else Harm.RESTORING,
         target=run.plan.target.key,
+        uid=run.plan.target.uid,
         owner=run.place.owner,
         revision=run.plan.fault.revision,
         node=run.place.node,
@@ -79,9 +92,13 @@ _NONE = Timeline()
 
 
 class Past:
-    """Implements History. What was there before is loaded when this replica begins to lead."""
+    """Implements History. What was there before is loaded when this replica begins to lead.
 
-    def __init__(self) -> None:
+    `noticed` is what is known already of instants that are ahead of the clock.
+    """
+
+    def __init__(self, noticed: Noticed | None = None) -> None:
+        self._noticed = Noticed() if noticed is None else noticed
         self._known: dict[UUID, Run] = {}
         self._holders: dict[ObjectKey, Run] = {}
         self._runs: dict[UUID, PastRun] = {}
@@ -90,6 +107,7 @@ class Past:
         self._of_target: dict[ObjectKey, Timeline] = defaultdict(Timeline)
         self._of_owner: dict[ObjectKey, Timeline] = defaultdict(Timeline)
         self._in_namespace: dict[str, Timeline] = defaultdict(Timeline)
+        self._unanswered: dict[ObjectKey, dict[UUID, PastRun]] = {}
 
     def load(self, runs: Iterable[Run]) -> None:
         """Forget everything and begin with these."""
@@ -108,11 +126,16 @@ class Past:
         if run.state in HOLDING:
             self._holders[run.plan.target.key] = run
         if (past := past_of(run)) is not None:
-            self._runs[past.id] = past
-            for timeline in self._timelines(past):
-                timeline.add(past)
-            if past.state in ACTIVE:
-                self._active[past.id] = past
+            self._count(past)
+        elif (asked := unanswered_of(run)) is not None:
+            self._unanswered.setdefault(asked.target, {})[asked.id] = asked
+
+    def _count(self, past: PastRun) -> None:
+        self._runs[past.id] = past
+        for timeline in self._timelines(past):
+            timeline.add(past)
+        if past.state in ACTIVE:
+            self._active[past.id] = past
 
     def get(self, run_id: UUID) -> Run | None:
         """The run as it was put last; None when it is not known, or no longer."""
@@ -131,16 +154,42 @@ class Past:
         return [run for run in self._known.values() if run.state is RunState.HEALED]
 
     def prune(self, now: datetime) -> None:
-        """Drop what ended and began more than a day ago."""
+        """Drop what ended and began more than a day ago, and set right what is ahead of the clock."""
+        self._set_right(now)
         limit = now - KEPT
         old = [run for run in self._known.values() if (run.started_at or run.updated_at) < limit]
         for run in old:
             if run.state not in HOLDING:
                 self._forget(run.id)
 
+    def _set_right(self, now: datetime) -> None:
+        """Where the clock was set back, what is said to have happened later happened now: nothing waits for a day."""
+        for run in list(self._runs.values()):
+            if (right := self._noticed_of(run, now)) is not run:
+                self._uncount(run.id)
+                self._count(right)
+        for runs in self._unanswered.values():
+            runs.update({run.id: self._noticed_of(run, now) for run in runs.values()})
+        self._noticed.keep(self._known)
+
+    def _noticed_of(self, run: PastRun, now: datetime) -> PastRun:
+        last = max(run.started_at, run.ended_at or run.started_at)
+        at = self._noticed.at(run.id, last, now)
+        if at is None or at >= last:
+            return run
+        ended_at = None if run.ended_at is None else min(run.ended_at, at)
+        return replace(run, started_at=min(run.started_at, at), ended_at=ended_at)
+
     def _forget(self, run_id: UUID) -> None:
         if (run := self._known.pop(run_id, None)) is not None and self._holder_id(run) == run_id:
             del self._holders[run.plan.target.key]
+        if run is not None and run_id in (asked := self._unanswered.get(run.plan.target.key, {})):
+            del asked[run_id]
+            if not asked:
+                del self._unanswered[run.plan.target.key]
+        self._uncount(run_id)
+
+    def _uncount(self, run_id: UUID) -> None:
         self._active.pop(run_id, None)
         if (known := self._runs.pop(run_id, None)) is not None:
             for timeline in self._timelines(known):
@@ -177,6 +226,9 @@ class Past:
 
     def in_namespace(self, namespace: str) -> Collection[PastRun]:
         return self._in_namespace.get(namespace, _NONE)
+
+    def unanswered(self, target: ObjectKey) -> Collection[PastRun]:
+        return self._unanswered.get(target, {}).values()
 
     def since(self, at: datetime) -> Collection[PastRun]:
         return self._all.since(at)
@@ -216,6 +268,9 @@ class _Without:
 
     def in_namespace(self, namespace: str) -> Collection[PastRun]:
         return self._others(self._past.in_namespace(namespace))
+
+    def unanswered(self, target: ObjectKey) -> Collection[PastRun]:
+        return self._past.unanswered(target)
 
     def since(self, at: datetime) -> Collection[PastRun]:
         return self._others(self._past.since(at))

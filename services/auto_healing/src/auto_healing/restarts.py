@@ -21,6 +21,15 @@ def restarts_of(finding: Finding, snapshot: ClusterSnapshot) -> int | None:
     return max((each.restarts for each in pod.statuses if finding.part in {"", each.name}), default=0)
 
 
+def message_now(finding: Finding, snapshot: ClusterSnapshot) -> str:
+    """Its message, with the restarts of by now."""
+    told, restarts = finding.evidence.get(_RESTARTS), evidence_now(finding, snapshot).get(_RESTARTS)
+    if told == restarts:
+        return finding.message
+    message = finding.message.replace(f" {told} times so far", f" {restarts} times so far")
+    return message if message != finding.message else f"{message} ({restarts} restarts so far)"
+
+
 def evidence_now(finding: Finding, snapshot: ClusterSnapshot) -> Mapping[str, Scalar]:
     """The evidence of the finding, with the restarts that its container has by now."""
     restarts, told = restarts_of(finding, snapshot), finding.evidence.get(_RESTARTS)

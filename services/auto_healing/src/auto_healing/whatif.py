@@ -42,7 +42,7 @@ class WhatIf:
 
 
 def what_if_action(action: str, target: ObjectRef, parameters: Parameters, world: World) -> WhatIf:
-    """Raises ValueError for an action that there is not, or that is not for objects of this kind."""
+    """Raises ValueError for an action that there is not, or not for objects of this kind or with these parameters."""
     plan = plan_for(action, target, parameters, world=world, placements=Placements(world.snapshot, world.now))
     displaced = tuple(each for step in plan.steps for each in step.displaces)
     return WhatIf(nodes=int(target.kind == "Node"), parts=(_part(plan, action, displaced),), displaced=displaced)

@@ -26,6 +26,7 @@ from tests.support.rows import (
 from auto_healing.actions.action import Preview
 from auto_healing.attribute import attribute
 from auto_healing.decide import MOST_SEARCHES, Decider, decide, next_rung, plan_for
+from auto_healing.drafting import WrongParameters
 from auto_healing.facts import Pause, Sight
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.history import PastRun
@@ -160,6 +161,18 @@ def test_restarts_are_those_that_the_pod_has_by_now(by_now: int, declined: str) 
     told = [replace(each, evidence={"restarts": 3}) for each in crash_loops(rows)]
     plan = only(a_world(*rows, a_namespace(labels={HEAL: "on"})), told)
     assert [each.message for each in plan.declined] == [declined] * bool(declined)
+
+
+def test_a_human_is_told_how_often_it_crashes_by_now() -> None:
+    status = structs.replace(BAD.statuses[0], restarts=5)  # type: ignore[attr-defined]
+    rows = [structs.replace(BAD, statuses=(status,)) if row == BAD else row for row in SHOP]
+    policy = "mode: auto\nrules: [{name: crash-loop, ladder: [call-a-human]}]"
+    for said, told in (
+        ("It crashes again and again, 2 times so far: why", "crashes again and again, 5 times so far: why"),
+        ("It is broken", "It is broken (5 restarts so far)"),
+    ):
+        findings = [replace(each, message=said, evidence={"restarts": 2}) for each in crash_loops(rows)]
+        assert told in only(a_world(*rows, policy=policy), findings).declined[0].message
 
 
 def test_a_rule_further_down_may_act_while_one_above_waits() -> None:
@@ -479,10 +492,17 @@ def test_why_a_person_wants_something_stands_in_its_step_also_when_it_is_decline
     world, why = a_world(*SHOP), "ann asked for it: its disk clicks"
     placements = Placements(world.snapshot, NOON)
     plan = plan_for("evict-pod", BAD.key.ref(), {}, world=world, placements=placements, reason=why)
-    refused = plan_for("evict-pod", BAD.key.ref(), {"no": 1}, world=world, placements=placements, reason=why)
+    node = a_node("n1")
+    refused = plan_for("uncordon", node.key.ref(), {}, world=world, placements=placements, reason=why)
     assert [decline.guard for decline in refused.declined] == ["action"]
     assert [step.reason for step in (*plan.steps, *refused.steps)] == [why, why]
-    assert refused.steps[0].target.uid == BAD.uid
+    assert refused.steps[0].target.uid
+
+
+def test_parameters_that_make_no_sense_make_no_plan() -> None:
+    world = a_world(*SHOP)
+    with pytest.raises(WrongParameters, match="evict-pod: there is no parameter no; it takes none"):
+        plan_for("evict-pod", BAD.key.ref(), {"no": 1}, world=world, placements=Placements(world.snapshot, NOON))
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,11 @@ def test_a_fault_that_was_gone_in_between_is_a_new_one(looks: Looks) -> None:
 
 def test_a_clock_that_is_set_back_stops_no_looks(looks: Looks) -> None:
     before = NOON - timedelta(hours=1)
-    assert looks.next_at(before, troubled=True) <= before + LOOK_EVERY
+    for troubled in (True, False):
+        assert looks.next_at(before, troubled=troubled) == before, "now"
     assert looks.due([FAULT], world(before), ()) == [FAULT]
+    looks.answered(PLAN, before)
+    assert looks.next_at(before + SECOND, troubled=True) == before + LOOK_EVERY, "and no sooner than usual after that"
 
 
 def test_while_anything_is_wrong_it_is_asked_anew_whose_fault_it_is() -> None:

@@ -38,6 +38,7 @@ def no(
         pytest.param((), (), 60, True, id="observed, and still so"),
         pytest.param((), (), 3601, False, id="observed for an hour"),
         pytest.param((), no(), 1, False, id="observed, then refused"),
+        pytest.param(no(look_again_in=30), no(look_again_in=30), -3600, False, id="told before the clock was set back"),
     ],
 )
 def test_what_is_news(first: Any, then: Any, after: float, is_repeat: bool) -> None:

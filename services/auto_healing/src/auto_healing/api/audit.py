@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from auto_healing.api.parameters import InNamespace, Named, OfAction, OfKind, OfRun, Word
+from auto_healing.api.parameters import Event, GuardCode, InNamespace, Named, OfAction, OfKind, OfRun, Word
 from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.storage import export
 from auto_healing.storage.ledger import LedgerEntry, Search
@@ -92,7 +92,7 @@ def _search(
     namespace: InNamespace = None,
     name: Named = None,
     event: Annotated[
-        Word | None,
+        Event | None,
         Query(description="Only with this event, such as declined, step-started or healed", examples=["declined"]),
     ] = None,
     action: OfAction = None,
@@ -105,7 +105,9 @@ def _search(
     code: Annotated[
         Word | None, Query(description="Only about a finding of this check", examples=["pod-crash-loop"])
     ] = None,
-    guard: Annotated[Word | None, Query(description="Only what this guard declined", examples=["cooldown"])] = None,
+    guard: Annotated[
+        GuardCode | None, Query(description="Only what this guard declined", examples=["cooldown"])
+    ] = None,
     run: OfRun = None,
 ) -> Search:
     return Search(

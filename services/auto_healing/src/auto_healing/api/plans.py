@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from auto_healing.api.aside import aside
+from auto_healing.api.parameters import wrong_action
 from auto_healing.api.plan_shapes import PlanShown, Shown, body_of
 from auto_healing.api.runs import Name, TargetRequest, Value
 from auto_healing.api.services import SyncedServices, world_of
@@ -19,7 +20,7 @@ from common.contracts import ObjectKey, ObjectRef
 from common.contracts.objects import ZONE
 from common.policy.mistakes import nearest
 from common.web.parts import MAY_READ
-from common.web.problems import Mistake, Problem, responses
+from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1", tags=["plans"], dependencies=[MAY_READ])
 
@@ -109,7 +110,10 @@ def _what_if(question: AnyQuestion, world: World) -> WhatIf:
             return _action(question, world)
         case DrainQuestion():
             nodes = [_node(name, world.snapshot) for name in dict.fromkeys(question.nodes)]
-            return what_if_drained(nodes, question.parameters, world)
+            try:
+                return what_if_drained(nodes, question.parameters, world)
+            except ValueError as error:
+                raise wrong_action(error) from None
         case LostNodeQuestion():
             node = _node(question.node, world.snapshot)
             return what_if_lost(node.key.ref(node.uid), [node], world)
@@ -124,8 +128,7 @@ def _action(question: ActionQuestion, world: World) -> WhatIf:
     try:
         answer = what_if_action(question.action, target, question.parameters, world)
     except ValueError as error:
-        mistake = Mistake(location="body", path="/action", message=str(error))
-        raise Problem(422, "the request has 1 mistake", errors=[mistake]) from None
+        raise wrong_action(error) from None
     row = world.snapshot.find(target.key)
     if row is None or target.uid not in {"", row.uid}:
         raise Problem(404, f"there is no {target.key}{f' with uid {target.uid}' if row else ''}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from auto_healing.api.delegation import OnBehalfOf
-from auto_healing.api.parameters import InNamespace, Named, OfAction, OfKind, RunId, Word
+from auto_healing.api.parameters import InNamespace, Named, OfAction, OfKind, RunId, Word, wrong_action
 from auto_healing.api.run_shapes import RunBrief, RunShown
 from auto_healing.api.services import Services, Stored, StoredServices, SyncedServices, world_of
 from auto_healing.decide import plan_for
@@ -25,7 +25,7 @@ from common.contracts import Finding, ObjectKey, ObjectRef
 from common.web.auth import Identity
 from common.web.paging import Cursors, CursorText, Limit, Page
 from common.web.parts import MAY_READ, Approver, Operator
-from common.web.problems import Mistake, Problem, responses
+from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
@@ -209,8 +209,7 @@ async def _plan(services: Services, stored: Stored, wanted: RunRequest, caller: 
             reason=f"{caller.name} asked for it: {wanted.reason}",
         )
     except ValueError as error:
-        mistake = Mistake(location="body", path="", message=str(error))
-        raise Problem(422, "the request has 1 mistake", errors=[mistake]) from None
+        raise wrong_action(error) from None
 
 
 async def _findings(stored: Stored, about: ObjectKey) -> list[Finding]:

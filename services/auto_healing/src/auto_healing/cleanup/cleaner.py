@@ -120,6 +120,7 @@ class Cleaner:
         """Look for every rule whose time has come, or that a person has asked for; their codes."""
         looks = await self._tombstones.last_looks()
         now, policy = self._clock.now(), self._world().policy.cleanup
+        self._since = min(self._since, now)
         done = []
         for code, rule in self._rules.items():
             last = looks.get(code)
@@ -214,6 +215,8 @@ class Cleaner:
         return plans_of(rule, due, world, total=total, mode=mode)
 
     def _is_time(self, code: str, settings: RuleSettings, last: LastLook | None, now: datetime) -> bool:
+        if last is not None and last.looked_at is not None and last.looked_at > now:
+            last = None  # the clock was set back: it goes by what was before that
         next_at = next_look(settings, last, self._since)
         paused_until, _ = self._pauses.get(code, (0.0, 0.0))
         return next_at is not None and next_at <= now and paused_until <= self._clock.monotonic()

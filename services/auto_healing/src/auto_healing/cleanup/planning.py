@@ -10,6 +10,7 @@ from auto_healing import guards, marks
 from auto_healing.actions.cleanup.engine import NOT_IN_STEPS, Cleanup
 from auto_healing.actions.cleanup.settings import RuleSettings
 from auto_healing.fault import Fault, FaultLevel
+from auto_healing.guards.steps import counted
 from auto_healing.plan import Decline, Harm, Mode, Plan, Step
 from auto_healing.storage.tombstones import Tombstone
 from auto_healing.world import World
@@ -92,7 +93,7 @@ def _steps(rule: Cleanup, due: Sequence[Tombstone], settings: RuleSettings, worl
 
 def _step(rule: Cleanup, target: ObjectRef, stones: Sequence[Tombstone], settings: RuleSettings, world: World) -> Step:
     where = f"in namespace {target.namespace}" if target.namespace else f"named {target.name}"
-    what = f"{len(stones)} {rule.kind}s {where}"
+    what = f"{counted(len(stones), rule.kind)} {where}"
     return Step(
         action=rule.code,
         target=target,
@@ -103,7 +104,7 @@ def _step(rule: Cleanup, target: ObjectRef, stones: Sequence[Tombstone], setting
             "planned": len(stones),
             **settings.model_dump(mode="json", exclude=set(NOT_IN_STEPS)),
         },
-        changes=(f"{what} go",),
+        changes=(f"{what} {'goes' if len(stones) == 1 else 'go'}",),
         timeout=max(LEAST_TIME, timedelta(seconds=len(stones) / PER_SECOND)),
     )
 

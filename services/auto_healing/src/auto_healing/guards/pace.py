@@ -87,11 +87,13 @@ class AttemptsSettings(Group):
     """How often the same workload and revision is acted on."""
 
     most: Count = 3
-    """Actions on one workload and revision within the window. What did not help three times needs another cure."""
+    """Actions on one workload and revision within the window. What did not help three times needs another cure. As
+    often in a row an approval is asked for that nobody gives; then people are called."""
     window: Back = timedelta(hours=4)
     """Time within which they count, a day at most. A judgement, as of Kubernaut's chain of ineffective remedies."""
     block: Back = timedelta(hours=1)
-    """How long after the last one nothing more is tried, and people are called. A day at most, with the window."""
+    """How long after the last one nothing more is tried, and people are called; and how long a person's no holds. A day
+    at most, with the window."""
 
     @model_validator(mode="after")
     def _both_are_remembered(self) -> "AttemptsSettings":

@@ -20,7 +20,8 @@ def approved(run: Run, by: Identity, at: datetime, *, person: str = "") -> Run:
     """`person`: for whom `by` speaks, when not for itself. Raises NotNow unless it waits for approval."""
     if run.state is RunState.EXPIRED or (run.state is RunState.AWAITING_APPROVAL and is_late(run, at)):
         raise NotNow(
-            "the run is expired, as nobody approved it in time; while its cause lasts, another one is proposed"
+            "the run is expired, as nobody approved it in time; while its cause lasts, another one is proposed, though "
+            "later when many were left unanswered"
         )
     if run.state is not RunState.AWAITING_APPROVAL:
         who = f", by {run.approved_by}" if run.approved_by else ""

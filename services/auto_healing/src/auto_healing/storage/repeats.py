@@ -38,6 +38,8 @@ class Repeats:
         if last is None or last.guards != _guards(declined):
             return False
         age = at - last.at
+        if age < timedelta(0):  # the clock was set back: nothing was told lately
+            return False
         if not declined:
             return age < _OBSERVED_AFTER
         if last.look_again_at is not None and at >= last.look_again_at and age >= _LOOK_AGAIN_AFTER:

@@ -15,10 +15,10 @@ from auto_healing.run import RunState
 from auto_healing.statistics import OomKill, Refusals, RuleRefusals, RunFact
 from auto_healing.storage.evidence import unpacked
 from auto_healing.storage.models import evidence, ledger, run
+from auto_healing.unanswered import A_PERSON
 from common.database.connections import Database
 
 _OOM = '$.fault.findings[*] ? (@.code == "pod-oom-killed").evidence'
-APPROVAL = "approval"  # in place of a guard, where a person said no
 _ROWS_AT_ONCE = 1000
 _BUNDLES = 50  # that are opened for one answer; each is read and unpacked as a whole
 _COLUMNS = (
@@ -67,7 +67,7 @@ class RunFacts:
         rule = ledger.c.data["rule"].as_string()
         counted = (
             select(rule.label("rule"), ledger.c.guard, func.count().label("times"))
-            .where(ledger.c.at >= since, ledger.c.at < until, ledger.c.guard.not_in(("", APPROVAL)), rule.is_not(None))
+            .where(ledger.c.at >= since, ledger.c.at < until, ledger.c.guard.not_in(("", A_PERSON)), rule.is_not(None))
             .group_by(rule, ledger.c.guard)
         )
         async with self._database.begin() as connection:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auto_healing.history import KEPT
+from auto_healing.noticed import Noticed
 from auto_healing.past import HOLDING, Past
 from auto_healing.place import place_of
 from auto_healing.plan import Plan
@@ -25,6 +26,7 @@ from auto_healing.storage.repeats import Repeats
 from auto_healing.storage.run_entries import Told, about_run, said
 from auto_healing.storage.run_reading import UNFINISHED, RunReader
 from auto_healing.storage.run_rows import decision_values, run_of
+from auto_healing.unanswered import A_PERSON
 from common.clock import Clock
 from common.cluster.snapshot import ClusterSnapshot
 from common.contracts import ObjectKey
@@ -59,6 +61,7 @@ class Runs(RunReader):
         self._snapshot = snapshot
         self._approval = approval
         self._repeats = Repeats()
+        self._noticed = Noticed()  # by what others have done
 
     async def propose(self, proposals: Sequence[Proposal | Plan], *, epoch: int | None) -> list[Answer]:
         """Store what was decided, all of it or nothing: runs with their jobs, refusals, and an entry for each.
@@ -145,7 +148,7 @@ class Runs(RunReader):
         async with fenced(self._database, None) as connection:
             before, at = await self._locked(connection, run_id)
             run = denied(before, person or by.name, reason, at)
-            no = {"guard": "approval", "outcome": "declined", "message": run.reason}
+            no = {"guard": A_PERSON, "outcome": "declined", "message": run.reason}
             await self._decide(connection, run, said(run, Told.DECLINED, at, by, person, **no))
         self.past.put(run)
         return run
@@ -222,13 +225,15 @@ class Runs(RunReader):
                 entries = [about_run(run, Told.RESUMED, at, outcome=run.state.value) for run in due]
                 await ledger.append(connection, entries)
         self.past.load(runs)
+        self.past.prune(at)
         return due
 
     async def lately(self) -> Past:
         """What was done by whoever leads, for a replica that does not. Raises DatabaseError."""
-        past = Past()
+        past, at = Past(self._noticed), self._clock.now()
         async with self._database.begin() as connection:
-            past.load(await _lately(connection, self._clock.now()))
+            past.load(await _lately(connection, at))
+        past.prune(at)
         return past
 
     async def refresh(self) -> list[Run]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, select, true, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -194,6 +194,7 @@ async def _count(connection: AsyncConnection, rule: str, found: Sequence[tuple[O
     statement = insert(table)
     again = {
         "scans": table.c.scans + 1,
+        "first_seen_at": func.least(table.c.first_seen_at, statement.excluded.first_seen_at),  # the clock was set back
         "last_seen_at": statement.excluded.last_seen_at,
         "reason": statement.excluded.reason,
     }

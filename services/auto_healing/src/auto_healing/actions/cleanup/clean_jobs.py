@@ -58,7 +58,7 @@ def _ended(look: Look, jobs: list[JobRow]) -> Iterator[Candidate]:
         failed = job.condition("Failed")
         has_failed = failed is not None and failed.status == "True"
         if look.older(settings.failed_after if has_failed else settings.min_age, ended_at) and _unowned(look, job):
-            yield candidate(job, f"has {'failed' if has_failed else 'succeeded'} at {ended_at:%Y-%m-%d %H:%M} UTC")
+            yield candidate(job, f"{'failed' if has_failed else 'succeeded'} at {ended_at:%Y-%m-%d %H:%M} UTC")
 
 
 def _unowned(look: Look, job: JobRow) -> bool:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from auto_healing.actions.action import Permission
 from auto_healing.actions.cleanup.engine import Cleanup, permissions_on
-from auto_healing.actions.cleanup.rule import Candidate, Found, Look, Unproven, candidate, unproven
+from auto_healing.actions.cleanup.rule import Candidate, Found, Look, Unproven, candidate, kept_newer, unproven
 from auto_healing.actions.cleanup.settings import ReplicaSetSettings
 from auto_healing.kube.cluster import Manifest
 from common.cluster.rows import DeploymentRow, ReplicaSetRow
@@ -73,4 +73,4 @@ def _to_be_adopted(look: Look, each: ReplicaSetRow) -> bool:
 def _oldest(family: list[ReplicaSetRow], keep: int) -> Iterator[Candidate]:
     family.sort(key=lambda each: (each.created_at.timestamp() if each.created_at else 0.0, each.name), reverse=True)
     for each in family[keep:]:
-        yield candidate(each, f"has no owner and no pods, and {keep} newer ones like it are kept")
+        yield candidate(each, f"has no owner and no pods{kept_newer(keep, 'like it')}")

@@ -130,7 +130,7 @@ class Cleanup:
             return Preview(refusal=f"it is run by its schedule, or by POST /api/v1/cleanup/{self.code}/run")
         planned = int(parameters.get("planned", 0))
         self.settings_of(parameters)
-        changes = (f"up to {planned} {self.kind}s are deleted",)
+        changes = (f"up to {planned} of kind {self.kind} are deleted",)
         return Preview(changes=changes, expected_seconds=planned * SECONDS_PER_OBJECT)
 
     def settings_of(self, parameters: Parameters) -> Any:

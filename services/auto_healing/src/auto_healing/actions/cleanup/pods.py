@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from auto_healing.actions.cleanup.rule import Candidate, Found, Look, candidate
+from auto_healing.actions.cleanup.rule import Candidate, Found, Look, candidate, kept_newer
 from auto_healing.actions.cleanup.settings import FinishedPodSettings
 from common.cluster.rows import JobRow, PodRow
 from common.contracts import ObjectKey
@@ -46,7 +46,7 @@ def _of_pile(
     pods.sort(key=_age, reverse=True)
     for pod in pods[max(settings.keep, owner == pods[0].key) :]:
         if look.older(settings.min_age, ended_at(pod)) and _job_allows(look, pod, settings):
-            yield candidate(pod, f"is {word}, and {settings.keep} newer ones of {owner} are kept")
+            yield candidate(pod, f"is {word}{kept_newer(settings.keep, f'of {owner}')}")
 
 
 def _age(pod: PodRow) -> tuple[float, str]:

@@ -33,6 +33,13 @@ def _matches(name: str, patterns: Collection[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+def kept_newer(keep: int, what: str) -> str:
+    """The end of the reason why an older one goes; empty when none of them is kept."""
+    if not keep:
+        return ""
+    return f", and {keep} newer {f'one {what} is' if keep == 1 else f'ones {what} are'} kept"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """One look at the cluster for a rule."""

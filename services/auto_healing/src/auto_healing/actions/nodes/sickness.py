@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from common.cluster.rows import Condition, NodeRow
+from common.cluster.rows import Condition, LeaseRow, NodeRow
 
 READY = "Ready"
 WELL_FOR = timedelta(minutes=3)  # before a node that was sick is trusted again
@@ -33,6 +33,13 @@ def well_since(node: NodeRow, causes: Collection[str]) -> datetime | None:
         return None
     changes = [node.condition(type_) for type_ in (READY, *causes)]
     return max((each.changed_at for each in changes if each and each.changed_at), default=None)
+
+
+def renews(lease: LeaseRow | None, now: datetime) -> bool:
+    """Whether the kubelet is heard of now, as its Lease says; a node that has none is known by its conditions alone."""
+    if lease is None or lease.renewed_at is None:
+        return True
+    return (now - lease.renewed_at).total_seconds() < lease.duration_seconds
 
 
 def unreachable(node: NodeRow) -> bool:
