@@ -126,6 +126,9 @@ class Counting:
     steps: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
+    def step_started(self, run: Run, step: Step) -> None:
+        """Only its end counts."""
+
     def step_ended(self, run: Run, step: Step, outcome: Outcome, seconds: float) -> None:
         self.steps.append(f"{step.action} {outcome.result}")
 

@@ -88,7 +88,7 @@ class Leases:
         nodes = [node for node in self._closed() if cordon_in(node).ours]
         for node in orphans(nodes, list(self.changes.values()), runs):
             mine: Cordon = cordon_of(self.manifest(node))
-            if mine.mark == cordon_in(node).mark and lift_orphan(node, self.now):
+            if mine.mark == cordon_in(node).mark and lift_orphan(node, snapshot, self.now):
                 self.patch(node, patch_uncordoning())
 
     def _settle(self, held: LeasedChange, why: str, others: Sequence[LeasedChange]) -> None:

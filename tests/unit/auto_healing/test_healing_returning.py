@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from tests.support.clock import NOON
-from tests.support.rows import a_condition, a_node, a_snapshot
+from tests.support.rows import a_condition, a_lease, a_node, a_snapshot
 
 from auto_healing.actions.action import Change
 from auto_healing.actions.nodes.taints import OUT_OF_SERVICE, path_of
@@ -135,6 +135,21 @@ def test_when_a_change_is_over(held: LeasedChange, node: NodeRow, runs: Mapping[
 
 
 @pytest.mark.parametrize(
+    ("age", "lifted"),
+    [
+        pytest.param(10, True, id="its kubelet is heard of"),
+        pytest.param(60, False, id="its Lease is not renewed, whatever its conditions say"),
+    ],
+)
+def test_a_cordon_is_lifted_from_a_node_whose_lease_is_renewed(age: int, lifted: bool) -> None:
+    node = a_cordoned_node(conditions=(a_condition("Ready"),))
+    seen = a_snapshot(node, a_lease(node.name, renewed_at=NOON - timedelta(seconds=age)))
+    assert bool(over(a_change(CORDON, until=LATER), seen, {RUN: ENDED}, NOON)) is lifted
+    assert bool(lift_orphan(node, seen, NOON)) is lifted
+    assert over(a_change(CORDON, until=NOON), seen, {RUN: ENDED}, NOON) == "its time is over"
+
+
+@pytest.mark.parametrize(
     ("node", "held", "runs", "found"),
     [
         pytest.param(a_cordoned_node(), [], {}, True, id="its run has vanished"),
@@ -165,4 +180,5 @@ def test_which_cordons_are_orphaned(
     ],
 )
 def test_when_an_orphan_is_lifted(node: NodeRow, why: str) -> None:
-    assert (why in lift_orphan(node, NOON)) if why else lift_orphan(node, NOON) == ""
+    lifted = lift_orphan(node, a_snapshot(node), NOON)
+    assert why in lifted if why else lifted == ""

@@ -18,13 +18,19 @@ def test_a_run_can_be_followed_by_its_id() -> None:
     ended: Run = a_stored_run(plan=plan, id=run.id, state=RunState.HEALED, reason="it is ready")
     with capture_logs() as lines:
         told.decided([Answer(proposal=Proposal(plan=plan), run=run)], 0.1)
+        told.step_started(run, plan.steps[0])
         told.step_ended(run, plan.steps[0], Outcome(result=Result.BLOCKED, message="PDB shop"), 1.5)
         told.run_ended(ended)
     assert {line["run_id"] for line in lines} == {str(run.id)}
     assert {line["object"] for line in lines} == {str(plan.target.key)}
-    assert [line["event"] for line in lines] == ["a run is stored", "a step has ended", "a run has ended"]
-    assert (lines[1]["result"], lines[1]["reason"]) == ("blocked", "PDB shop")
-    assert (lines[2]["state"], lines[2]["reason"]) == ("healed", "it is ready")
+    assert [line["event"] for line in lines] == [
+        "a run is stored",
+        "a step has begun",
+        "a step has ended",
+        "a run has ended",
+    ]
+    assert (lines[2]["result"], lines[2]["reason"]) == ("blocked", "PDB shop")
+    assert (lines[3]["state"], lines[3]["reason"]) == ("healed", "it is ready")
 
 
 def test_a_storm_of_refusals_fills_no_log() -> None:

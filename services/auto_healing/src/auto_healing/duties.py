@@ -38,6 +38,7 @@ from auto_healing.worker import Worker
 from auto_healing.world import World
 from common.clock import Clock
 from common.database.errors import DatabaseError
+from common.logs import Complaint
 from common.monitor.catch_up import CatchUp
 from common.monitor.client import MonitorClient
 from common.web.access import Access
@@ -167,11 +168,13 @@ class Duties:
                 await work(epoch)
 
     async def _sweep(self) -> None:
+        complaint = Complaint(logger, self._clock)
         while (epoch := self._epoch()) is not None:
             try:
                 await self._sweeper.sweep(self._view.snapshot, epoch=epoch, now=self._clock.now())
+                complaint.over()
             except (NotActing, Deposed, DatabaseError) as error:
-                logger.warning("temporary changes are looked at again in a moment: %s", error)
+                complaint.warn(f"temporary changes are looked at again in a moment: {error}")
             await asyncio.sleep(SWEEP_SECONDS)
 
     def _recheck(self, run: Run, step: Step, history: History) -> Sequence[Decline]:
@@ -187,6 +190,9 @@ class _Witness:
 
     told: Told
     healer: Healer
+
+    def step_started(self, run: Run, step: Step) -> None:
+        self.told.step_started(run, step)
 
     def step_ended(self, run: Run, step: Step, outcome: Outcome, seconds: float) -> None:
         self.told.step_ended(run, step, outcome, seconds)

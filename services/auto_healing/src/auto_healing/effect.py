@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from auto_healing.guards.steps import tidies
 from auto_healing.reach import is_made_since
 from auto_healing.run import Run
 from common.cluster.rows import DaemonSetRow, DeploymentRow, NodeRow, PodRow, Row, StatefulSetRow, WorkloadRow
@@ -41,7 +42,9 @@ def effect_of(run: Run, snapshot: ClusterSnapshot) -> Effect:
         if _PAUSING in actions and row.paused:
             return Effect(healthy=True, reason=f"the rollout of {row.key} is paused")
         return _workload(row, snapshot)
-    return Effect(healthy=True, reason=f"{target.key} has no finding any more")
+    tidied = run.plan.steps and all(map(tidies, run.plan.steps))
+    # Its last step says how many objects are gone.
+    return Effect(healthy=True, reason=run.reason if tidied else f"{target.key} has no finding any more")
 
 
 def _node(row: Row | None, target: ObjectRef, *, closed: bool) -> Effect:

@@ -75,7 +75,7 @@ class Sweeper:
         for each, why in ended:
             await self._tried(self._settle(each, why, look), each.key, look)
         for node in orphans(cordoned, held, runs):
-            await self._tried(self._orphan(node, look), node.key, look)
+            await self._tried(self._orphan(node, snapshot, look), node.key, look)
         for node in snapshot.rows(NodeRow).values():
             if node.ready and FENCED in node.annotations:
                 await self._tried(self._withdraw_fencing(node, look), node.key, look)
@@ -128,8 +128,8 @@ class Sweeper:
             return verdict
         return None
 
-    async def _orphan(self, node: NodeRow, look: _Look) -> None:
-        cordon, why = cordon_in(node), lift_orphan(node, look.now)
+    async def _orphan(self, node: NodeRow, snapshot: ClusterSnapshot, look: _Look) -> None:
+        cordon, why = cordon_in(node), lift_orphan(node, snapshot, look.now)
         known, ref = (node.uid, cordon.mark), node.key.ref(node.uid)
         if known in self._reported and not why:
             look.swept.orphans += 1

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from auto_healing.actions.nodes.cordons import PATH as CORDON
 from auto_healing.actions.nodes.cordons import cordon_in, cordon_of, marked, patch_uncordoning, patch_unmarking
-from auto_healing.actions.nodes.sickness import WELL_FOR, well_since
+from auto_healing.actions.nodes.sickness import WELL_FOR, renews, well_since
 from auto_healing.actions.nodes.taints import OUT_OF_SERVICE
 from auto_healing.actions.nodes.taints import path_of as path_of_taint
 from auto_healing.fields import holds, patch_setting, value_at
@@ -47,21 +47,23 @@ def over(held: LeasedChange, snapshot: ClusterSnapshot, runs: Mapping[UUID, RunB
     if held.change.path == path_of_taint(OUT_OF_SERVICE):
         return f"{node.name} is back" if node.ready else ""
     if held.change.path == CORDON:
-        return _cordon_over(node, runs.get(held.run_id), now)
+        return _cordon_over(node, runs.get(held.run_id), snapshot, now)
     return ""
 
 
-def _cordon_over(node: NodeRow, run: RunBrief | None, now: datetime) -> str:
+def _cordon_over(node: NodeRow, run: RunBrief | None, snapshot: ClusterSnapshot, now: datetime) -> str:
     if run is not None and not run.state.ended:
         return ""
     if not node.unschedulable:
         # Marks that are still there were left by a person, and keep us away from the node until the cordon's end.
         return "" if CORDONED_BY in node.annotations else f"{node.name} was uncordoned"
-    return "" if run is not None and run.by_hand else cause_gone(node, now)
+    return "" if run is not None and run.by_hand else cause_gone(node, snapshot, now)
 
 
-def cause_gone(node: NodeRow, now: datetime) -> str:
+def cause_gone(node: NodeRow, snapshot: ClusterSnapshot, now: datetime) -> str:
     """Says so when what was bad at the cordon has been good for long enough; empty when not, or nobody can tell."""
+    if not renews(snapshot.lease(node.name), now):
+        return ""
     causes = cordon_in(node).causes
     since = well_since(node, causes) if causes else None
     if since is None or now - since < WELL_FOR:
@@ -106,7 +108,7 @@ def _orphaned(node: NodeRow, runs: Mapping[UUID, RunBrief]) -> bool:
     return run is None or run.state.ended
 
 
-def lift_orphan(node: NodeRow, now: datetime) -> str:
+def lift_orphan(node: NodeRow, snapshot: ClusterSnapshot, now: datetime) -> str:
     """Why the orphaned cordon of the node is to be lifted; empty while it is only to be reported."""
     until = cordon_in(node).ends_at  # None: somebody took it off, who may have had a reason
-    return "its time is over" if until is not None and until <= now else cause_gone(node, now)
+    return "its time is over" if until is not None and until <= now else cause_gone(node, snapshot, now)

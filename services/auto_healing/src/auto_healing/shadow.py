@@ -89,8 +89,9 @@ class Autonomy:
     reasons: tuple[str, ...]
 
 
-def autonomy(rule: str, mode: Mode, tally: Tally, thresholds: Promotion) -> Autonomy:
-    recommended, reasons = _JUDGES[mode](tally, thresholds)
+def autonomy(rule: str, mode: Mode, tally: Tally, thresholds: Promotion, *, acts: bool = True) -> Autonomy:
+    """`acts`: whether the rule's ladder names any remedy, whose use is to be shown."""
+    recommended, reasons = _JUDGES[mode](tally, thresholds) if acts else (mode, [_NO_REMEDY])
     order = list(Mode)
     step = order.index(recommended) - order.index(mode)
     return Autonomy(
@@ -104,6 +105,9 @@ def autonomy(rule: str, mode: Mode, tally: Tally, thresholds: Promotion) -> Auto
         recommended=recommended,
         reasons=tuple(reasons),
     )
+
+
+_NO_REMEDY = "it only calls a human, in every mode that is not off: there is nothing to promote"
 
 
 def _off(tally: Tally, thresholds: Promotion) -> tuple[Mode, list[str]]:

@@ -34,6 +34,9 @@ class Told:
             if answer.declined:
                 self._metrics.declines.labels(answer.declined[0].guard).inc()
 
+    def step_started(self, run: Run, step: Step) -> None:
+        log.info("a step has begun", run_id=str(run.id), action=step.action, object=str(step.target.key))
+
     def step_ended(self, run: Run, step: Step, outcome: Outcome, seconds: float) -> None:
         log.info(
             "a step has ended",

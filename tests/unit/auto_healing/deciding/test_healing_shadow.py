@@ -106,6 +106,13 @@ def test_advice(mode: Mode, tally: Tally, advice: Advice, recommended: Mode, rea
     assert reason in found.reasons[0]
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_a_rule_that_only_calls_a_human_has_nothing_to_show(mode: Mode) -> None:
+    found = autonomy("memory-too-small", mode, Tally(), THRESHOLDS, acts=False)
+    assert (found.advice, found.recommended) == (Advice.STAY, mode)
+    assert "there is nothing to promote" in found.reasons[0]
+
+
 def test_rates_without_cases_are_unknown() -> None:
     found = autonomy("crash-loop", Mode.OBSERVE, Tally(), THRESHOLDS)
     assert (found.false_need_ratio, found.misfit_ratio, found.success_ratio) == (None, None, None)

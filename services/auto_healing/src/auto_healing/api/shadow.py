@@ -9,6 +9,7 @@ from pydantic import Field
 
 from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.plan import Mode
+from auto_healing.policy import CALL_A_HUMAN
 from auto_healing.shadow import Advice, Tally, autonomy
 from common.web.parts import MAY_READ
 
@@ -57,7 +58,13 @@ async def list_autonomy(services: AnyServices, stored: StoredServices) -> Autono
     policy = services.policy()
     tallies = await stored.shadows.tallies(services.now() - policy.promotion.window)
     found = [
-        autonomy(rule.name, policy.mode_of(rule), tallies.get(rule.name, Tally()), policy.promotion)
+        autonomy(
+            rule.name,
+            policy.mode_of(rule),
+            tallies.get(rule.name, Tally()),
+            policy.promotion,
+            acts=any(rung.action != CALL_A_HUMAN for rung in rule.ladder),
+        )
         for rule in policy.rules
     ]
     return AutonomyList(

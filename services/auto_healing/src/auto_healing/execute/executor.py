@@ -114,6 +114,7 @@ class Executor:
         run = carried.run
         carried.keep(*await self._progress.start_step(run, step, self._after(run), epoch=carried.epoch))
         begun = carried.steps[step.number]
+        self._endings.witness.step_started(run, carried.planned(begun))
         outcome = await self._hands.apply(carried, begun)
         await self._record(carried, begun, outcome)
         if carried.run.undo_by:
