@@ -176,4 +176,5 @@ async def test_links_in_teams_act_once_and_only_when_a_person_confirms(alert_url
         assert await acts(service, opened["id"]) == ["acknowledged"]
         # Whoever looks at Slack sees it, too.
         await card(chat, "Ana")
-        service.secrets += [link.rpartition("/")[2].split(".")[1] for link in links]  # a log with links in it would let its readers act
+        # Whoever reads a log with a link in it could act.
+        service.secrets += [link.rpartition("/")[2].split(".")[1] for link in links]
