@@ -34,7 +34,8 @@ CARD = Claim(
     at=None,
 )
 STORM = replace(CARD, kind=DeliveryKind.STORM, incident_id=None, storm_id=UUID(int=3), subject="storm:3")
-REPLY = replace(CARD, kind=DeliveryKind.REPLY, texts=("Ana has it",))
+REPLY = replace(CARD, kind=DeliveryKind.REPLY, reason=NotifyReason.ACTED, texts=("Ana has it",))
+BESIDE = replace(REPLY, reason=NotifyReason.HEALING, texts=("healing has begun",))
 OF_STORM = replace(STORM, kind=DeliveryKind.REPLY)
 SEEN: dict[str, Any] = {"shown": True, "at": HERE}
 SENT: dict[str, Any] = {"shown": True, "at": None}  # by a vendor who does not say where it is
@@ -64,6 +65,9 @@ SENT: dict[str, Any] = {"shown": True, "at": None}  # by a vendor who does not s
         pytest.param(replace(REPLY, quiet=True), SLACK, True, Way.NONE, id="unless it is quiet"),
         pytest.param(REPLY, SLACK, False, Way.NONE, id="or all is over and nobody was told"),
         pytest.param(replace(REPLY, **SENT), TEAMS, False, Way.POST, id="without threads the end is told by a message"),
+        pytest.param(replace(BESIDE, **SEEN), SLACK, True, Way.REPLY, id="what nobody has to notice is said below a card"),
+        pytest.param(replace(BESIDE, **SENT), TEAMS, True, Way.NONE, id="and is not worth a message of its own"),
+        pytest.param(replace(BESIDE, loud=True, **SENT), TEAMS, True, Way.POST, id="unless it is loud"),
         pytest.param(replace(OF_STORM, **SENT), TEAMS, True, Way.NONE, id="without threads a storm has no replies"),
         pytest.param(replace(CARD, kind=DeliveryKind.PLAIN), TEAMS, True, Way.POST, id="a plain message is posted"),
         pytest.param(replace(CARD, kind=DeliveryKind.DIGEST), SLACK, True, Way.POST, id="and so is a digest"),

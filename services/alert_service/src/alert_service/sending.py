@@ -9,6 +9,11 @@ from alert_service.channels.channel import Abilities, MessageRef
 from alert_service.wanted import DeliveryKind, NotifyReason
 
 
+# Of the replies that nobody has to notice, those that are told also where each is a message of its own: that it is over,
+# and who has it.
+_WORTH_A_MESSAGE = frozenset({NotifyReason.RESOLVED, NotifyReason.ACTED})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One message to be sent now, and the rows that it stands for, the first of which gives it its id."""
@@ -70,4 +75,4 @@ def _reply(claim: Claim, abilities: Abilities, goes_on: bool) -> Way:
         return Way.REPLY
     if claim.quiet or claim.storm_id is not None or not (goes_on or claim.shown):
         return Way.NONE
-    return Way.POST
+    return Way.POST if claim.loud or claim.reason in _WORTH_A_MESSAGE else Way.NONE
