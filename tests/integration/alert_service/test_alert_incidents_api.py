@@ -1,5 +1,6 @@
 """Incidents, alerts and heartbeats over HTTP, and the routes on which they come in."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -113,6 +114,13 @@ async def test_more_waits_for_the_database_than_there_is_room_for(alert_database
         await inbox.put(Source.ALERTMANAGER, "key", b"x" * (65 << 20), NOON)
     await inbox.put(Source.ALERTMANAGER, "key", b"x", NOON)
     assert await inbox.waiting() == 1
+
+
+async def test_an_odd_key_spoils_nothing_for_those_that_are_stored_with_it(alert_database: Database) -> None:
+    inbox = Inbox(alert_database)
+    keys = ("odd \0 \ud800", "even")
+    await asyncio.gather(*(inbox.put(Source.HEALING, key, b"x", NOON) for key in keys))
+    assert await inbox.waiting() == 2
 
 
 async def test_incidents_are_listed_by_what_they_are_page_by_page(intake: Intake, client: httpx.AsyncClient) -> None:

@@ -66,7 +66,8 @@ class Inbox:
         """Returns once it is committed. Raises InboxFull and DatabaseError; then it may or may not be stored."""
         if self._bytes + len(body) > _MOST_WAITING_BYTES:
             raise InboxFull("too much waits for the database; try again in a moment")
-        each = _Waiting(source, key, body, at, asyncio.get_running_loop().create_future())
+        storable = key.replace("\0", "").encode(errors="replace").decode()  # it shares a statement with others
+        each = _Waiting(source, storable, body, at, asyncio.get_running_loop().create_future())
         self._waiting.append(each)
         self._bytes += len(body)
         if self._storing is None or self._storing.done():
