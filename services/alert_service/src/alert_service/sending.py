@@ -8,9 +8,8 @@ from uuid import UUID
 from alert_service.channels.channel import Abilities, MessageRef
 from alert_service.wanted import DeliveryKind, NotifyReason
 
-
-# Of the replies that nobody has to notice, those that are told also where each is a message of its own: that it is over,
-# and who has it.
+# Of the replies that nobody has to notice, those that are told also where each is a message of its own: that it is
+# over, and who has it.
 _WORTH_A_MESSAGE = frozenset({NotifyReason.RESOLVED, NotifyReason.ACTED})
 
 
