@@ -65,9 +65,7 @@ SENT: dict[str, Any] = {"shown": True, "at": None}  # by a vendor who does not s
         pytest.param(replace(REPLY, quiet=True), SLACK, True, Way.NONE, id="unless it is quiet"),
         pytest.param(REPLY, SLACK, False, Way.NONE, id="or all is over and nobody was told"),
         pytest.param(replace(REPLY, **SENT), TEAMS, False, Way.POST, id="without threads the end is told by a message"),
-        pytest.param(
-            replace(BESIDE, **SEEN), SLACK, True, Way.REPLY, id="what need not be noticed is said below a card"
-        ),
+        pytest.param(replace(BESIDE, **SEEN), SLACK, True, Way.REPLY, id="what nobody must notice goes below a card"),
         pytest.param(replace(BESIDE, **SENT), TEAMS, True, Way.NONE, id="and is not worth a message of its own"),
         pytest.param(replace(BESIDE, loud=True, **SENT), TEAMS, True, Way.POST, id="unless it is loud"),
         pytest.param(replace(OF_STORM, **SENT), TEAMS, True, Way.NONE, id="without threads a storm has no replies"),
