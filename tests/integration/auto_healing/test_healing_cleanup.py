@@ -72,6 +72,18 @@ async def test_an_evicted_pile_goes_but_for_its_newest(
         assert (await tidy.execution.found(run.id)).state is RunState.HEALED
 
 
+async def test_what_was_first_seen_before_the_clock_was_set_back_was_seen_when_it_is_looked_at(
+    devcluster_shared: DevCluster, namespace: str, healing_url: str
+) -> None:
+    async with tidying(devcluster_shared, namespace, healing_url, clean_config_maps=MAPS) as tidy:
+        tidy.place.cluster.api.create(a_config_map(namespace, "orphan-cm"))
+        tidy.clock.step(9 * DAY)
+        (before,) = (await tidy.look("clean-config-maps")).stones
+        tidy.clock.step(-7 * DAY)
+        (stone,) = (await tidy.look("clean-config-maps")).stones
+        assert (stone.first_seen_at, stone.scans) == (before.first_seen_at - 7 * DAY, before.scans + 1)
+
+
 async def test_unused_config_maps_go_and_used_ones_stay(
     devcluster_shared: DevCluster, namespace: str, healing_url: str
 ) -> None:

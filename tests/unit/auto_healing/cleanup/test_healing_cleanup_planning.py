@@ -88,6 +88,19 @@ def test_a_step_names_the_rule_and_the_namespace_and_no_objects() -> None:
     assert JOBS.settings_of(plan.steps[0].parameters).failed_after == timedelta(days=7)
 
 
+@pytest.mark.parametrize(
+    ("stones", "said"),
+    [
+        pytest.param([1], "1 Job in namespace shop goes", id="one"),
+        pytest.param([1, 2], "2 Jobs in namespace shop go", id="several"),
+    ],
+)
+def test_how_many_go_is_said_in_words(stones: list[int], said: str) -> None:
+    (plan,) = plans_of(JOBS, [a_stone(number) for number in stones], a_world(), total=100, mode=Mode.AUTO)
+    assert plan.steps[0].changes == (said,)
+    assert plan.steps[0].reason.startswith(said.rpartition(" ")[0])
+
+
 def test_a_volume_is_a_target_of_its_own() -> None:
     stones = [a_stone(number, "", "PersistentVolume") for number in (1, 2)]
     rows = [a_volume(f"job-{number}", uid=f"uid-{number}") for number in (1, 2)]
@@ -121,9 +134,11 @@ def test_who_has_opted_in(scope: Scope, labels: dict[str, str], acts: bool) -> N
 def test_the_next_look_follows_the_last_one() -> None:
     settings = RuleSettings(mode=Mode.AUTO, schedule="0 * * * *")
     last = LastLook(looked_at=NOON - timedelta(minutes=90), result=None, asked=None, asked_by="")
-    assert next_look(settings, last, NOON) == NOON - timedelta(hours=1)
-    assert next_look(settings, None, NOON) == NOON + timedelta(hours=1)
-    assert next_look(RuleSettings(mode=Mode.OFF), last, NOON) is None
+    assert next_look(settings, last, NOON, NOON) == NOON - timedelta(hours=1)
+    assert next_look(settings, None, NOON, NOON) == NOON + timedelta(hours=1)
+    assert next_look(RuleSettings(mode=Mode.OFF), last, NOON, NOON) is None
+    ahead = LastLook(looked_at=NOON + timedelta(days=1), result=None, asked=None, asked_by="")
+    assert next_look(settings, ahead, NOON, NOON) == NOON + timedelta(hours=1), "the clock was set back since"
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,21 @@ async def test_of_an_evicted_pile_the_newest_three_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("keep", "end"),
+    [
+        pytest.param(0, "is evicted", id="none is kept"),
+        pytest.param(1, "is evicted, and 1 newer one of ReplicaSet ", id="one is kept"),
+        pytest.param(3, "is evicted, and 3 newer ones of ReplicaSet ", id="several are kept"),
+    ],
+)
+async def test_why_an_evicted_pod_goes(keep: int, end: str) -> None:
+    pile = [a_finished_pod(number, owner=owned_by(SET)) for number in range(5)]
+    found = await found_by("clean-evicted-pods", SET, *pile, keep=keep)
+    assert {each.reason.startswith(end) for each in found.candidates} == {True}, found.candidates[0].reason
+    assert all(each.reason.endswith(" kept") for each in found.candidates) is bool(keep)
+
+
+@pytest.mark.parametrize(
     ("pod", "goes"),
     [
         pytest.param({}, True, id="old enough"),

@@ -113,3 +113,11 @@ def test_who_takes_over_finds_rungs_by_the_owner_of_the_pods(
 ) -> None:
     ladders.load(runs, DEFAULT_POLICY, NOON)
     assert ladders.rungs([WEB_2], SNAPSHOT, NOON).get(WEB_2.key) == rung
+
+
+def test_what_was_seen_before_the_clock_was_set_back_is_forgotten_as_soon_as_anything_else(ladders: Ladders) -> None:
+    hour = timedelta(hours=1)
+    ladders.climb(a_failed_run("web-1"), DEFAULT_POLICY, NOON + 24 * hour)
+    assert ladders.rungs([], SNAPSHOT, NOON) == {}
+    assert ladders.rungs([], SNAPSHOT, NOON + 1.1 * hour) == {}
+    assert ladders.rungs([a_fault("web-2")], SNAPSHOT, NOON + 1.2 * hour) == {}

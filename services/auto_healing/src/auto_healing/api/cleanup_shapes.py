@@ -45,7 +45,7 @@ class RuleShown:
             kind=rule.kind,
             mode=settings.mode,
             settings=settings.model_dump(mode="json", exclude={"mode"}),
-            next_look_at=next_look(settings, last, now),
+            next_look_at=next_look(settings, last, now, now),
             looked_at=last.looked_at if last else None,
             last=last.result if last else None,
             asked_by=last.asked_by if last else "",

@@ -215,18 +215,20 @@ class Cleaner:
         return plans_of(rule, due, world, total=total, mode=mode)
 
     def _is_time(self, code: str, settings: RuleSettings, last: LastLook | None, now: datetime) -> bool:
-        if last is not None and last.looked_at is not None and last.looked_at > now:
-            last = None  # the clock was set back: it goes by what was before that
-        next_at = next_look(settings, last, self._since)
+        next_at = next_look(settings, last, self._since, now)
         paused_until, _ = self._pauses.get(code, (0.0, 0.0))
         return next_at is not None and next_at <= now and paused_until <= self._clock.monotonic()
 
 
-def next_look(settings: RuleSettings, last: LastLook | None, since: datetime) -> datetime | None:
-    """When a rule looks next by its schedule, first after `since`; None when it is off."""
+def next_look(settings: RuleSettings, last: LastLook | None, since: datetime, now: datetime) -> datetime | None:
+    """When a rule looks next by its schedule, first after `since`; None when it is off.
+
+    A look of later than now, after the clock was set back, is none that others wait for.
+    """
     if settings.mode is Mode.OFF:
         return None
-    return settings.timetable.next_after(last.looked_at if last is not None and last.looked_at is not None else since)
+    looked_at = None if last is None else last.looked_at
+    return settings.timetable.next_after(since if looked_at is None or looked_at > now else looked_at)
 
 
 def _result(
