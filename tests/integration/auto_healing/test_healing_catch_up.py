@@ -118,6 +118,14 @@ async def test_the_first_start_begins_with_what_is_wrong_now_and_not_with_the_pa
     assert monitor.catch_up.heard_at is not None
 
 
+async def test_it_is_heard_once_its_list_was_read_though_there_is_nothing_to_tell(monitor: Monitor) -> None:
+    """The question for events stays open for long then."""
+    assert "not been asked" in (await monitor.catch_up.trouble() or "")
+    async with monitor.read():
+        await monitor.has_listed(1)
+        assert await monitor.catch_up.trouble() is None
+
+
 async def test_what_was_told_while_nobody_read_is_read_at_the_next_start(monitor: Monitor) -> None:
     async with monitor.read():
         await monitor.has_listed(1)

@@ -355,3 +355,10 @@ def test_the_time_to_heal(healthy_since: float | None, seconds: float) -> None:
 def test_what_answers_no_finding_has_no_time_to_heal() -> None:
     run = a_run(plan=a_plan(fault=Fault(level=FaultLevel.POD, subject=A_POD.key, findings=())))
     assert seconds_to_heal(run, seen(), at(100)) is None
+
+
+def test_a_cleanup_that_helped_says_how_many_objects_are_gone() -> None:
+    target = ObjectRef(kind="Cluster", name="clean-jobs")
+    plan = a_plan(target=target, steps=(a_step("clean-jobs", target),))
+    effect = effect_of(a_run(plan=plan, reason="12 deleted, 1 left because it was changed"), a_snapshot())
+    assert (effect.healthy, effect.reason) == (True, "12 deleted, 1 left because it was changed")
