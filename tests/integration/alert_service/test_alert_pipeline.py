@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -202,6 +203,25 @@ async def test_a_notice_joins_the_incident_that_it_concerns(intake: Intake) -> N
     assert await intake.states() == ["firing"]
     assert await intake.history() == ["opened", "healing"]
     assert ("reply", "approval_wanted", False) in await intake.messages()
+
+
+@pytest.mark.parametrize(
+    ("run", "kind"),
+    [
+        pytest.param(UUID(int=1), "healed", id="of the run that it ended under"),
+        pytest.param(UUID(int=2), "started", id="not of another one"),
+    ],
+)
+async def test_an_incident_that_is_over_hears_how_its_healing_went(intake: Intake, run: UUID, kind: str) -> None:
+    """A pod is gone as soon as it is evicted; whether that helped is known a minute later."""
+    await intake.take(a_post(an_alert()))
+    started = a_notice(NoticeKind.STARTED, run_id=UUID(int=1), deadline_at=NOON + LATER)
+    await intake.take(started, source=Source.HEALING)
+    await intake.take(a_post(an_alert(status="resolved")))
+    healed = a_notice(NoticeKind.HEALED, run_id=run, at=NOON + timedelta(minutes=1))
+    await intake.take(healed, source=Source.HEALING)
+    assert await intake.states() == ["resolved"]
+    assert await intake.rows("SELECT value->'healing'->>'kind' FROM incident") == [(kind,)]
 
 
 async def test_a_notice_that_needs_a_person_and_concerns_nothing_known_is_an_incident(intake: Intake) -> None:

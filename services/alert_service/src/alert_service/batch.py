@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
@@ -27,6 +27,7 @@ from alert_service.turns import Turns
 from common.contracts import HealthEvent, Notice, ObjectKey
 
 LONGEST_ERROR = 500
+_HOW_IT_WENT = timedelta(hours=1)  # so long after its end an incident hears what became of its healing
 
 
 @dataclass(slots=True)
@@ -138,16 +139,22 @@ class Batch:
                 each.done = each.done.then(joined(each.done.incident, newest, now=self._now))
 
     async def _notice(self, notice: Notice, entry: Entry) -> None:
-        """It joins every open incident about its objects; where a person is needed and there is none, it opens one."""
+        """It joins every open incident about its objects, and those that ended under its run, whose cards tell how it
+        went; where a person is needed and there is none, it opens one."""
         objects = {each.key: each for each in (notice.subject, *notice.objects)}
         told = healing_of(notice, self._policy, now=self._now)
         await incidents.remember_healing(self._connection, list(objects), told)
         for found in await incidents.about(self._connection, list(objects)):
             self._keep(found.key, found, entry.received_at)
+        if notice.run_id is not None:
+            for found in await incidents.ended_under(self._connection, notice.run_id, self._now - _HOW_IT_WENT):
+                self._keep(found.key, found, entry.received_at)
         own = _own(notice)
         own_key = key_of(own.source, own.group_key)
         concerned = [
-            each for key, each in self._open.items() if key != own_key and _is_about(each.done.incident, objects)
+            each
+            for key, each in self._open.items()
+            if key != own_key and _concerns(notice, each.done.incident, objects)
         ]
         if own_key in self._open or (not concerned and notice.kind in NEEDS_PEOPLE):
             self._post(own, entry)
@@ -165,5 +172,7 @@ def _own(said: Post | Notice) -> Post:
     return post_of(said) if isinstance(said, Notice) else said
 
 
-def _is_about(incident: Incident, objects: Collection[ObjectKey]) -> bool:
-    return incident.open and any(each.key in objects for each in objects_of(incident))
+def _concerns(notice: Notice, incident: Incident, objects: Collection[ObjectKey]) -> bool:
+    if not incident.open:
+        return notice.run_id is not None and incident.healing is not None and incident.healing.run_id == notice.run_id
+    return any(each.key in objects for each in objects_of(incident))

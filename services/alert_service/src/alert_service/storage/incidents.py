@@ -90,6 +90,13 @@ async def about(connection: AsyncConnection, objects: Collection[ObjectKey]) -> 
     )
 
 
+async def ended_under(connection: AsyncConnection, run_id: UUID, since: datetime) -> list[Incident]:
+    """Those that were resolved since while this run of healing was the last that was told of them, locked."""
+    lately = and_(incident.c.changed_at >= since, incident.c.state == "resolved")
+    run = incident.c.value["healing"]["run_id"].astext
+    return await _loaded(connection, and_(lately, run == str(run_id)))
+
+
 async def near(
     connection: AsyncConnection, ties: Collection[Bond], since: datetime, *, lock: bool = True
 ) -> list[Incident]:
