@@ -46,7 +46,7 @@ async def run(quick: bool) -> list[Figure]:
     if quick and not is_cached():
         print(f"bench: {P99}: left out of the small round, since Prometheus is not cached yet", file=sys.stderr)
         return []
-    nodes, pods, count = (50, 500, 2) if quick else (1_000, 10_000, 40)
+    nodes, pods, count = (50, 500, 2) if quick else (1_000, 10_000, 30)
     interval, wait = (QUICK_SECONDS, QUICK_WAIT_SECONDS) if quick else (FULL_SECONDS, GROUP_WAIT_SECONDS)
     async with (
         filled_cluster(nodes=nodes, pods=pods) as cluster,
