@@ -1,8 +1,7 @@
 """The runs of the last day, in memory and in order, so that guards can ask thousands of times a second."""
 
-from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +10,7 @@ from auto_healing.history import KEPT, History, PastRun
 from auto_healing.noticed import Noticed
 from auto_healing.plan import Harm, Mode
 from auto_healing.run import Run, RunState
+from auto_healing.timeline import Timeline
 from common.contracts import ObjectKey
 
 # An approved run counts already: else a storm would approve more runs than the budgets allow before the first starts.
@@ -54,38 +54,6 @@ def _as_past(run: Run) -> PastRun:
         ended_at=run.ended_at,
         displaced=sum(len(step.displaces) for step in steps),
     )
-
-
-class Timeline(Collection[PastRun]):
-    """Runs by their beginning; iterates from the newest to the oldest, as they are at that moment."""
-
-    __slots__ = ("_runs",)
-
-    def __init__(self) -> None:
-        self._runs: list[tuple[datetime, UUID, PastRun]] = []
-
-    def __len__(self) -> int:
-        return len(self._runs)
-
-    def __iter__(self) -> Iterator[PastRun]:
-        return (run for _, _, run in reversed(self._runs))
-
-    def __contains__(self, run: object) -> bool:
-        return any(each is run for each in self)
-
-    def add(self, run: PastRun) -> None:
-        insort(self._runs, (run.started_at, run.id, run), key=_position)
-
-    def remove(self, run: PastRun) -> None:
-        del self._runs[bisect_left(self._runs, (run.started_at, run.id), key=_position)]
-
-    def since(self, at: datetime) -> list[PastRun]:
-        first = bisect_left(self._runs, at, key=lambda entry: entry[0])
-        return [run for _, _, run in reversed(self._runs[first:])]
-
-
-def _position(entry: tuple[datetime, UUID, PastRun]) -> tuple[datetime, UUID]:
-    return entry[0], entry[1]
 
 
 _NONE = Timeline()

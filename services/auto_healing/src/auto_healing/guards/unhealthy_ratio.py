@@ -19,8 +19,8 @@ class UnhealthyRatio:
     looks_at: ClassVar[str] = (
         "The nodes of the target's zone, and of its pool, with the condition that the findings are about, or that are "
         "not ready. From 55 % of a zone on nothing harmful is done in it, to nodes or pods. From 40 % of a pool on its "
-        "nodes are not repaired; in small pools they are, one at a time. The rule for zones holds there too: from three "
-        "such nodes on that are 55 % of their zone, nothing is done in it, however small the pool."
+        "nodes are not repaired; in small pools they are, one at a time. The rule for zones holds there too: from "
+        "three such nodes on that are 55 % of their zone, nothing is done in it, however small the pool."
     )
     stops_restoring: ClassVar[bool] = False
 
