@@ -26,7 +26,8 @@ def intake(alert_database: Database) -> Intake:
 
 
 async def fire(intake: Intake, number: int, rule: str = CRASH) -> None:
-    await intake.take(a_post(an_alert(f"web{number}-0", alertname=rule, at=intake.clock.now()), group=f"{rule}{number}"))
+    alert = an_alert(f"web{number}-0", alertname=rule, at=intake.clock.now())
+    await intake.take(a_post(alert, group=f"{rule}{number}"))
 
 
 async def end(intake: Intake, number: int, rule: str = CRASH) -> None:

@@ -120,8 +120,8 @@ class EscalationPart(Part):
 class PersonPart(Part):
     """Somebody who may act, or is told."""
 
-    identity: str
-    """As auto_healing and the ledger shall know them, such as ana@example.com"""
+    identity: Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,252}[!-~])?$")]
+    """As auto_healing and the ledger shall know them, such as ana@example.com. Printable ASCII: it goes into a header"""
     shown: str = ""
     """Name on cards; left out: the identity"""
     slack: str = ""
