@@ -121,7 +121,7 @@ class PersonPart(Part):
     """Somebody who may act, or is told."""
 
     identity: Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,252}[!-~])?$")]
-    """As auto_healing and the ledger shall know them, such as ana@example.com. Printable ASCII: it goes into a header"""
+    """As auto_healing and the ledger shall know them, such as ana@example.com. Printable ASCII, for a header"""
     shown: str = ""
     """Name on cards; left out: the identity"""
     slack: str = ""
