@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.alert_rules import RULES, Rule, alert_rules, rules_of, title
+from tests.support.exported_metrics import EXPORTED
 
 from alert_service.docs import DOCUMENTS as ALERTING_DOCUMENTS
 from auto_healing.actions import ACTIONS, ACTIONS_BY_CODE
@@ -114,8 +116,9 @@ def test_a_check_has_a_runbook(check: Check[Any, Any]) -> None:
     assert "kubectl " in text
 
 
-def test_every_runbook_belongs_to_a_check() -> None:
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} <= CHECKS_BY_CODE.keys() | HEALING_RUNBOOKS
+def test_every_runbook_belongs_to_a_check_or_an_alert() -> None:
+    of_alerts = {runbook_of(rule) for rule in alert_rules()}
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} <= CHECKS_BY_CODE.keys() | HEALING_RUNBOOKS | of_alerts
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
@@ -238,3 +241,54 @@ def test_metrics_that_are_told_to_users_exist() -> None:
             if not {name, base} & words and not any(pattern.fullmatch(base) for pattern in patterns):
                 unknown.add((str(path.relative_to(ROOT)), f"{service}{name}"))
     assert not unknown
+
+
+# --- alert rules
+
+RUNBOOK_BASE = '{{ or $externalLabels.runbooks "docs/runbooks" }}/'
+BY_CODE = "{{ $labels.code }}"  # the code of a check, each of which has a runbook
+every_alert_rule = pytest.mark.parametrize("rule", alert_rules(), ids=title)
+
+
+def runbook_of(rule: Rule) -> str:
+    url: str = rule["annotations"]["runbook_url"]
+    assert url.startswith(RUNBOOK_BASE), "the address at which runbooks are published is the user's"
+    return url.removeprefix(RUNBOOK_BASE).removesuffix(".md")
+
+
+@every_alert_rule
+def test_an_alert_rule_explains_itself(rule: Rule) -> None:
+    assert "for" in rule
+    assert rule["labels"]["severity"] in {"critical", "warning", "info", "none"}
+    assert rule["labels"]["component"]
+    assert "{{" not in rule["annotations"]["summary"], "a summary groups, so it does not change"
+    assert len(rule["annotations"]["description"]) > 40
+
+
+@every_alert_rule
+def test_an_alert_rule_has_a_runbook(rule: Rule) -> None:
+    runbook = runbook_of(rule)
+    if runbook == BY_CODE:
+        return
+    path = RUNBOOKS / f"{runbook}.md"
+    assert path.exists(), f"write {path.relative_to(ROOT)}"
+    if runbook not in HEALING_RUNBOOKS:
+        assert re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE) == SECTIONS
+
+
+def test_every_metric_of_a_rule_is_told_by_somebody() -> None:
+    rules = [rule for path in RULES.glob("*.yaml") for rule in rules_of(path)]
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    exported = frozenset().union(*EXPORTED.values())
+    asked = {name for rule in rules for name in metrics_in(rule["expr"])}
+    own = {name for name in asked if name.startswith(PREFIXES)}  # these are looked for in the code, above
+    assert asked - own - recorded == exported, "each exporter's list holds what is asked for, and no more"
+    assert own
+
+
+def metrics_in(expression: str) -> set[str]:
+    """Names that are followed by no call, without texts, selectors' insides and lists of labels."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]', "", re.sub(r'"[^"]*"', "", expression))
+    bare = re.sub(r"\b(by|on|ignoring|group_left|group_right|without)\s*\([^)]*\)", " ", bare)
+    words = set(re.findall(r"(?<![\w:])[a-zA-Z_:][\w:]*(?![\w:]*\s*\()", bare))
+    return words - {"and", "or", "unless", "sum", "max", "min", "avg", "count", "topk", "bool"}

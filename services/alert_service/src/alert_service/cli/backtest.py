@@ -154,7 +154,7 @@ def _as_text(verdict: "Verdict") -> str:
     else:
         lasted = sorted(each.lasted for each in found)
         lines.append(
-            f"would have fired {len(found)} times ({len(found) / days:.2g} a day), {verdict.at_night} of them at night"
+            f"would have fired {_times(len(found))} ({len(found) / days:.2g} a day), {_times(verdict.at_night)} at night"
         )
         lines.append(f"lasting {shortly(lasted[len(lasted) // 2])} in the middle, {shortly(lasted[-1])} at most")
     lines += ["", "for     times"]
@@ -171,6 +171,10 @@ def _as_text(verdict: "Verdict") -> str:
         labels = ", ".join(f"{name}={value}" for name, value in sorted(each.labels.items()))
         lines.append(f"  {each.start:%Y-%m-%d %H:%M}  {shortly(each.lasted):12} {labels}")
     return "\n".join(lines)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _as_json(verdict: "Verdict") -> dict[str, Any]:
