@@ -291,4 +291,4 @@ def metrics_in(expression: str) -> set[str]:
     bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]', "", re.sub(r'"[^"]*"', "", expression))
     bare = re.sub(r"\b(by|on|ignoring|group_left|group_right|without)\s*\([^)]*\)", " ", bare)
     words = set(re.findall(r"(?<![\w:])[a-zA-Z_:][\w:]*(?![\w:]*\s*\()", bare))
-    return words - {"and", "or", "unless", "sum", "max", "min", "avg", "count", "topk", "bool"}
+    return words - {"and", "or", "unless", "sum", "max", "min", "avg", "count", "topk", "bool", "offset"}

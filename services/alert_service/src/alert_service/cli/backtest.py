@@ -154,7 +154,8 @@ def _as_text(verdict: "Verdict") -> str:
     else:
         lasted = sorted(each.lasted for each in found)
         lines.append(
-            f"would have fired {_times(len(found))} ({len(found) / days:.2g} a day), {_times(verdict.at_night)} at night"
+            f"would have fired {_times(len(found))} ({len(found) / days:.2g} a day), "
+            f"{_times(verdict.at_night)} of it at night"
         )
         lines.append(f"lasting {shortly(lasted[len(lasted) // 2])} in the middle, {shortly(lasted[-1])} at most")
     lines += ["", "for     times"]
