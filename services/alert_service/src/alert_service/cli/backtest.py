@@ -24,6 +24,7 @@ _MOST_SHOWN = 10
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "backtest",
+        usage="%(prog)s (ALERT | --expr PROMQL) [--rules FILE...] [options]",
         help="replay an alert rule over the past of a Prometheus: how often it would have fired",
         description="Recorded expressions of the rule files are written out, so that nothing need have been recorded.",
     )
