@@ -17,6 +17,7 @@ from bench.watched import eventually
 POSTS, ALERTS = "alerts.stored_rate", "alerts.stored_rate.alerts"
 ALERTS_IN_A_POST, CONNECTIONS = 20, 32
 STARTS_SECONDS = 120.0
+_POSTS_TO_KILL_AMID = 3_000  # more than any machine stores before the kill
 _NUMBER = re.compile(rb'"groupKey": "\{\}:\{number=\\"(\d+)\\"\}"')
 
 
@@ -29,7 +30,7 @@ async def run(quick: bool) -> list[Figure]:
             service = other if await _metric(one, "leader") else one
             await _round(service, 50, 10_000_000)  # connections and statements are there
             measured = [await _round(service, posts, number * posts) for number in range(rounds)]
-            killed = await _killed(service, posts, rounds * posts)
+            killed = await _killed(service, max(posts, _POSTS_TO_KILL_AMID), rounds * posts)
         stored = await asyncio.to_thread(_stored, database)
     answered = [number for each, _ in measured for number in each.numbers] + killed.numbers
     if lost := set(answered) - stored:
