@@ -204,6 +204,11 @@ class TestHealthEvents:
         one, other = an_event(part="web"), an_event(part="sidecar")
         assert post_of_event(one).alerts[0].fingerprint != post_of_event(other).alerts[0].fingerprint
 
+    def test_a_pod_is_told_with_its_node_which_may_explain_it(self) -> None:
+        told = post_of_event(an_event(evidence={"node": "n1"})).alerts[0]
+        assert told.labels["node"] == "n1"
+        assert told.fingerprint == post_of_event(an_event()).alerts[0].fingerprint
+
     def test_that_resolve_close_the_incident(self) -> None:
         life = Life()
         for change in (Change.OPENED, Change.RESOLVED):

@@ -26,7 +26,7 @@ def post_of_event(event: HealthEvent) -> Post:
     alert = Alert(
         fingerprint=fingerprint_of(labels),
         status=AlertStatus.RESOLVED if over else AlertStatus.FIRING,
-        labels=labels | {"severity": finding.severity},
+        labels=labels | _besides(finding),
         annotations={"summary": finding.message} | {name: str(value) for name, value in finding.evidence.items()},
         starts_at=finding.since,
         ends_at=data.detected_at if over else None,
@@ -43,6 +43,12 @@ def fingerprint(cluster: str, finding: Finding) -> str:
 def _labels(cluster: str, finding: Finding) -> dict[str, str]:
     named = {"alertname": finding.code, "cluster": cluster, "part": finding.part or ""}
     return {name: value for name, value in named.items() if value} | labels_of(finding.object)
+
+
+def _besides(finding: Finding) -> dict[str, str]:
+    """Labels that may change while it fires, and so are no part of its identity. A lost node explains its pods."""
+    node = str(finding.evidence.get("node") or "")
+    return {"severity": finding.severity} | ({"node": node} if node and finding.object.kind == "Pod" else {})
 
 
 def missed(findings: Iterable[Finding], cluster: str, fires: Collection[str], now: datetime) -> list[HealthEvent]:
