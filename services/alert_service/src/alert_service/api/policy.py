@@ -1,6 +1,5 @@
 """Who is told of what: the policy that holds, what is wrong with its file, and a check before one is rolled out."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,9 +11,8 @@ from alert_service.api.services import AnyServices
 from alert_service.policy.parse import parse_policy
 from alert_service.policy.schema import policy_json_schema
 from common.policy.file import LARGEST_BYTES
-from common.policy.mistakes import PolicyError
 from common.web.parts import MAY_READ
-from common.web.policy import PolicyMistake, mistakes_shown
+from common.web.policy import PolicyChecked, PolicyMistake, checked, mistakes_shown
 
 router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
 
@@ -39,14 +37,6 @@ class PolicyText(BaseModel):
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyChecked:
-    """Whether it could be put into force, and every mistake if not."""
-
-    valid: bool
-    mistakes: Sequence[PolicyMistake]
-
-
 @router.get("/policy")
 async def show_policy(services: AnyServices) -> PolicyShown:
     """The policy that holds, and every mistake in its file."""
@@ -63,11 +53,7 @@ async def show_policy(services: AnyServices) -> PolicyShown:
 @router.post("/policy/check")
 async def check_policy(wanted: PolicyText) -> PolicyChecked:
     """Read a policy without putting it into force, and tell every mistake in it."""
-    try:
-        await asyncio.to_thread(parse_policy, wanted.text)
-    except PolicyError as error:
-        return PolicyChecked(valid=False, mistakes=mistakes_shown(error.mistakes))
-    return PolicyChecked(valid=True, mistakes=[])
+    return await checked(wanted.text, parse_policy)
 
 
 @router.get("/policy/schema")

@@ -1,6 +1,5 @@
 """What may be healed and how: the policy that holds, what is wrong with its file, and what it can name."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,9 +15,8 @@ from auto_healing.policy.parse import parse_policy
 from auto_healing.policy.schema import policy_json_schema
 from auto_healing.policy.shown import shown
 from common.policy.file import LARGEST_BYTES
-from common.policy.mistakes import PolicyError
 from common.web.parts import MAY_READ
-from common.web.policy import PolicyMistake, mistakes_shown
+from common.web.policy import PolicyChecked, PolicyMistake, checked, mistakes_shown
 
 router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
 
@@ -42,14 +40,6 @@ class PolicyText(BaseModel):
         str,
         Field(max_length=LARGEST_BYTES, description="YAML, as in the file", examples=["version: 1\nmode: observe\n"]),
     ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyChecked:
-    """Whether it could be put into force, and every mistake if not."""
-
-    valid: bool
-    mistakes: Sequence[PolicyMistake]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +101,7 @@ async def show_policy(services: AnyServices) -> PolicyShown:
 @router.post("/policy/check")
 async def check_policy(wanted: PolicyText) -> PolicyChecked:
     """Read a policy without putting it into force, and tell every mistake in it."""
-    try:
-        await asyncio.to_thread(parse_policy, wanted.text)
-    except PolicyError as error:
-        return PolicyChecked(valid=False, mistakes=mistakes_shown(error.mistakes))
-    return PolicyChecked(valid=True, mistakes=())
+    return await checked(wanted.text, parse_policy)
 
 
 @router.get("/policy/schema")
