@@ -3,15 +3,15 @@
 No answer is a server error, and none is undocumented.
 """
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 import schemathesis
 from pydantic import SecretStr
-from tests.support.contract import repeatable, schema_of, serving_in_a_thread
+from tests.support.contract import ready, repeatable, schema_of
 from tests.support.postgres import Postgres
 
 from alert_service import app
@@ -24,13 +24,11 @@ from common.web.app import create_app
 from common.web.auth import Scope
 from common.web.settings import WebSettings
 from common.web.static_tokens import StaticTokens, new_token
-from devcluster.api import wait_for
 
 pytestmark = [pytest.mark.database]
 
 TOKEN, ENTRY = new_token("admin", Scope.ADMIN)
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
-READY_SECONDS = 120.0
 NOWHERE = "http://127.0.0.1:1"
 
 schema = schema_of(
@@ -60,19 +58,9 @@ def address(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
         channels=ChannelSettings(urls={"sre-teams": SecretStr(f"{NOWHERE}/workflow")}),
     )
 
-    async def serving(stop: asyncio.Event, tell: Callable[[str], None]) -> None:
-        await app.run(settings, stop, lambda address, _: tell(address))
-
-    with serving_in_a_thread(serving) as address:
-        wait_for("the service", lambda: requests.get(f"{address}/readyz", timeout=30).ok, READY_SECONDS)
+    with ready(partial(app.run, settings)) as address:
         yield address
     postgres.drop_database(url)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as kept_alive:
-        yield kept_alive
 
 
 @schema.parametrize()

@@ -56,12 +56,6 @@ def address(postgres: Postgres) -> Iterator[str]:
     postgres.drop_database(url)
 
 
-@pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as kept_alive:
-        yield kept_alive
-
-
 @finite.parametrize()
 @repeatable
 def test_every_answer_is_documented(case: schemathesis.Case, address: str, session: requests.Session) -> None:

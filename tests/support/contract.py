@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
+import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.config import (
@@ -19,6 +20,8 @@ from schemathesis.config import (
     SchemathesisConfig,
 )
 
+from devcluster.api import wait_for
+
 # What is well-formed may still name something that is not there (404), is no longer kept (410), or has no meaning,
 # such as a cursor of another list (422); and no text may hold a NUL character (400).
 ACCEPTED = ["2xx", "400", "401", "403", "404", "409", "410", "422", "5xx"]
@@ -28,6 +31,9 @@ repeatable = settings(
     max_examples=10, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
+READY_SECONDS = 120.0
+
+Running = Callable[[asyncio.Event, Callable[[str, str | None], None]], Awaitable[None]]  # until stopped; as `app.run`
 Serving = Callable[[asyncio.Event, Callable[[str], None]], Awaitable[None]]  # until stopped; tells its address
 
 
@@ -45,6 +51,18 @@ def schema_of(described: dict[str, Any]) -> Any:
         ),
     )
     return schemathesis.openapi.from_dict(described, config=config)
+
+
+@contextmanager
+def ready(run: Running) -> Iterator[str]:
+    """The address of a whole service, once it is ready."""
+
+    async def serving(stop: asyncio.Event, tell: Callable[[str], None]) -> None:
+        await run(stop, lambda address, _: tell(address))
+
+    with serving_in_a_thread(serving) as address:
+        wait_for("the service", lambda: requests.get(f"{address}/readyz", timeout=30).ok, READY_SECONDS)
+        yield address
 
 
 @contextmanager

@@ -66,3 +66,25 @@ async def test_what_only_the_storm_told_of_ends_without_a_word(intake: Intake) -
 
     assert await intake.messages() == before
     assert (await intake.states()).count("resolved") == 1
+
+
+async def test_what_opened_under_the_leader_before_counts_for_the_next_one(
+    intake: Intake, alert_database: Database
+) -> None:
+    await intake.take(*(body(number) for number in range(3)))
+    other = Intake(alert_database, policy=POLICY)
+    other.clock.step(30)
+    other.clock = intake.clock
+    await other.take(body(3))  # the fourth within a minute
+    assert await suppressed(other) == [None] * 3 + ["storm"]
+
+
+async def test_a_replica_that_leads_again_counts_what_opened_in_between(
+    intake: Intake, alert_database: Database
+) -> None:
+    await intake.take(body(0))
+    other = Intake(alert_database, policy=POLICY)
+    await other.take(body(1), body(2))
+    intake.settling.begin()
+    await intake.take(body(3))
+    assert await suppressed(other) == [None] * 3 + ["storm"]

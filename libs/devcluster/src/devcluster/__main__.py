@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (DevClusterError, binaries.BinariesError) as error:
+    except DevClusterError as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:

@@ -101,10 +101,7 @@ class DevCluster:
 
     @cached_property
     def _programs(self) -> dict[str, Path]:
-        try:
-            return binaries.ensure("control-plane")
-        except binaries.BinariesError as error:
-            raise DevClusterError(str(error)) from error
+        return binaries.ensure("control-plane")
 
     def _create(self, programs: dict[str, Path]) -> None:
         self.remember()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +26,7 @@ END_TIMEOUT_SECONDS = 60.0
 Server = TypeVar("Server", bound="_Server")
 
 
-class _Server:
+class _Server(ABC):
     """One program that serves HTTP. As a context manager it is up inside the block and gone after it."""
 
     program = ""
@@ -53,7 +54,7 @@ class _Server:
 
         It goes when this process ends, however that happens. Raises DevClusterError with its last words.
         """
-        programs = self._programs()
+        programs = binaries.ensure(self.program)
         if not (self.home / processes.OWNER).exists():
             processes.guard(self.home, os.getpid())
         self._write()
@@ -106,12 +107,6 @@ class _Server:
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self.down()
 
-    def _programs(self) -> dict[str, Path]:
-        try:
-            return binaries.ensure(self.program)
-        except binaries.BinariesError as error:
-            raise DevClusterError(str(error)) from error
-
     def _write(self) -> None:
         for name, content in self._files.items():
             (self.home / name).parent.mkdir(parents=True, exist_ok=True)
@@ -128,8 +123,9 @@ class _Server:
         except httpx.TransportError:
             return False
 
+    @abstractmethod
     def _arguments(self) -> Sequence[str]:
-        raise NotImplementedError
+        """Of the command."""
 
 
 class Prometheus(_Server):
@@ -150,7 +146,8 @@ class Prometheus(_Server):
     def backfill(self, openmetrics: str) -> None:
         """Puts samples of the past into its data, before ``up``: OpenMetrics text with timestamps, ending in # EOF."""
         (self.home / "past").write_text(openmetrics)
-        command = [str(self._programs()["promtool"]), "tsdb", "create-blocks-from", "openmetrics", "past", "data"]
+        promtool = str(binaries.ensure(self.program)["promtool"])
+        command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "past", "data"]
         made = subprocess.run(command, cwd=self.home, capture_output=True, text=True, check=False)
         if made.returncode != 0:
             raise DevClusterError(f"promtool cannot put these samples into a block: {made.stderr.strip()}")

@@ -61,5 +61,8 @@ class Metrics:
             "deliveries_dead", "Messages given up and not sent again, by channel.", ("channel",)
         )
         self.storms = service.gauge("storms", "Channels on which a storm is told by one card.")
+        self.heard = service.gauge(
+            "heard_timestamp_seconds", "When a source that is read by cursor last answered, Unix time.", ("source",)
+        )
         self.heartbeat = service.gauge("heartbeat_missing", "1 while a heartbeat is missing, by its name.", ("name",))
         self.leader = service.gauge("leader", "1 while this replica works off what came in, and sends.")

@@ -53,6 +53,7 @@ class Pipeline:
 
     async def run(self) -> None:
         """Until cancelled. The database that goes away is waited for."""
+        self._settling.begin()
         while True:
             self._inbox.arrived.clear()
             try:

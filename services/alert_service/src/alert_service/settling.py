@@ -32,7 +32,7 @@ class Settling:
     def __init__(self, deliveries: Deliveries, policy: Callable[[], AlertPolicy]) -> None:
         self._deliveries = deliveries
         self._policy = policy
-        self._openings = Openings()
+        self._openings: Openings | None = None  # read when they are needed
         self._routes: tuple[AlertPolicy, Routes] | None = None
 
     @property
@@ -43,10 +43,14 @@ class Settling:
             self._routes = (policy, Routes(policy))
         return self._routes[1]
 
+    def begin(self) -> None:
+        """Another replica may have led until now: how many incidents opened lately is read anew."""
+        self._openings = None
+
     async def store(self, connection: AsyncConnection, changes: Sequence[Due], now: datetime) -> list[Settled]:
         """In the caller's transaction, which holds the rows of all that are changed."""
         policy = self._policy()
-        weather = Weather(await storms.raging(connection), self._openings, policy.storm, now)
+        weather = await self._weather(connection, now)
         around = Surroundings(policy=policy, routes=self.routes, storming=weather.hides)
         family = await Family.of(connection, changes, now - policy.correlation.within)
         done: list[tuple[Due, Settled]] = []
@@ -69,12 +73,13 @@ class Settling:
 
     def forget(self, at: datetime) -> None:
         """What was to be stored at that instant was rolled back: what opened then is none of a storm's."""
-        self._openings.forget(at)
+        if self._openings is not None:
+            self._openings.forget(at)
 
     async def calm(self, connection: AsyncConnection, now: datetime) -> int:
         """End the storms that are over; the worst of what they leave open is told by itself. How many ended."""
         part = self._policy().storm
-        weather = Weather(await storms.raging(connection), self._openings, part, now)
+        weather = await self._weather(connection, now)
         ended = weather.calm()
         await self._deliveries.queue(connection, weather.wanted(), received_at=None, now=now)
         await storms.keep(connection, ended)
@@ -85,6 +90,12 @@ class Settling:
             dues = [Due(before=each, done=lifted(each, now=now)) for each in worst.values()]
             await self.store(connection, [due for due in dues if due.done.happenings], now)
         return len(ended)
+
+    async def _weather(self, connection: AsyncConnection, now: datetime) -> Weather:
+        part = self._policy().storm
+        if self._openings is None:
+            self._openings = await storms.openings(connection, now - part.within)
+        return Weather(await storms.raging(connection), self._openings, part, now)
 
     def _is_on(self, incident: Incident, channel: str, now: datetime) -> bool:
         """Whether the card of the channel's storm is all that was told of it."""

@@ -36,7 +36,7 @@ class Told:
     def counted(self, counts: Counts | None) -> None:
         """What is not there is no series, but for the whole numbers."""
         metrics = self._metrics
-        for gauge in (metrics.open_incidents, metrics.waiting_deliveries, metrics.dead_deliveries):
+        for gauge in (metrics.open_incidents, metrics.waiting_deliveries, metrics.dead_deliveries, metrics.heard):
             gauge.clear()
         metrics.waiting_inbox.set(counts.waiting_entries if counts else 0)
         metrics.storms.set(counts.storms if counts else 0)
@@ -49,6 +49,8 @@ class Told:
             metrics.waiting_deliveries.labels(channel).set(many)
         for channel, many in counts.dead_deliveries.items():
             metrics.dead_deliveries.labels(channel).set(many)
+        for source, at in counts.heard.items():
+            metrics.heard.labels(source).set(at.timestamp())
 
     def worked(self, worked: Worked) -> None:
         for source in worked.unreadable:

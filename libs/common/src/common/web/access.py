@@ -40,7 +40,11 @@ def access(settings: WebSettings, api: Api | None, *, service: str) -> Access:
     text = settings.tokens.get_secret_value()
     given: list[StaticTokens | KubernetesTokens] = [StaticTokens.parse(text)] if text.strip() else []
     if settings.kubernetes_auth:
-        assert api is not None, "Kubernetes tokens are checked by an API server"  # noqa: S101
+        if api is None:
+            raise AccessMissing(
+                f"{service.upper()}_WEB__KUBERNETES_AUTH=true needs an API server that knows the tokens: "
+                "run the service in a cluster, or set KUBECONFIG"
+            )
         given.append(KubernetesTokens(KubeAccessReviews(api), service))
     if given:
         return Access(AnyOf(*given), given)

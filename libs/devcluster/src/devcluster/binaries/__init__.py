@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ..errors import DevClusterError
 from . import cache
 from .build import BuildError, build
 from .catalog import GROUPS, Group, Sites, Tool
@@ -16,7 +17,7 @@ from .progress import say
 __all__ = ["GROUPS", "BinariesError", "ensure"]
 
 
-class BinariesError(Exception):
+class BinariesError(DevClusterError):
     """A group of programs cannot be had; the text says what to do."""
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 
-from alert_service.storage.models import delivery, inbox, incident, storm
+from alert_service.storage.models import delivery, inbox, incident, intake, storm
 from alert_service.wanted import DeliveryState
 from common.database.connections import Database
 
@@ -21,6 +22,7 @@ class Counts:
     waiting_deliveries: Mapping[str, int]  # by channel
     dead_deliveries: Mapping[str, int]
     storms: int
+    heard: Mapping[str, datetime]  # by source, those that are read by cursor: when it last answered
 
 
 async def count(database: Database) -> Counts:
@@ -37,10 +39,12 @@ async def count(database: Database) -> Counts:
         waiting = await connection.execute(of_channel.where(delivery.c.state.in_(_WAITING)))
         dead = await connection.execute(of_channel.where(delivery.c.state == DeliveryState.DEAD))
         storms = await connection.scalar(select(number).select_from(storm).where(storm.c.ended_at.is_(None)))
+        heard = await connection.execute(select(intake.c.source, intake.c.heard_at))
         return Counts(
             open_incidents={(state, severity): many for state, severity, many in incidents},
             waiting_entries=entries or 0,
             waiting_deliveries={row.channel: row.number for row in waiting},
             dead_deliveries={row.channel: row.number for row in dead},
             storms=storms or 0,
+            heard={row.source: row.heard_at for row in heard},
         )

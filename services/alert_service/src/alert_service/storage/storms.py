@@ -1,15 +1,18 @@
 """Storms: which channel has one live card now, and what it counts."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.storage.models import storm
-from alert_service.storm import Storm
+from alert_service.storage.models import delivery, storm
+from alert_service.storm import Openings, Storm
+from alert_service.wanted import DeliveryKind, NotifyReason
 
+_MOST_MESSAGES = 5_000
 _INSERT = insert(storm)
 _KEEP = _INSERT.on_conflict_do_update(
     index_elements=["id"],
@@ -23,6 +26,20 @@ async def raging(connection: AsyncConnection) -> dict[str, Storm]:
     """Those that are not over, by channel."""
     rows = await connection.execute(select(storm).where(storm.c.ended_at.is_(None)))
     return {row.channel: Storm(**row._mapping) for row in rows}
+
+
+async def openings(connection: AsyncConnection, since: datetime) -> Openings:
+    """When each channel was told of an incident that opened, by the messages queued last."""
+    last = select(delivery).order_by(delivery.c.number.desc()).limit(_MOST_MESSAGES).subquery()
+    rows = await connection.execute(
+        select(last.c.channel, last.c.queued_at)
+        .where(last.c.kind == DeliveryKind.CARD, last.c.reason == NotifyReason.OPENED, last.c.queued_at > since)
+        .order_by(last.c.number)
+    )
+    found = Openings()
+    for channel, at in rows:
+        found.add(channel, at)
+    return found
 
 
 async def get(connection: AsyncConnection, storm_id: UUID) -> Storm | None:
