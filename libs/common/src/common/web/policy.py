@@ -1,12 +1,13 @@
-"""How APIs check a policy, and show what is wrong with it."""
+"""How APIs show the policy that holds, check another one, and say what is wrong with either."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from common.policy.file import LARGEST_BYTES, PolicyFile
 from common.policy.mistakes import Mistake, PolicyError
 
 
@@ -20,6 +21,29 @@ class PolicyMistake:
 
 def mistakes_shown(mistakes: Iterable[Mistake]) -> tuple[PolicyMistake, ...]:
     return tuple(PolicyMistake(path=each.path, message=each.message) for each in mistakes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyShown:
+    """The policy that holds, whole. While its file has mistakes, it is the last good one."""
+
+    file: Annotated[str | None, Field(description="null: no file is set, and the defaults hold")]
+    valid: bool
+    mistakes: Sequence[PolicyMistake]
+    policy: Annotated[Mapping[str, Any], Field(description="As a policy file would say it, defaults included")]
+
+    @classmethod
+    def of(cls, file: PolicyFile[Any] | None, policy: Mapping[str, Any]) -> "PolicyShown":
+        mistakes = mistakes_shown(file.mistakes) if file else ()
+        return cls(file=str(file.path) if file else None, valid=not mistakes, mistakes=mistakes, policy=policy)
+
+
+class PolicyText(BaseModel):
+    """A policy to be checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(max_length=LARGEST_BYTES, description="YAML, as in the file", examples=["version: 1\n"])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from auto_healing.actions import ACTIONS
 from auto_healing.api.services import AnyServices
@@ -14,32 +14,10 @@ from auto_healing.plan import Harm
 from auto_healing.policy.parse import parse_policy
 from auto_healing.policy.schema import policy_json_schema
 from auto_healing.policy.shown import shown
-from common.policy.file import LARGEST_BYTES
 from common.web.parts import MAY_READ
-from common.web.policy import PolicyChecked, PolicyMistake, checked, mistakes_shown
+from common.web.policy import PolicyChecked, PolicyShown, PolicyText, checked
 
 router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyShown:
-    """The policy that holds, whole. While its file has mistakes, it is the last good one."""
-
-    file: Annotated[str | None, Field(description="null: no file, the defaults hold")]
-    valid: bool
-    mistakes: Sequence[PolicyMistake]
-    policy: Annotated[Mapping[str, Any], Field(description="As a policy file would say it, defaults included")]
-
-
-class PolicyText(BaseModel):
-    """A policy to be checked."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: Annotated[
-        str,
-        Field(max_length=LARGEST_BYTES, description="YAML, as in the file", examples=["version: 1\nmode: observe\n"]),
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +66,7 @@ class GuardList:
 @router.get("/policy")
 async def show_policy(services: AnyServices) -> PolicyShown:
     """The policy that holds, and every mistake in its file."""
-    file = services.policy_file
-    mistakes = mistakes_shown(file.mistakes) if file else ()
-    return PolicyShown(
-        file=str(file.path) if file else None,
-        valid=not mistakes,
-        mistakes=mistakes,
-        policy=shown(services.policy()),
-    )
+    return PolicyShown.of(services.policy_file, shown(services.policy()))
 
 
 @router.post("/policy/check")
