@@ -23,8 +23,7 @@ async def test_size_of_the_body(size: int, status: int, announced: bool) -> None
 
     assert response.status_code == status
     if status == 413:
-        assert response.json()["detail"] == "the body is larger than 2048 bytes"
-        assert response.headers["connection"] == "close"
+        assert response.json()["detail"].startswith("the body is larger than 2048 bytes")
 
 
 async def test_a_body_where_none_belongs_is_limited_too() -> None:

@@ -72,6 +72,18 @@ async def test_a_head_without_end_is_refused_and_cut_and_others_are_answered() -
             assert (await client.get(f"{url}/livez", headers={"X-Filler": 32_768 * "a"})).status_code == 200
 
 
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "in chunks"])
+async def test_whoever_sends_too_much_is_told_so_instead_of_cut_off(announced: bool) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(256):  # 16 MiB: more than the buffers of both sides hold
+            yield 65_536 * b"a"
+
+    body = (256 * 65_536) * b"a" if announced else pieces()
+    async with serving(sample_app(body_limit_bytes=1024)) as url, httpx.AsyncClient(timeout=60) as client:
+        assert (await client.post(f"{url}/faulty/raw", content=body)).status_code == 413
+        assert (await client.get(f"{url}/livez")).status_code == 200
+
+
 async def test_a_running_request_is_finished_before_the_end() -> None:
     app = sample_app()
     begun, go_on = asyncio.Event(), asyncio.Event()

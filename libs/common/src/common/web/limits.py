@@ -44,5 +44,6 @@ class Limits:
         return counted
 
     def _too_large(self) -> Problem:
-        # The rest of the body is not read, so the connection is of no further use.
-        return Problem(413, f"the body is larger than {self._limit} bytes", headers={"Connection": "close"})
+        # The server reads on and forgets the rest. To hang up meanwhile would be a reset: the client would not get the
+        # answer, and try again and again.
+        return Problem(413, f"the body is larger than {self._limit} bytes: send less at once (WEB__BODY_LIMIT_BYTES)")
