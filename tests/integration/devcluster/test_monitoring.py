@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager: up, reloaded, stopped and started again, and gone."""
+"""Prometheus, Alertmanager and kube-state-metrics: up, reloaded, stopped and started again, and gone."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,9 +7,9 @@ import httpx
 import pytest
 from tests.support.monitoring import RunAlertmanager, RunPrometheus, posting_to, scraping
 
-from devcluster import DevClusterError, processes
+from devcluster import DevCluster, DevClusterError, processes
 from devcluster.api import wait_for
-from devcluster.monitoring import Alertmanager, Prometheus
+from devcluster.monitoring import Alertmanager, KubeStateMetrics, Prometheus
 
 NOWHERE = "http://127.0.0.1:9/"
 ALWAYS = """
@@ -93,3 +93,15 @@ def test_samples_of_the_past_can_be_queried() -> None:
         assert [float(value) for _, value in found["data"]["result"][0]["values"]] == list(range(10))
     finally:
         prometheus.down()
+
+
+@pytest.mark.cluster
+def test_kube_state_metrics_tells_of_a_cluster(devcluster_shared: DevCluster, namespace: str) -> None:
+    with KubeStateMetrics(devcluster_shared.kubeconfig) as server:
+
+        def told() -> bool:
+            return f'kube_namespace_created{{namespace="{namespace}"}}' in httpx.get(f"{server.url}/metrics").text
+
+        assert wait_for("the namespace", told)
+        home = server.home
+    assert processes.pids(home) == set()

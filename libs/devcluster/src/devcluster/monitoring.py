@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager as processes: started with a configuration, ready, reloaded, gone with their data."""
+"""Prometheus, Alertmanager and kube-state-metrics as processes: started, ready, reloaded, gone with their data."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .kwokctl import free_ports
 READY_TIMEOUT_SECONDS = 60.0
 END_TIMEOUT_SECONDS = 60.0
 Server = TypeVar("Server", bound="_Server")
+Configured = TypeVar("Configured", bound="_Configured")
 
 
 class _Server(ABC):
     """One program that serves HTTP. As a context manager it is up inside the block and gone after it."""
 
     program = ""
+    ready_path = "/-/ready"
 
-    def __init__(self, config: Mapping[str, Any] | str, *, files: Mapping[str, str] | None = None) -> None:
-        """``files`` are written beside the configuration, which may name them by their relative paths."""
-        self._config, self._files = config, dict(files or {})
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_ports(1)[0]
 
@@ -57,7 +57,6 @@ class _Server(ABC):
         programs = binaries.ensure(self.program)
         if not (self.home / processes.OWNER).exists():
             processes.guard(self.home, os.getpid())
-        self._write()
         with (self.home / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(programs[self.program]), *self._arguments()],
@@ -73,14 +72,6 @@ class _Server(ABC):
             self.down()
             raise
         return self
-
-    def reload(self, config: Mapping[str, Any] | str, *, files: Mapping[str, str] | None = None) -> None:
-        """Takes another configuration while it runs. Raises DevClusterError with what is wrong with it."""
-        self._config, self._files = config, {**self._files, **(files or {})}
-        self._write()
-        answer = httpx.post(f"{self.url}/-/reload", timeout=30)
-        if answer.status_code != 200:
-            raise DevClusterError(f"{self.program} did not take the configuration: {answer.text.strip()}")
 
     def stop(self) -> None:
         """Ends it in good order; its data stay for ``up``."""
@@ -107,19 +98,12 @@ class _Server(ABC):
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self.down()
 
-    def _write(self) -> None:
-        for name, content in self._files.items():
-            (self.home / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.home / name).write_text(content)
-        text = self._config if isinstance(self._config, str) else yaml.safe_dump(dict(self._config))
-        (self.home / "config.yaml").write_text(text)
-
     def _ready(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             last = self.log.strip().splitlines()[-1:] or ["without a word"]
             raise DevClusterError(f"{self.program} ended by itself: {last[0][:500]}")
         try:
-            return httpx.get(f"{self.url}/-/ready", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}{self.ready_path}", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -128,7 +112,35 @@ class _Server(ABC):
         """Of the command."""
 
 
-class Prometheus(_Server):
+class _Configured(_Server):
+    """One that reads a configuration file, and again when it is told to."""
+
+    def __init__(self, config: Mapping[str, Any] | str, *, files: Mapping[str, str] | None = None) -> None:
+        """``files`` are written beside the configuration, which may name them by their relative paths."""
+        super().__init__()
+        self._config, self._files = config, dict(files or {})
+
+    def up(self: Configured) -> Configured:
+        self._write()
+        return super().up()
+
+    def reload(self, config: Mapping[str, Any] | str, *, files: Mapping[str, str] | None = None) -> None:
+        """Takes another configuration while it runs. Raises DevClusterError with what is wrong with it."""
+        self._config, self._files = config, {**self._files, **(files or {})}
+        self._write()
+        answer = httpx.post(f"{self.url}/-/reload", timeout=30)
+        if answer.status_code != 200:
+            raise DevClusterError(f"{self.program} did not take the configuration: {answer.text.strip()}")
+
+    def _write(self) -> None:
+        for name, content in self._files.items():
+            (self.home / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.home / name).write_text(content)
+        text = self._config if isinstance(self._config, str) else yaml.safe_dump(dict(self._config))
+        (self.home / "config.yaml").write_text(text)
+
+
+class Prometheus(_Configured):
     """A Prometheus that sends a firing alert again each 5 s at the latest, as ``group_wait`` of seconds wants it."""
 
     program = "prometheus"
@@ -153,7 +165,7 @@ class Prometheus(_Server):
             raise DevClusterError(f"promtool cannot put these samples into a block: {made.stderr.strip()}")
 
 
-class Alertmanager(_Server):
+class Alertmanager(_Configured):
     """An Alertmanager; with ``peers`` one of several that share what they have notified of."""
 
     program = "alertmanager"
@@ -181,4 +193,24 @@ class Alertmanager(_Server):
             "--cluster.settle-timeout=1s",
             *(f"--cluster.peer=127.0.0.1:{each._gossip}" for each in self._peers or ()),
             "--log.level=warn",
+        )
+
+
+class KubeStateMetrics(_Server):
+    """A kube-state-metrics that tells of a cluster's objects at /metrics, within a second of their change."""
+
+    program = "kube-state-metrics"
+    ready_path = "/healthz"
+
+    def __init__(self, kubeconfig: Path) -> None:
+        super().__init__()
+        self._kubeconfig, self._telemetry = kubeconfig, free_ports(1)[0]
+
+    def _arguments(self) -> Sequence[str]:
+        return (
+            f"--kubeconfig={self._kubeconfig}",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+            "--telemetry-host=127.0.0.1",
+            f"--telemetry-port={self._telemetry}",
         )

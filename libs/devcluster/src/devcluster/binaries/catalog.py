@@ -88,6 +88,7 @@ class Sites:
 
 KUBERNETES, ETCD, KWOK, METRICS_SERVER = "1.36.3", "3.6.8", "0.8.0", "0.9.0"
 HELM, KUBECONFORM, PROMETHEUS, ALERTMANAGER = "4.3.1", "0.8.0", "3.15.0", "0.31.1"
+KUBE_STATE_METRICS = "2.18.0"
 
 
 def _kubernetes(name: str) -> Tool:
@@ -181,6 +182,20 @@ GROUPS = {
             ALERTMANAGER,
             tuple(_prometheus("alertmanager", name, ALERTMANAGER) for name in ("alertmanager", "amtool")),
             {"github.com/prometheus/common/version.Version": ALERTMANAGER},
+        ),
+        Group(
+            "kube-state-metrics",
+            KUBE_STATE_METRICS,
+            # Its project publishes images only, so it is built and never downloaded.
+            (
+                Tool(
+                    "kube-state-metrics",
+                    "k8s.io/kube-state-metrics/v2",
+                    KUBE_STATE_METRICS,
+                    version_command=("version",),
+                ),
+            ),
+            {"github.com/prometheus/common/version.Version": f"v{KUBE_STATE_METRICS}"},
         ),
     )
 }
