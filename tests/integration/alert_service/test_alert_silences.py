@@ -51,7 +51,7 @@ def told_of(acting: Acting, labels: dict[str, str]) -> Alert:
 
 async def silence(acting: Acting, incident: Incident, hours: float | None = 1, who: str = "ana") -> Answer:
     """As a button asks for it."""
-    by = People.of(acting.policy).by_name(who)
+    by = People.of(acting.policy).called(who)
     assert by is not None
     return await acting.performing.act(
         Act(
@@ -140,7 +140,7 @@ async def test_a_silence_until_it_resolves_is_put_off_and_ends_with_the_incident
 
 
 async def resolve(acting: Acting, incident: Incident) -> None:
-    ana = People.of(acting.policy).by_name("ana")
+    ana = People.of(acting.policy).called("ana")
     assert ana is not None
     act = Act(kind=ActKind.RESOLVE, incident_id=incident.id, by=ana, via=Via.API, at=acting.clock.now())
     assert (await acting.desk.act(act)).changed

@@ -47,7 +47,7 @@ def test_somebody_whom_the_policy_does_not_name_may_only_look() -> None:
 
 
 def test_nobody_may_approve_who_was_not_given_that_right() -> None:
-    ben = PEOPLE.by_name("ben")
+    ben = PEOPLE.called("ben")
 
     assert ben is not None
     assert not ben.rights & DECISIONS

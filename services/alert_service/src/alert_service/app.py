@@ -73,7 +73,12 @@ class App:
         self._upkeep: Upkeep | None = None
         self._outward = Outward(
             channels=Channels(settings, self._clock, policy=self._policy),
-            cards=PolicyCards(self._clock, policy=self._policy, links=self._links),
+            cards=PolicyCards(
+                self._clock,
+                policy=self._policy,
+                links=self._links,
+                on_template_failed=self._told.template_failed,
+            ),
             way_back=way_back_of(settings, self._http, self._clock),
         )
         if self._outward.channels.mistakes:
@@ -179,7 +184,6 @@ class App:
             settings=settings.web,
         )
         web.state.services = Services(
-            cluster_name=settings.cluster,
             now=self._clock.now,
             policy=self._policy,
             routes=self._routes,

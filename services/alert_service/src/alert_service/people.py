@@ -40,10 +40,6 @@ class People:
         """By what auto_healing and the ledger know them as, such as ana@example.com."""
         return self._by_identity.get(identity)
 
-    def by_name(self, name: str) -> Person | None:
-        """By the name under which the policy has them."""
-        return self._by_name.get(name)
-
     def called(self, said: str) -> Person | None:
         """By whatever people call themselves: name, identity, or how cards call them; None when two are called so."""
         word = said.strip().casefold()

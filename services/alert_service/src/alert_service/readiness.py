@@ -21,21 +21,18 @@ def probes(
 ) -> list[Probe]:
     """Required is what nothing can be stored without: Alertmanager tries again elsewhere. `peers`: those asked here."""
 
-    async def mistakes() -> str | None:
-        return "; ".join(map(str, policy.mistakes)) or None if policy is not None else None
+    async def policy_trouble() -> str | None:
+        if policy is None:
+            return "no policy file is set (ALERT_SERVICE_POLICY__FILE): nobody is told of anything"
+        return "; ".join(map(str, policy.mistakes)) or None
 
-    async def unusable() -> str | None:
+    async def channels_trouble() -> str | None:
         return "; ".join(map(str, channels.mistakes)) or None
-
-    async def given() -> str | None:
-        return (
-            "no policy file is set (ALERT_SERVICE_POLICY__FILE): nobody is told of anything" if policy is None else None
-        )
 
     return [
         Probe("database", storage.trouble),
         Probe("tasks", supervisor.trouble),
-        Probe("policy", mistakes, required=False),
-        Probe("channels", unusable, required=False),
+        Probe("policy", policy_trouble, required=False),
+        Probe("channels", channels_trouble, required=False),
         *(Probe(name, trouble, required=False) for name, trouble in peers.items()),
     ]

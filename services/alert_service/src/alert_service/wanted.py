@@ -27,9 +27,7 @@ class NotifyReason(StrEnum):
     SILENCE_ENDS = "silence_ends"
     STORM = "storm"
     FALLBACK = "fallback"  # another channel failed
-    HEARTBEAT = "heartbeat"
     CANARY = "canary"
-    REHEARSAL = "rehearsal"
 
 
 class DeliveryKind(StrEnum):

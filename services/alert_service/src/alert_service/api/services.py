@@ -51,7 +51,6 @@ class Stored:
 class Services:
     """Everything the API answers from."""
 
-    cluster_name: str
     now: Callable[[], datetime]
     policy: "Callable[[], AlertPolicy]"
     routes: "Callable[[], Routes]"  # those of the policy that holds

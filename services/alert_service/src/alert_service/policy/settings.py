@@ -22,6 +22,8 @@ class Part(Strict):
 
 def _instant(value: object) -> object:
     """YAML gives an unquoted instant as one already, in UTC, and leaves out its offset."""
+    if value is None:  # as the API shows one that is not set
+        return None
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     try:

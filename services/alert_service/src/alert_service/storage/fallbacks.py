@@ -21,7 +21,6 @@ _HAS_CARD = text(
     "UPDATE incident SET value = jsonb_set(value, '{channels}', value->'channels' || to_jsonb(CAST(:channel AS text))) "
     "WHERE id = ANY(:ids) AND NOT value->'channels' @> to_jsonb(CAST(:channel AS text))"
 )
-_TRIALS = (NotifyReason.CANARY, NotifyReason.REHEARSAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ async def unconfirmed(
             delivery.c.channel == channel,
             delivery.c.fallback_at.is_(None),
             delivery.c.queued_at > now - _FORGET_AFTER,
-            delivery.c.reason.not_in(_TRIALS),
+            delivery.c.reason != NotifyReason.CANARY,
             noticed,
             or_(*late),
         )
