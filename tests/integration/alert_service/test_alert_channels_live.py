@@ -1,7 +1,9 @@
 """Each kind of channel against a strict stand-in of its vendor, well and unwell."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +13,7 @@ from tests.support.chat import a_chat, complaints
 
 from alert_service.acts import ActKind
 from alert_service.cards.card import Button, Card, Fact, Tone
-from alert_service.channels.channel import Channel, DeliveryError, DeliveryReason, Message, MessageRef
+from alert_service.channels.channel import Channel, DeliveryError, DeliveryReason, Message, MessageRef, Receipt
 from alert_service.channels.making import make_channels
 from alert_service.channels.posting import a_client
 from alert_service.policy.settings import AlertPolicy
@@ -186,3 +188,30 @@ async def test_a_card_that_says_too_much_is_posted_all_the_same(live: Live) -> N
         )
     assert len(await live.chat.messages()) == 4
     assert await complaints(live.chat) == []
+
+
+async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Takes a message, and then says a byte now and again for ever."""
+    with suppress(ConnectionError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 1000000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+
+async def test_who_never_comes_to_an_end_holds_up_no_channel() -> None:
+    server = await asyncio.start_server(dripping, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = AlertSettings.model_validate(
+        {"slack": {"token": "xoxb-1", "api_url": url}, "channels": {"urls": dict.fromkeys(("slack", "teams"), url)}}
+    )
+    async with server, a_client() as http:
+        channels = make_channels(POLICY, settings, http=http, now=lambda: datetime.now(UTC)).channels
+        sent = (channels[name].send(Message(delivery_id="d1", card=CARD)) for name in ("teams", "slack"))
+        async with asyncio.timeout(60):
+            taken, unclear = await asyncio.gather(*sent, return_exceptions=True)
+    assert taken == Receipt(posted=False)
+    assert isinstance(unclear, DeliveryError)
+    assert unclear.reason is DeliveryReason.VENDOR_ERROR

@@ -267,6 +267,7 @@ def test_after_each_reason_it_is_clear_whether_to_try_again(reason: DeliveryReas
         pytest.param(an_error(DeliveryReason.UNREACHABLE, retryable=True), 1, 1, id="soon at first"),
         pytest.param(an_error(DeliveryReason.UNREACHABLE, retryable=True), 50, 60, id="once a minute in the end"),
         pytest.param(an_error(DeliveryReason.RATE_LIMITED, retryable=True, after=7), 9, 7, id="as the vendor says"),
+        pytest.param(an_error(DeliveryReason.RATE_LIMITED, retryable=True, after=0), 1, 1, id="never at once"),
         pytest.param(an_error(DeliveryReason.VENDOR_ERROR, retryable=True, after=9), 1, 9, id="at least as it says"),
         pytest.param(an_error(DeliveryReason.CREDENTIALS, retryable=False), 1, 5, id="less often where a person must"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.clock import NOON
+from tests.support.clock import NOON, SteppedClock
 
 from alert_service.cards import samples
 from alert_service.cards.card import Card
@@ -16,6 +16,10 @@ from alert_service.cards.dialects import SLACK
 from alert_service.cards.previews import Stand, mistakes, previews
 from alert_service.cards.shown import incident_shown
 from alert_service.cards.templates import NAMES, TemplateFailed, Templates, TextTemplates
+from alert_service.metrics import Metrics
+from alert_service.rendering import PolicyCards
+from alert_service.told import Told
+from common.metrics import ServiceMetrics
 
 BEGIN = '{% extends "shipped/incident.j2" %}'
 
@@ -153,6 +157,25 @@ def test_when_a_template_fails_the_shipped_one_is_sent_and_the_card_says_so(tmp_
     card = card_of(tmp_path)
     assert card.body.startswith("*Pod is crash looping*")
     assert card.error == ("template incident.j2, line 1: 'nothing' is undefined; the shipped template was used instead")
+
+
+def test_a_template_that_fails_is_counted_each_time_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path, a_block("{{ nothing }}"))
+    metrics = Metrics(ServiceMetrics("alert_service", "1"))
+    policy = samples.POLICY.model_copy(update={"templates": str(tmp_path)})
+    cards = PolicyCards(
+        SteppedClock(), policy=lambda: policy, links=None, on_template_failed=Told(metrics).template_failed
+    )
+    for _ in range(3):
+        cards.templates.parts("incident", shown())
+        cards.templates.parts("message", {"text": "Down", "about": ""})
+    name, labels = "alert_service_template_failures_total", {"template": "incident"}
+    assert metrics.registry.get_sample_value(name, labels) == 3
+    assert [each.message for each in caplog.records] == [
+        "cards are made without your template: template incident.j2, line 1: 'nothing' is undefined"
+    ]
 
 
 def test_people_are_told_even_when_no_template_works() -> None:

@@ -37,6 +37,9 @@ class Metrics:
             ("channel",),
             buckets=_DELIVERY_BUCKETS,
         )
+        self.template_failures = service.counter(
+            "template_failures", "Cards for which a template of the user's could not be used.", ("template",)
+        )
         self.clicks = service.counter("clicks", "Presses of buttons and links, by act and result.", ("act", "result"))
         self.click_seconds = service.histogram(
             "click_answer_seconds", "Time to acknowledge a click; Slack gives up after 3 s.", buckets=_CLICK_BUCKETS

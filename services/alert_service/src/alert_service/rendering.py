@@ -1,6 +1,7 @@
 """Makes the card of a claim when it is sent, of what it is about as that is now: so messages that waited tell no
 old news."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.cards import build
 from alert_service.cards.card import Card
-from alert_service.cards.templates import Templates
+from alert_service.cards.templates import NAMES, Templates
 from alert_service.channels.channel import Channel
 from alert_service.incident import Incident
 from alert_service.links import LinkSigner
@@ -25,6 +26,9 @@ from alert_service.storm import Storm
 from alert_service.wanted import DeliveryKind, NotifyReason
 from common.clock import Clock
 from common.database.connections import Database
+from common.logs import Complaint
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_LINE, _MOST_CHARACTERS = 1_000, 2_500  # of a message that is made of many lines
 _CHILDREN = 50
@@ -64,12 +68,24 @@ class Cards(Protocol):
 
 
 class PolicyCards:
-    """Cards as the policy that holds has them: its people, its templates. Without `links` no button is a link."""
+    """Cards as the policy that holds has them: its people, its templates. Without `links` no button is a link.
 
-    def __init__(self, clock: Clock, *, policy: Callable[[], AlertPolicy], links: LinkSigner | None) -> None:
+    `on_template_failed` is told the name of each template that could not be used for a card.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        policy: Callable[[], AlertPolicy],
+        links: LinkSigner | None,
+        on_template_failed: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._clock = clock
         self._policy = policy
         self._links = links
+        self._on_template_failed = on_template_failed
+        self._complaints = {name: Complaint(logger, clock) for name in NAMES}
         self._templates: tuple[str, Templates] | None = None
 
     @property
@@ -77,8 +93,12 @@ class PolicyCards:
         """Of the policy's folder, read anew when that is another one."""
         folder = self._policy().templates
         if self._templates is None or self._templates[0] != folder:
-            self._templates = (folder, Templates(Path(folder) if folder else None))
+            self._templates = (folder, Templates(Path(folder) if folder else None, on_failure=self._failed))
         return self._templates[1]
+
+    def _failed(self, name: str, why: str) -> None:
+        self._on_template_failed(name)
+        self._complaints[name].warn(f"cards are made without your template: {why}")
 
     def incident(
         self, incident: Incident, channel: Channel, *, mentions: Sequence[str] = (), relatives: Relatives = NO_RELATIVES

@@ -62,5 +62,5 @@ def _delay(error: DeliveryError, failures: int, luck: float) -> timedelta:
     if error.retry_after is None:
         return delay
     if error.reason is DeliveryReason.RATE_LIMITED:
-        return error.retry_after
+        return max(error.retry_after, _DELAYS[0])  # "at once" would be a race with the limit
     return max(delay, error.retry_after)

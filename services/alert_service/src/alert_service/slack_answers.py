@@ -3,8 +3,8 @@
 https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 """
 
+import asyncio
 import logging
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -13,7 +13,7 @@ from alert_service.slack_requests import Click
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 5.0
-_SLACK = "hooks.slack.com"
+_SLACK = b"hooks.slack.com"
 _LONGEST = 3000
 
 
@@ -21,24 +21,35 @@ class SlackAnswers:
     """`api_url` is that of the Web API: its host may give such addresses too. Ends with `close`."""
 
     def __init__(self, api_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        api = urlsplit(api_url)
+        api = httpx.URL(api_url)
         self._trusted = {("https", _SLACK), (api.scheme, api.netloc)}
         self._http = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, follow_redirects=False, transport=transport)
 
     async def tell(self, click: Click, text: str) -> None:
         """Only they see it. What goes wrong is logged: the press took effect, and the card shows that."""
-        url = urlsplit(click.response_url)
-        if (url.scheme, url.netloc) not in self._trusted:
+        if not self._is_slacks(click.response_url):
             logger.warning("a press of %s gave no address of Slack's for an answer", click.action)
             return
-        body = {"response_type": "ephemeral", "replace_original": False, "text": _escaped(text)[:_LONGEST]}
+        body = {"response_type": "ephemeral", "replace_original": False, "text": _escaped(text[:_LONGEST])}
         try:
-            answer = await self._http.post(click.response_url, json=body)
-        except httpx.HTTPError as error:
+            async with (
+                asyncio.timeout(_TIMEOUT_SECONDS),
+                self._http.stream("POST", click.response_url, json=body) as answer,
+            ):
+                pass  # nothing that it says beside the status matters
+        except (httpx.HTTPError, TimeoutError) as error:
             logger.warning("%s was not told what came of %s: %s", click.user_id, click.action, type(error).__name__)
             return
         if answer.is_error:
             logger.warning("%s was not told what came of %s: %d", click.user_id, click.action, answer.status_code)
+
+    def _is_slacks(self, address: str) -> bool:
+        """Whatever else there is, no request is made to it."""
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL:
+            return False
+        return (url.scheme, url.netloc) in self._trusted
 
     async def close(self) -> None:
         await self._http.aclose()

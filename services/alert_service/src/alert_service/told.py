@@ -89,6 +89,9 @@ class Told:
         if attempt.seconds is not None:
             self._metrics.delivery_seconds.labels(attempt.channel).observe(attempt.seconds)
 
+    def template_failed(self, name: str) -> None:
+        self._metrics.template_failures.labels(name).inc()
+
     def canary(self, channel: str, arrived: bool) -> None:
         self._metrics.canaries.labels(channel, "arrived" if arrived else "missing").inc()
 

@@ -177,18 +177,17 @@ async def _follow(services: Services, opened: _Opened, person: Person) -> Respon
         run_id=value.run_id,
     )
     answer = await opened.stored.performing.act(act)
+    await _settle(opened, answer)
     await opened.stored.deliveries.acted_on(link.channel, value.incident_id, services.now())
-    await _settle(opened, answer, services)
     return html(link_pages.answered(link.act, value, opened.incident, _sentence(answer.text), done=answer.changed))
 
 
-async def _settle(opened: _Opened, answer: Answer, services: Services) -> None:
+async def _settle(opened: _Opened, answer: Answer) -> None:
     """One that changed nothing may be used still: by whoever may, or in better times."""
     if not answer.changed:
         await opened.stored.used_links.release(opened.link)
         return
     await opened.stored.used_links.used(opened.link, _sentence(answer.text))
-    await opened.stored.deliveries.acted_on(opened.link.channel, opened.value.incident_id, services.now())
 
 
 def _authenticator(request: Request) -> Authenticator:

@@ -43,9 +43,15 @@ class Parts:
 
 
 class Templates:
-    """`folder` has the user's own. They are read again when they change."""
+    """`folder` has the user's own. They are read again when they change.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    `on_failure` is told the name of a template that could not be used for a card, and why.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, *, on_failure: Callable[[str, str], None] = lambda name, why: None
+    ) -> None:
+        self._on_failure = on_failure
         self._own = _environment(_Loader(folder))
         self._shipped = _environment(_Loader(None))
 
@@ -63,6 +69,7 @@ class Templates:
             return self.check(name, shown), ""
         except TemplateFailed as error:
             wrong = str(error)
+            self._on_failure(name, wrong)
         try:
             return _parts(self._shipped, name + _SUFFIX, shown), f"{wrong}; the shipped template was used instead"
         except TemplateFailed as error:

@@ -59,9 +59,11 @@ def make_channels(
 
 def _slack(name: str, part: ChannelPart, means: _Means) -> Channel:
     slack = means.settings.slack
-    token = slack.token.get_secret_value()
+    token = slack.token.get_secret_value().strip()
     if not token:
         raise _Wrong("needs ALERT_SERVICE_SLACK__TOKEN, the bot token of the Slack app (xoxb-...)")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise _Wrong("has in ALERT_SERVICE_SLACK__TOKEN more than a token: it is one word (xoxb-...)")
     return Slack(name, means.http, api_url=slack.api_url, token=token, conversation=part.conversation, dialect=SLACK)
 
 

@@ -132,7 +132,7 @@ class Slack:
         answer = await posting.post(self._http, f"{self._api_url}/{method}", body, self._headers)
         posting.check(answer)
         try:
-            found = answer.json()
+            found = json.loads(answer.text)
         except ValueError:
             found = None
         if not isinstance(found, dict):
@@ -141,7 +141,7 @@ class Slack:
             raise self._refused(answer, found)
         return found
 
-    def _refused(self, answer: httpx.Response, found: dict[str, Any]) -> DeliveryError:
+    def _refused(self, answer: posting.Answer, found: dict[str, Any]) -> DeliveryError:
         """An error that is not known may pass by itself no more than one that is malformed."""
         error = str(found.get("error", "no error named"))
         details = found.get("response_metadata")

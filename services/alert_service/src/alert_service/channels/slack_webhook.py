@@ -27,6 +27,7 @@ ABILITIES = Abilities(
     limits=(Window.of(4, seconds=4),),
 )
 # https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks
+_TAKEN = "ok"  # all that Slack says; whatever else comes with a good status is somebody else's word
 _REASONS = {
     "action_prohibited": DeliveryReason.NO_CONVERSATION,
     "channel_is_archived": DeliveryReason.NO_CONVERSATION,
@@ -66,7 +67,7 @@ class SlackWebhook:
         if (reason := _REASONS.get(answer.text.strip())) is not None:
             raise posting.failed(answer, reason, posting.said(answer))
         posting.check(answer)
-        return Receipt(posted=True)
+        return Receipt(posted=answer.text.strip() == _TAKEN)
 
     async def close(self) -> None:
         """`http` is closed by whoever made it."""

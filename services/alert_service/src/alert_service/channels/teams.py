@@ -8,7 +8,7 @@ import httpx
 from alert_service.cards.dialect import Dialect
 from alert_service.channels import posting
 from alert_service.channels.adaptive import message_of
-from alert_service.channels.channel import Abilities, Buttons, Message, Receipt, Window
+from alert_service.channels.channel import Abilities, Buttons, DeliveryReason, Message, Receipt, Window
 
 # https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using#rate-limiting-for-connectors
 ABILITIES = Abilities(
@@ -55,7 +55,9 @@ class Teams:
         """202 says that the flow has begun; with a Response action behind the post it is 200, and posted."""
         answer = await posting.post(self._http, self._url, message_of(message.card, self.dialect), {})
         posting.check(answer)
-        return Receipt(posted=answer.status_code != _ACCEPTED)
+        if answer.is_page:
+            raise posting.failed(answer, DeliveryReason.VENDOR_ERROR, "with a page, as proxies do, and no flow does")
+        return Receipt(posted=answer.status != _ACCEPTED)
 
     async def close(self) -> None:
         """`http` is closed by whoever made it."""
