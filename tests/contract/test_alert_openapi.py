@@ -11,7 +11,7 @@ import pytest
 import requests
 import schemathesis
 from pydantic import SecretStr
-from tests.support.contract import ready, repeatable, schema_of
+from tests.support.contract import beside_the_service, ready, repeatable, schema_of
 from tests.support.postgres import Postgres
 
 from alert_service import app
@@ -25,7 +25,7 @@ from common.web.auth import Scope
 from common.web.settings import WebSettings
 from common.web.static_tokens import StaticTokens, new_token
 
-pytestmark = [pytest.mark.database]
+pytestmark = [pytest.mark.database, beside_the_service]
 
 TOKEN, ENTRY = new_token("admin", Scope.ADMIN)
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

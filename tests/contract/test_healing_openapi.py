@@ -10,7 +10,7 @@ import pytest
 import requests
 import schemathesis
 from pydantic import SecretStr
-from tests.support.contract import ready, repeatable, schema_of
+from tests.support.contract import beside_the_service, ready, repeatable, schema_of
 from tests.support.postgres import Postgres
 
 from auto_healing import app
@@ -27,7 +27,7 @@ from common.web.signatures import new_secret
 from common.web.static_tokens import StaticTokens, new_token
 from devcluster import DevCluster, Settings, testing
 
-pytestmark = [pytest.mark.database, pytest.mark.cluster]
+pytestmark = [pytest.mark.database, pytest.mark.cluster, beside_the_service]
 
 TOKEN, ENTRY = new_token("admin", Scope.ADMIN)
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}

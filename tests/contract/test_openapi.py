@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 import schemathesis
-from tests.support.contract import repeatable, schema_of, serving_in_a_thread
+from tests.support.contract import beside_the_service, repeatable, schema_of, serving_in_a_thread
 from tests.support.health_api import an_api, bearer
 from tests.support.health_database import MIGRATIONS, an_event, claim, health_target
 from tests.support.postgres import Postgres
@@ -19,7 +19,7 @@ from common.database.settings import DatabaseSettings
 from common.web.auth import Scope
 from common.web.serve import listen, serve, url_of
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, beside_the_service]
 
 # The stream has no end; its own tests read from it.
 finite = schema_of(an_api(a_snapshot()).app.openapi()).exclude(path="/api/v1/stream")

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -30,6 +31,9 @@ ACCEPTED = ["2xx", "400", "401", "403", "404", "409", "410", "422", "5xx"]
 repeatable = settings(
     max_examples=10, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
+
+# The service runs in this process, and may draw a pause by chance while Hypothesis looks whether a strategy does.
+beside_the_service = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
 READY_SECONDS = 120.0
 
