@@ -71,6 +71,11 @@ class Problem(HTTPException):
         return Response(content, self.status_code, headers=self.headers, media_type=MEDIA_TYPE)
 
 
+def wrong_request(*mistakes: Mistake) -> Problem:
+    """422, with what is wrong with the request."""
+    return Problem(422, f"the request has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", errors=mistakes)
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI description of problems a route may answer with: `@router.get(..., responses=responses(404))`."""
     return {
@@ -124,8 +129,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     mistakes = [_mistake(each, error.body) for each in error.errors()]
     if _body_is_no_json(request, error):
         mistakes = [Mistake(location="header", path="/content-type", message="send JSON, as application/json")]
-    problem = Problem(422, f"the request has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", errors=mistakes)
-    return problem.response(request_id_of(request.scope))
+    return wrong_request(*mistakes).response(request_id_of(request.scope))
 
 
 def _body_is_no_json(request: Request, error: RequestValidationError) -> bool:

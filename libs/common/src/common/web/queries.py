@@ -7,7 +7,7 @@ from fastapi import Request
 
 from common.policy.mistakes import nearest
 from common.web.auth import bearer, identify
-from common.web.problems import Mistake, Problem
+from common.web.problems import Mistake, wrong_request
 
 
 async def only_known(request: Request) -> None:
@@ -28,7 +28,7 @@ async def only_known(request: Request) -> None:
     if mistakes:
         if operation.get("security"):
             await identify(request, await bearer(request))
-        raise Problem(422, f"the request has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}", errors=mistakes)
+        raise wrong_request(*mistakes)
 
 
 def _operation(request: Request) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
 from common.web.parts import MAY_OPERATE, MAY_READ
-from common.web.problems import Mistake, Problem, responses
+from common.web.problems import Mistake, Problem, responses, wrong_request
 
 router = APIRouter(prefix="/api/v1/deliveries", tags=["deliveries"])
 
@@ -120,8 +120,7 @@ async def delivery_report(
     end = until or services.now()
     begin = since or end - _REPORTED
     if begin >= end:
-        mistake = Mistake(location="query", path="/since", message="must lie before `until`")
-        raise Problem(422, "the request has 1 mistake", errors=[mistake])
+        raise wrong_request(Mistake(location="query", path="/since", message="must lie before `until`"))
     return ConfirmationReport(since=begin, until=end, channels=await stored.delivery_reports.report(begin, end))
 
 

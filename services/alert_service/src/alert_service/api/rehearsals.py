@@ -17,7 +17,7 @@ from alert_service.rehearsal.report import Outcome, Report, Tried
 from alert_service.storage.rehearsals import Kept, RehearsalKind
 from common.web.paging import Cursors, CursorText, Limit, Page
 from common.web.parts import MAY_READ, Operator
-from common.web.problems import Mistake, Problem, responses
+from common.web.problems import Mistake, Problem, responses, wrong_request
 
 router = APIRouter(prefix="/api/v1/rehearsals", tags=["rehearsals"])
 
@@ -159,7 +159,7 @@ def _script(wanted: RehearsalRequest, policy: AlertPolicy) -> Script:
     if not channels:
         mistakes.append(Mistake(location="body", path="/channels", message="there is none to rehearse on"))
     if mistakes:
-        raise Problem(422, f"the request has {len(mistakes)} mistakes", errors=mistakes)
+        raise wrong_request(*mistakes)
     return Script(
         channels=channels,
         escalations=escalations,

@@ -19,7 +19,7 @@ from common.contracts import ObjectRef
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
 from common.web.parts import MAY_READ, Operator
-from common.web.problems import Mistake, Problem, responses
+from common.web.problems import Mistake, Problem, responses, wrong_request
 
 router = APIRouter(prefix="/api/v1", tags=["changes"])
 
@@ -192,4 +192,4 @@ def _until(wanted: ExtendRequest, now: datetime) -> datetime:
 
 
 def _wrong(path: str, message: str) -> Problem:
-    return Problem(422, "the request has 1 mistake", errors=[Mistake(location="body", path=path, message=message)])
+    return wrong_request(Mistake(location="body", path=path, message=message))

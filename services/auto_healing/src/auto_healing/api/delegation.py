@@ -8,7 +8,7 @@ from auto_healing.run import SERVICE
 from auto_healing.storage.run_entries import POLICY
 from common.web.auth import Scope
 from common.web.parts import Approver
-from common.web.problems import Mistake, Problem
+from common.web.problems import Mistake, Problem, wrong_request
 
 HEADER = "On-Behalf-Of"
 _Person = Annotated[
@@ -31,8 +31,7 @@ def _person(caller: Approver, on_behalf_of: _Person = None) -> str:
     if Scope.DELEGATE not in caller.scopes:
         raise Problem(403, f"{caller.name} lacks the scope delegate, and speaks for nobody else", scope=Scope.DELEGATE)
     if on_behalf_of in {POLICY, SERVICE}:
-        mistake = Mistake(location="header", path=f"/{HEADER}", message=f"{on_behalf_of} is no person")
-        raise Problem(422, "the request has 1 mistake", errors=[mistake])
+        raise wrong_request(Mistake(location="header", path=f"/{HEADER}", message=f"{on_behalf_of} is no person"))
     return on_behalf_of
 
 

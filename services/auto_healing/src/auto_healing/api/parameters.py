@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from auto_healing.api.vocabulary import ACTIONS, EVENTS, KINDS, REFUSING
 from auto_healing.drafting import WrongParameters
 from common.policy.mistakes import nearest
-from common.web.problems import Mistake, Problem
+from common.web.problems import Mistake, Problem, wrong_request
 
 Word = Annotated[str, Field(max_length=253)]
 
@@ -51,5 +51,4 @@ RunId = Annotated[UUID, Path(description="The run's id, as lists of runs tell it
 def wrong_action(error: ValueError) -> Problem:
     """What a request says of an action, or of its parameters, cannot be."""
     path = "/parameters" if isinstance(error, WrongParameters) else "/action"
-    mistake = Mistake(location="body", path=path, message=str(error))
-    return Problem(422, "the request has 1 mistake", errors=[mistake])
+    return wrong_request(Mistake(location="body", path=path, message=str(error)))

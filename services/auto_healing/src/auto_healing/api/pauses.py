@@ -14,7 +14,7 @@ from common.cluster.rows import NamespaceRow
 from common.web.auth import Identity
 from common.web.instant import Instant
 from common.web.parts import MAY_READ, Operator
-from common.web.problems import Mistake, Problem, responses
+from common.web.problems import Mistake, Problem, responses, wrong_request
 
 router = APIRouter(prefix="/api/v1/pauses", tags=["pauses"])
 
@@ -126,4 +126,4 @@ def _until(wanted: PauseRequest, now: datetime) -> datetime | None:
 
 
 def _wrong(path: str, message: str) -> Problem:
-    return Problem(422, "the request has 1 mistake", errors=[Mistake(location="body", path=path, message=message)])
+    return wrong_request(Mistake(location="body", path=path, message=message))

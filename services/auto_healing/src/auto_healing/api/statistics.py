@@ -13,7 +13,7 @@ from auto_healing.statistics import Statistics, summarise
 from auto_healing.storage.run_facts import RunFacts
 from common.web.instant import Instant
 from common.web.parts import MAY_READ
-from common.web.problems import Mistake, Problem
+from common.web.problems import Mistake, Problem, wrong_request
 
 router = APIRouter(prefix="/api/v1", tags=["statistics"], dependencies=[MAY_READ])
 
@@ -77,4 +77,4 @@ async def get_recommendations(stored: StoredServices, wanted: Ranged) -> Recomme
 
 
 def _wrong(message: str) -> Problem:
-    return Problem(422, "the request has 1 mistake", errors=[Mistake(location="query", path="/since", message=message)])
+    return wrong_request(Mistake(location="query", path="/since", message=message))

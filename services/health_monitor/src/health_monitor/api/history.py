@@ -11,7 +11,7 @@ from common.contracts import ObjectKey, ObjectRef
 from common.contracts.objects import CLUSTER
 from common.web.instant import Instant
 from common.web.parts import MAY_READ
-from common.web.problems import Mistake, Problem
+from common.web.problems import Mistake, Problem, wrong_request
 from health_monitor.api.answers import answer
 from health_monitor.api.services import AnyServices, StoredServices
 from health_monitor.storage.history import InvalidRange
@@ -94,4 +94,4 @@ def _day_before(end: datetime) -> datetime:
 
 
 def _wrong(path: str, message: str) -> Problem:
-    return Problem(422, "the request has 1 mistake", errors=[Mistake(location="query", path=path, message=message)])
+    return wrong_request(Mistake(location="query", path=path, message=message))

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from common.cluster.rows import Selector
 from common.contracts import Severity
 from common.web.paging import CursorText, Limit
-from common.web.problems import Mistake, Problem
+from common.web.problems import Mistake, wrong_request
 from health_monitor.api.selectors import SelectorInvalid, parse_selector
 from health_monitor.checks import CHECKS, CHECKS_BY_CODE
 from health_monitor.view.view import Filter
@@ -63,8 +63,7 @@ def _selector(text: str) -> Selector:
     try:
         return parse_selector(text)
     except SelectorInvalid as error:
-        mistake = Mistake(location="query", path="/labels", message=str(error))
-        raise Problem(422, "the request has 1 mistake", errors=[mistake]) from None
+        raise wrong_request(Mistake(location="query", path="/labels", message=str(error))) from None
 
 
 Filtered = Annotated[Filter, Depends(_filter)]

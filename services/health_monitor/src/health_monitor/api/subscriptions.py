@@ -15,7 +15,7 @@ from common.contracts import Severity
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
 from common.web.parts import MAY_ADMIN, MAY_OPERATE
-from common.web.problems import Mistake, Problem, responses
+from common.web.problems import Mistake, Problem, responses, wrong_request
 from health_monitor.api.answers import answer, answer_items
 from health_monitor.api.events import LAST_CURSOR
 from health_monitor.api.parameters import KnownCode, KnownKind
@@ -122,8 +122,7 @@ async def create_subscription(stored: StoredServices, wanted: SubscriptionReques
             NewSubscription(url=wanted.url, description=wanted.description, filter=chosen)
         )
     except UrlRefused as error:
-        mistake = Mistake(location="body", path="/url", message=str(error))
-        raise Problem(422, "the request has 1 mistake", errors=[mistake]) from None
+        raise wrong_request(Mistake(location="body", path="/url", message=str(error))) from None
     shape = SubscriptionCreated(subscription=created.subscription, secret=created.secret)
     return answer(SubscriptionCreated, shape, 201)
 
@@ -204,8 +203,7 @@ async def redeliver(stored: StoredServices, subscription_id: SubscriptionId, whi
     """Send one event again, whatever became of it, or everything that was given up since an instant."""
     await _existing(stored, subscription_id)
     if (which.cursor is None) == (which.dead_since is None):
-        mistake = Mistake(location="body", path="", message="give either cursor or dead_since")
-        raise Problem(422, "the request has 1 mistake", errors=[mistake])
+        raise wrong_request(Mistake(location="body", path="", message="give either cursor or dead_since"))
     if which.cursor is not None:
         queued = int(await stored.subscriptions.redeliver(subscription_id, which.cursor))
     elif which.dead_since is not None:
