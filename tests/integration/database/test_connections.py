@@ -86,6 +86,12 @@ async def test_a_connection_says_whose_it_is_and_lives_in_its_schema_in_utc(data
         pytest.param(
             "SELECT pg_terminate_backend(pg_backend_pid())", {}, DatabaseUnavailable, id="a connection that is cut"
         ),
+        pytest.param(
+            "DO $$ BEGIN RAISE SQLSTATE '53100' USING MESSAGE = 'No space left on device'; END $$",
+            {},
+            DatabaseUnavailable,
+            id="a full disk",
+        ),
         pytest.param("SELECT pg_sleep(60)", {}, StatementTimeout, id="a statement that takes too long"),
     ],
 )
@@ -134,6 +140,28 @@ async def test_no_free_connection_in_time_is_unavailable(postgres_url: str) -> N
     async with narrow.begin():
         with pytest.raises(DatabaseUnavailable, match="no free database connection"):
             await run(narrow, "SELECT 1")
+    await narrow.close()
+
+
+_BECOMES_A_STANDBY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+
+
+async def test_a_connection_to_what_became_a_standby_is_given_up(database: Database, postgres_url: str) -> None:
+    narrow = database_on(postgres_url, pool_size=1)
+    await run(narrow, _BECOMES_A_STANDBY)
+
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        await run(narrow, "INSERT INTO note VALUES (1, 'x')")
+    await run(narrow, "INSERT INTO note VALUES (1, 'x')")
+    await narrow.close()
+
+
+async def test_what_takes_no_writes_is_not_ready(database: Database, postgres_url: str) -> None:
+    narrow = database_on(postgres_url, pool_size=1)
+    await run(narrow, _BECOMES_A_STANDBY)
+
+    assert "read-only" in (await narrow.trouble() or "")
+    assert await narrow.trouble() is None
     await narrow.close()
 
 

@@ -39,10 +39,12 @@ class Database:
                 yield connection
 
     async def ping(self) -> None:
-        """Raises DatabaseUnavailable unless the server answers within some seconds."""
+        """Raises DatabaseUnavailable unless the server answers within some seconds, and takes what is written."""
         try:
             async with asyncio.timeout(self._ping_seconds), self.begin() as connection:
-                await connection.execute(text("SELECT 1"))
+                if await connection.scalar(text("SHOW transaction_read_only")) == "on":
+                    await connection.invalidate()
+                    raise DatabaseUnavailable("it is read-only: a standby, or set so (default_transaction_read_only)")
         except TimeoutError as error:
             raise DatabaseUnavailable(f"no answer within {self._ping_seconds} s") from error
 

@@ -3,7 +3,9 @@
 import socket
 from dataclasses import dataclass
 
-from sqlalchemy.engine import URL
+from psycopg.errors import ReadOnlySqlTransaction
+from sqlalchemy import event
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from common.database.settings import DatabaseSettings
@@ -51,7 +53,7 @@ class Target:
 
 def create_engine(target: Target, settings: DatabaseSettings) -> AsyncEngine:
     """An engine whose pool tests a connection before it hands it out, so that a restart of PostgreSQL goes unseen."""
-    return create_async_engine(
+    engine = create_async_engine(
         target.url,
         pool_size=settings.pool_size,
         max_overflow=0,
@@ -60,3 +62,11 @@ def create_engine(target: Target, settings: DatabaseSettings) -> AsyncEngine:
         hide_parameters=True,
         connect_args=target.connect_args(settings),
     )
+    event.listen(engine.sync_engine, "handle_error", _leave_a_standby)
+    return engine
+
+
+def _leave_a_standby(failed: ExceptionContext) -> None:
+    """What became a standby answers as before and takes nothing: new connections may lead to the primary."""
+    if isinstance(failed.original_exception, ReadOnlySqlTransaction):
+        failed.is_disconnect = True

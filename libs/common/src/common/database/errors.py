@@ -14,7 +14,7 @@ class DatabaseError(Exception):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """Nothing was committed as far as is known: no server, connection lost, no free connection. Try again later."""
+    """Nothing was committed as far as is known: no server, connection lost, none free, disk full. Try again later."""
 
 
 class StatementTimeout(DatabaseError):
@@ -38,14 +38,12 @@ class ValueRejected(DatabaseError):
 
 
 _UNAVAILABLE = (
-    pg.AdminShutdown,
-    pg.CrashShutdown,
-    pg.CannotConnectNow,
-    pg.TooManyConnections,
-    pg.IdleSessionTimeout,
     pg.IdleInTransactionSessionTimeout,
     pg.ReadOnlySqlTransaction,  # a primary that became a standby: the connection is of no use to us
 )
+# Lost connections, a full disk or memory, shutdowns, and disks that fail, as the first characters of the SQLSTATE:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_UNAVAILABLE_CLASSES = ("08", "53", "57P", "58")
 _CONTENDED = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
 
 
@@ -60,14 +58,14 @@ def classified(error: psycopg.Error) -> DatabaseError | None:
         return ConstraintViolated(f"the database refused a row: {type(error).__name__} {name or ''}".rstrip(), name)
     if isinstance(error, psycopg.DataError):
         return ValueRejected("a value does not fit what PostgreSQL can store")
-    # libpq reports a lost or refused connection without any SQLSTATE.
-    if isinstance(error, _UNAVAILABLE) or (isinstance(error, psycopg.OperationalError) and _is_connection_loss(error)):
+    if isinstance(error, _UNAVAILABLE) or (isinstance(error, psycopg.OperationalError) and _is_away(error)):
         return DatabaseUnavailable(_first_line(error))
     return None
 
 
-def _is_connection_loss(error: psycopg.OperationalError) -> bool:
-    return error.sqlstate is None or error.sqlstate.startswith("08")
+def _is_away(error: psycopg.OperationalError) -> bool:
+    """libpq reports a lost or refused connection without any SQLSTATE."""
+    return error.sqlstate is None or error.sqlstate.startswith(_UNAVAILABLE_CLASSES)
 
 
 def _first_line(error: BaseException) -> str:
