@@ -8,8 +8,10 @@ import pytest
 from tests.support.alert_sending import CHANNELS, SIMPLE, Obedient, Sending, error
 from tests.support.waiting import eventually
 
-from alert_service.channels.channel import Abilities, DeliveryReason, MessageRef, Window
+from alert_service.channels.channel import Abilities, Channel, DeliveryReason, MessageRef, Receipt, Window
 from alert_service.incident import IncidentState
+from alert_service.rendering import Rendered
+from alert_service.sending import Claim
 from common.database.connections import Database
 
 pytestmark = pytest.mark.database
@@ -460,3 +462,88 @@ async def test_a_press_shows_on_the_message_and_a_link_on_the_card_of_its_channe
     assert (await sending.states("sre"), await sending.states("ops")) == (["card acted"], ["card accepted"])
     await sending.deliveries.acted_on("ops", incident.id, sending.clock.now())
     assert await sending.states("ops") == ["card acted"]
+
+
+async def test_a_new_leader_keeps_the_limits_that_the_one_before_has_used_up(alert_database: Database) -> None:
+    """Also those of a day, such as Teams has them, and those of updates, which all channels of a kind share."""
+    limits = (Window.of(2, seconds=1), Window.of(3, seconds=3600))
+    sre = Obedient(abilities=replace(Obedient().abilities, limits=limits, update_limits=(Window.of(4, seconds=60),)))
+    sending = Sending(alert_database, sre)
+    for _ in range(4):
+        await sending.want("plain", "canary", text="hello")
+    await sending.send()
+    sending.clock.step(2)
+    await sending.send()
+    assert len(sre.messages) == 3
+
+    successor = sending.a_delivery()
+    await successor.remember()
+    sending.clock.step(3590)
+    await sending.send(successor)
+    assert len(sre.messages) == 3
+    sending.clock.step(8)
+    await sending.send(successor)
+    assert len(sre.messages) == 4
+
+
+async def test_a_new_leader_leaves_a_vendor_alone_for_as_long_as_the_one_before_was_told(
+    alert_database: Database,
+) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    await sending.want("plain", "canary", text="hello")
+    sre.failures = [error(DeliveryReason.RATE_LIMITED, after=120)]
+    await sending.send()
+    await sending.want("plain", "canary", text="once more")
+
+    successor = sending.a_delivery()
+    await successor.remember()
+    sending.clock.step(119)
+    await sending.send(successor)
+    assert sre.tried == 1
+    sending.clock.step(2)
+    await sending.send(successor)
+    assert len(sre.messages) == 2
+
+
+async def test_a_sender_that_was_paused_for_too_long_leaves_its_message_to_the_next_leader(
+    alert_database: Database,
+) -> None:
+    """The process was stopped between its claim and the request, and another leads when it goes on."""
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    await sending.want("plain", "canary", text="hello")
+    successor = sending.a_delivery()
+    rendering = sending.delivery.sender("sre")._means.rendering
+    rendered = rendering.of
+
+    async def paused(claim: Claim, channel: Channel) -> Rendered:
+        sending.clock.step(31)
+        await sending.send(successor)
+        return await rendered(claim, channel)
+
+    rendering.of = paused  # type: ignore[method-assign]
+    await sending.send()
+
+    assert len(sre.messages) == 1
+    assert await sending.states() == ["plain posted"]
+
+
+async def test_what_became_of_an_attempt_that_another_leader_has_taken_over_changes_nothing(
+    alert_database: Database,
+) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    await sending.want("plain", "canary", text="hello")
+    deliveries, abilities = sending.deliveries, sre.abilities
+    first = await deliveries.claim("sre", abilities, sending.clock.now(), updates=True)
+    sending.clock.step(31)
+    second = await deliveries.claim("sre", abilities, sending.clock.now(), updates=True)
+    assert first is not None
+    assert second is not None
+
+    await deliveries.failed(first, "timed_out", "no answer", again_at=sending.clock.now(), at=sending.clock.now())
+
+    assert await sending.states() == ["plain sending"]
+    await deliveries.sent(second, Receipt(posted=True), revision=None, told="", at=sending.clock.now())
+    assert await sending.states() == ["plain posted"]

@@ -16,6 +16,7 @@ TEAMS = Abilities(updates=False, threads=False, buttons=Buttons.LINKS, confirms=
 HERE = MessageRef(conversation="C1", id="1.1")
 CARD = Claim(
     ids=(UUID(int=1),),
+    lent_at=NOON,
     channel="sre",
     kind=DeliveryKind.CARD,
     reason=NotifyReason.CHANGED,

@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection
 
 from alert_service.channels.channel import DeliveryError
 from alert_service.channels.opened import Channels
+from alert_service.paces import Paces
 from alert_service.rendering import Rendering
+from alert_service.retries import Trouble
 from alert_service.sender import Attempt, Means, Sender
 from alert_service.storage.deliveries import Deliveries
 from common.clock import Clock
@@ -42,7 +44,7 @@ class Delivery:
             rendering=rendering,
             clock=clock,
             on_attempt=on_attempt,
-            update_paces={},
+            paces=Paces(channels, clock),
         )
         self._clock = clock
         self._senders: dict[str, Sender] = {}
@@ -62,9 +64,13 @@ class Delivery:
     async def run(self) -> None:
         """Until cancelled; what is being sent then is sent to its end, and written down."""
         self._deliveries.on_queued = self._ring
+        knows = False
         try:
             while True:
                 try:
+                    if not knows:
+                        await self.remember()
+                        knows = True
                     await self._look()
                     self._complaint.over()
                 except DatabaseError as error:
@@ -76,6 +82,13 @@ class Delivery:
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
             self._running.clear()
+
+    async def remember(self) -> None:
+        """What the leader before has used up of the vendors' limits. Raises DatabaseError."""
+        paces, now, monotonic = self._means.paces, self._clock.now(), self._clock.monotonic()
+        paces.remember(await self._deliveries.sent_since(now - paces.longest))
+        for name, until in (await self._deliveries.told_to_wait(now)).items():
+            self.sender(name).trouble = Trouble(until=monotonic + (until - now).total_seconds())
 
     async def _look(self) -> None:
         """One question for all channels: whoever has nothing to send asks nothing."""

@@ -11,10 +11,12 @@ from typing import Any
 from alert_service.cards.card import Card
 from alert_service.channels.channel import Abilities, Buttons, Channel, DeliveryError, DeliveryReason, Message, Receipt
 from alert_service.channels.opened import Channels
-from alert_service.limiter import Limiter
+from alert_service.channels.posting import TIMEOUT_SECONDS
+from alert_service.paces import Paces
 from alert_service.rendering import Rendered, Rendering
 from alert_service.retries import Trouble, next_attempt_at
 from alert_service.sending import Claim, Way, way_of
+from alert_service.storage.claims import LOAN
 from alert_service.storage.deliveries import Deliveries
 from common.clock import Clock
 from common.database.errors import Contended, DatabaseError, DatabaseUnavailable
@@ -29,6 +31,8 @@ _SOON_SECONDS = 1.0
 _DATABASE_SECONDS = 1.0
 _WRITE_SECONDS = 15.0  # well within the loan of a claim
 _DEFECTS = 5
+# Of the loan of a claim, what two requests leave: a process that was paused for longer finds another leader at work.
+_LENT_SECONDS = LOAN.total_seconds() - 2 * TIMEOUT_SECONDS
 # Of a channel that cannot be made nothing is known.
 _UNKNOWN = Abilities(updates=True, threads=True, buttons=Buttons.NONE, confirms=False)
 
@@ -45,14 +49,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What all senders share. `update_paces` are by kind of channel: vendors count updates of all channels together."""
+    """What all senders share."""
 
     deliveries: Deliveries
     channels: Channels
     rendering: Rendering
     clock: Clock
     on_attempt: Callable[[Attempt], None]
-    update_paces: dict[str, Limiter]
+    paces: Paces
 
 
 class Sender:
@@ -64,7 +68,7 @@ class Sender:
         self._means = means
         self._deliveries = means.deliveries
         self._clock = means.clock
-        self._pace = Limiter(())
+        self._lent_until = 0.0
         self._bell = asyncio.Event()
         self._rung_at = 0.0
         self._complaint = Complaint(logger, means.clock)
@@ -100,12 +104,12 @@ class Sender:
         """Sends at most one message; after how many seconds to look again. Raises DatabaseError."""
         channel, now = self._means.channels.get(self.name), self._clock.monotonic()
         abilities = _UNKNOWN if channel is None else channel.abilities
-        if self._pace.windows != abilities.limits:
-            self._pace = Limiter(abilities.limits)
-        held = max(self.trouble.until - now, self._pace.wait_seconds(now))
+        paces = self._means.paces
+        held = max(self.trouble.until - now, 0.0 if channel is None else paces.posts(channel).wait_seconds(now))
         if held > 0:
             return min(held, _HELD_SECONDS)
-        updates = channel is None or self._update_pace(channel).wait_seconds(now) == 0
+        updates = channel is None or paces.updates(channel).wait_seconds(now) == 0
+        self._lent_until = now + _LENT_SECONDS
         claim = await self._deliveries.claim(self.name, abilities, self._clock.now(), updates=updates)
         if claim is None:
             return _LOOK_SOON_SECONDS if now - self._rung_at < _SOON_SECONDS else _IDLE_SECONDS
@@ -121,6 +125,9 @@ class Sender:
             way = way_of(claim, channel.abilities, goes_on=rendered.goes_on)
             if way is Way.NONE or rendered.card is None:
                 await self._deliveries.drop(claim)
+                return
+            if self._clock.monotonic() > self._lent_until:
+                logger.warning("message %s to %s was held up: it is sent when it is due again", claim.ids[0], self.name)
                 return
             receipt = await self._send(channel, _message(claim, way, rendered.card))
         except DeliveryError as error:
@@ -152,7 +159,8 @@ class Sender:
             return await self._once(channel, replace(message, card=_plain(message.card, channel, error)))
 
     async def _once(self, channel: Channel, message: Message) -> Receipt:
-        pace = self._pace if message.update is None else self._update_pace(channel)
+        paces = self._means.paces
+        pace = paces.posts(channel) if message.update is None else paces.updates(channel)
         pace.take(self._clock.monotonic())
         return await channel.send(message)
 
@@ -196,9 +204,6 @@ class Sender:
 
     def _tell(self, *, posted: bool = False, error: DeliveryError | None = None, seconds: float | None = None) -> None:
         self._means.on_attempt(Attempt(channel=self.name, posted=posted, error=error, seconds=seconds))
-
-    def _update_pace(self, channel: Channel) -> Limiter:
-        return self._means.update_paces.setdefault(channel.kind, Limiter(channel.abilities.update_limits))
 
 
 def _message(claim: Claim, way: Way, card: Card) -> Message:

@@ -18,6 +18,7 @@ class Claim:
     """One message to be sent now, and the rows that it stands for, the first of which gives it its id."""
 
     ids: tuple[UUID, ...]
+    lent_at: datetime  # when it was taken
     channel: str
     kind: DeliveryKind
     reason: NotifyReason

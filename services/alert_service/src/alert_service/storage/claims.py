@@ -44,11 +44,11 @@ async def take(connection: AsyncConnection, channel: str, now: datetime, *, upda
     if row is None:
         return None
     rows = await _merged(connection, row, now) if row.kind in _MERGES else [row]
-    ids = tuple(each.id for each in rows)
+    ids = [each.id for each in rows]
     lent = {"state": DeliveryState.SENDING, "attempts": delivery.c.attempts + 1, "sent_at": now, "due_at": now + LOAN}
     await connection.execute(update(delivery).where(delivery.c.id.in_(ids)).values(lent))
     newest = await connection.scalar(select(func.max(delivery.c.number)).where(same_card(row)))
-    return _claim(row, rows, ids, newest or row.number)
+    return _claim(row, rows, now, newest or row.number)
 
 
 def _next(channel: str, now: datetime, *, updates: bool) -> Any:
@@ -144,10 +144,11 @@ def same_card(of: Any) -> ColumnElement[bool]:
     return and_(delivery.c.channel == of.channel, delivery.c.subject == of.subject, delivery.c.kind == of.kind, PENDING)
 
 
-def _claim(row: Any, rows: Sequence[Any], ids: tuple[UUID, ...], newest: int) -> Claim:
+def _claim(row: Any, rows: Sequence[Any], now: datetime, newest: int) -> Claim:
     received = [each.received_at for each in rows if each.received_at is not None]
     return Claim(
-        ids=ids,
+        ids=tuple(each.id for each in rows),
+        lent_at=now,
         channel=row.channel,
         kind=DeliveryKind(row.kind),
         reason=NotifyReason(row.reason),

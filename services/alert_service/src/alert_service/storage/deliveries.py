@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, and_, delete, func, literal, select, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.channels.channel import Abilities, MessageRef, Receipt
+from alert_service.channels.channel import Abilities, DeliveryReason, MessageRef, Receipt
+from alert_service.paces import Sent
 from alert_service.sending import Claim
 from alert_service.storage import claims
 from alert_service.storage.bulk import Insert
@@ -19,6 +20,7 @@ from alert_service.wanted import DeliveryKind, DeliveryState, Wanted
 from common.database.connections import Database
 
 _QUEUE = Insert(delivery)
+_LOOKED_AT = 100_000  # of the newest rows, for what was sent lately: there is no index by that
 
 
 class Deliveries:
@@ -55,6 +57,32 @@ class Deliveries:
             due = func.bool_or(delivery.c.due_at <= now)
             rows = await connection.execute(select(delivery.c.channel, due).where(PENDING).group_by(delivery.c.channel))
             return {row[0]: row[1] for row in rows}
+
+    async def sent_since(self, since: datetime) -> list[Sent]:
+        """What was sent, or tried, the oldest first. Rows that went out as one message are one."""
+        newest = select(func.max(delivery.c.number)).scalar_subquery()
+        live = delivery.c.kind.in_(LIVE).label("live")
+        query = (
+            select(delivery.c.channel, delivery.c.subject, live, delivery.c.sent_at)
+            .where(delivery.c.number > newest - _LOOKED_AT, delivery.c.sent_at > since)
+            .where(delivery.c.state.not_in((DeliveryState.QUEUED, DeliveryState.SUPERSEDED)))
+            .distinct()
+            .order_by(delivery.c.sent_at)
+        )
+        async with self._database.begin() as connection:
+            return [Sent(channel=row.channel, live=row.live, at=row.sent_at) for row in await connection.execute(query)]
+
+    async def told_to_wait(self, now: datetime) -> dict[str, datetime]:
+        """The channels whose vendor wants to be left alone for a while, and until when."""
+        until = func.max(delivery.c.due_at)
+        query = (
+            select(delivery.c.channel, until)
+            .where(delivery.c.state == DeliveryState.FAILED, delivery.c.due_at > now)
+            .where(PENDING, delivery.c.error_reason == DeliveryReason.RATE_LIMITED)
+            .group_by(delivery.c.channel)
+        )
+        async with self._database.begin() as connection:
+            return {row[0]: row[1] for row in await connection.execute(query)}
 
     async def sent(self, claim: Claim, receipt: Receipt, *, revision: int | None, told: str, at: datetime) -> None:
         """The vendor took it. `told` is what the incident's timeline says of it; empty: nothing."""
@@ -152,7 +180,9 @@ async def note(connection: AsyncConnection, incident_id: UUID, kind: str, text: 
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:
-    return and_(delivery.c.id.in_(claim.ids), delivery.c.state == DeliveryState.SENDING)
+    """What another leader has claimed since is none of this one's."""
+    mine = delivery.c.sent_at == claim.lent_at
+    return and_(delivery.c.id.in_(claim.ids), delivery.c.state == DeliveryState.SENDING, mine)
 
 
 async def _supersede(connection: AsyncConnection, claim: Claim) -> None:
