@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.alerting import APPROVERS, ChatTail, Desk, alerting, chatting
+from demo.alerting import APPROVERS, ChatTail, Desk, alerting, by_prometheus, chatting
 from demo.healing import LedgerTail, healing, sweep
+from demo.monitoring import HURRY, SCRAPER, monitoring, programs
 from demo.screen import Screen
 from demo.service import Service, ServiceFailed, running
-from demo.story import CHAPTERS, DARK_NODE, REMAINS, Chapter
+from demo.story import CHAPTERS, DARK_NODE, PRESSED_NODE, REMAINS, Chapter
 from demo.wishes import ask_for_drain, leave_claim_behind
 from devcluster import DevCluster, DevClusterError, Settings
 from devcluster.processes import HOME_VARIABLE
@@ -33,6 +34,7 @@ class Parts:
 
     monitor: Service
     healer: Service
+    alerts: Service
     desk: Desk
 
 
@@ -65,6 +67,7 @@ class Told:
 
 
 async def main(screen: Screen) -> int:
+    await asyncio.to_thread(programs)
     screen.step("a real etcd, API server, scheduler and controllers on this machine; Ctrl-C ends it")
     async with _cluster() as (cluster, starting):
         # The guardian of the cluster ends what carries its folder in the environment, should this process be killed.
@@ -74,19 +77,28 @@ async def main(screen: Screen) -> int:
             "HEALTH_MONITOR_POLICY__FILE": str(POLICY),
             "HEALTH_MONITOR_CLUSTER__NAME": "demo",
         }
-        async with running(environment) as service:  # it starts while its cluster does
+        async with running(environment, tokens=SCRAPER) as service:  # it starts while its cluster does
             await asyncio.shield(starting)
             screen.step(f"control plane is ready: {NODES} nodes in 3 zones")
             await _first_score(screen, cluster, service)
-            async with (
-                chatting() as desk,
-                healing(service, {**environment, **desk.for_healing()}, tokens=APPROVERS) as healer,
-                alerting(desk, service, healer, environment) as alerts,
-            ):
-                screen.step(f"auto_healing decides and acts: {healer.url}/api/v1/runs, with the token {healer.token}")
-                screen.step(f"alert_service tells people: {alerts.url}/api/v1/incidents, with the token {alerts.token}")
-                screen.step(f"what they read, as Slack and Teams would show it: {desk.chat.url}")
-                return await _watch(screen, cluster, Parts(service, healer, desk))
+            return await _serve(screen, cluster, service, environment)
+
+
+async def _serve(screen: Screen, cluster: DevCluster, monitor: Service, environment: dict[str, str]) -> int:
+    """The other two services, Prometheus and Alertmanager, and the story."""
+    async with (
+        chatting() as desk,
+        healing(monitor, {**environment, **desk.for_healing()}, tokens={**APPROVERS, **SCRAPER}) as healer,
+        monitoring(
+            cluster, {"health-monitor": monitor.url, "auto-healing": healer.url, "alert-service": desk.url}
+        ) as seen,
+        alerting(desk, monitor, healer, {**environment, **seen.for_alerting()}) as alerts,
+    ):
+        screen.step(f"auto_healing decides and acts: {healer.url}/api/v1/runs, with the token {healer.token}")
+        screen.step(f"alert_service tells people: {alerts.url}/api/v1/incidents, with the token {alerts.token}")
+        screen.step(f"Prometheus, {HURRY} times as fast as its shipped rules say: {seen.prometheus.url}/alerts")
+        screen.step(f"what people read, as Slack and Teams would show it: {desk.chat.url}")
+        return await _watch(screen, cluster, Parts(monitor, healer, alerts, desk))
 
 
 @contextlib.asynccontextmanager
@@ -124,6 +136,7 @@ async def _watch(screen: Screen, cluster: DevCluster, parts: Parts) -> int:
         missed = await _story(screen, cluster, told)
         await asyncio.gather(*(sweep(healer, ledger, rule) for rule in REMAINS))
         missed += await _answers(screen, ledger)
+        await _second_way(screen, parts.alerts)
         await _heal(screen, cluster, service)
         if not chat.acted:
             missed.append("a card that somebody could acknowledge, and one that asks for approval")
@@ -168,6 +181,11 @@ async def _answers(screen: Screen, ledger: LedgerTail) -> list[str]:
         if not await ledger.has_any({answer}, ANSWER_SECONDS):
             missed.append(f"what became of {word}")
     return missed
+
+
+async def _second_way(screen: Screen, alerts: Service) -> None:
+    screen.chapter("What health_monitor told within seconds, Prometheus and Alertmanager tell later: it is told once")
+    screen.step(await by_prometheus(alerts, PRESSED_NODE))
 
 
 async def _inject(screen: Screen, cluster: DevCluster, chapter: Chapter) -> None:

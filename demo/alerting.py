@@ -6,13 +6,15 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from demo.monitoring import POSTER, SCRAPER
 from demo.screen import Screen
 from demo.service import ALERT_SERVICE, Service, free_port, running
 from devchat import Chat, Message, process
 
 POLICY = Path(__file__).parent / "alerting-policy.yaml"
-TO_HEALING, FROM_HEALING, FROM_ALERTMANAGER = "demo-alert-service", "demo-auto-healing", "demo-alertmanager"
+TO_HEALING, FROM_HEALING = "demo-alert-service", "demo-auto-healing"
 APPROVERS = {"alert-service:approve+delegate": TO_HEALING}  # auto_healing lets it approve in the name of people
 _LOOK_SECONDS = 0.3
 
@@ -66,10 +68,23 @@ async def alerting(desk: Desk, monitor: Service, healer: Service, others: Mappin
         "ALERT_SERVICE_HEALING__URL": healer.url,
         "ALERT_SERVICE_HEALING__TOKEN": TO_HEALING,
     }
-    tokens = {"auto-healing:operate": FROM_HEALING, "alertmanager:operate": FROM_ALERTMANAGER}
+    tokens = {"auto-healing:operate": FROM_HEALING, **POSTER, **SCRAPER}
     async with running({**settings, **others}, ALERT_SERVICE, port=desk.port, tokens=tokens) as service:
         await service.until("/readyz", lambda body: bool(body["ready"]))
         yield service
+
+
+async def by_prometheus(alerts: Service, node: str) -> str:
+    """What Prometheus and Alertmanager say about a node, and how it is told, in one line. Raises ServiceFailed."""
+
+    def theirs(body: Any) -> list[Any]:
+        return [each for each in body["items"] if each["source"] == "alertmanager"]
+
+    found = theirs(await alerts.until(f"/api/v1/incidents?kind=Node&name={node}", lambda body: bool(theirs(body))))[0]
+    if found["parent_id"] is None:
+        return f"{found['title']} has a card of its own"
+    parent = await alerts.get(f"/api/v1/incidents/{found['parent_id']}")
+    return f"{found['title']} is told with {parent['incident']['title']}"
 
 
 class ChatTail:

@@ -27,6 +27,7 @@ DARK_NODE = Chapter(
     answer_seconds=90.0,
 )
 
+PRESSED_NODE = "general-0007"
 CHAPTERS = (
     Chapter(
         title="One pod of platform/queue crashes again and again, and the others do well",
@@ -45,9 +46,9 @@ CHAPTERS = (
         answer_seconds=120.0,
     ),
     Chapter(
-        title="A full disk: general-0007 reports disk pressure",
+        title=f"A full disk: {PRESSED_NODE} reports disk pressure",
         fault="disk-pressure",
-        target="general-0007",
+        target=PRESSED_NODE,
         codes=frozenset({"node-disk-pressure"}),
         answers=frozenset({("declined", "")}),
     ),
