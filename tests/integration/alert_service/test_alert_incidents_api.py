@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 from tests.support.alert_intake import Intake, a_post, a_resolved_alert, an_alert
 from tests.support.clock import NOON
 from tests.support.web import OPERATE_TOKEN, READ_TOKEN
@@ -116,6 +117,16 @@ async def test_more_waits_for_the_database_than_there_is_room_for(alert_database
     assert await inbox.waiting() == 1
 
 
+async def test_a_database_that_neither_answers_nor_refuses_is_not_waited_for(alert_database: Database) -> None:
+    inbox = Inbox(alert_database, patience_seconds=0.5)
+    async with alert_database.begin() as hanging:
+        await hanging.execute(text("LOCK TABLE inbox"))
+        with pytest.raises(DatabaseUnavailable, match="did not answer"):
+            await inbox.put(Source.ALERTMANAGER, "key", b"x", NOON)
+    await Inbox(alert_database).put(Source.ALERTMANAGER, "key", b"x", NOON)
+    assert await inbox.waiting() >= 1
+
+
 async def test_an_odd_key_spoils_nothing_for_those_that_are_stored_with_it(alert_database: Database) -> None:
     inbox = Inbox(alert_database)
     keys = ("odd \0 \ud800", "even")
@@ -145,7 +156,7 @@ async def test_incidents_are_listed_by_what_they_are_page_by_page(intake: Intake
             "of a cluster": {"cluster": "c0"},
             "of an alert": {"alertname": "KubePodCrashLooping", "fingerprint": resolved["fingerprint"]},
             "of another name": {"alertname": "Other"},
-            "below another": {"parent_id": str(uuid4())},
+            "below another": {"parent": str(uuid4())},
         }.items()
     }
     assert found == {
@@ -169,7 +180,7 @@ async def test_alerts_are_listed_by_what_they_are_page_by_page(intake: Intake, c
     rest = await get(client, "alerts", limit=2, cursor=first["next_cursor"])
     assert [each["alert"]["status"] for each in rest["items"]] == ["resolved"]
     assert rest["next_cursor"] is None
-    assert len((await get(client, "alerts", status="firing", incident_id=incident))["items"]) == 2
+    assert len((await get(client, "alerts", status="firing", incident=incident))["items"]) == 2
     (one,) = (await get(client, "alerts", fingerprint=alerts[1]["fingerprint"]))["items"]
     assert (one["incident_id"], one["incident_state"], one["alert"]["acknowledged"]) == (incident, "firing", False)
 

@@ -15,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alert_service.alert import Source
 from alert_service.storage.models import inbox
 from common.database.connections import Database
+from common.database.errors import DatabaseUnavailable
 
 _MOST_WAITING_BYTES = 64 << 20
 _MOST_TOGETHER = 500
+_PATIENCE_SECONDS = 10.0  # a database may neither answer nor refuse to
 _MOST_TAKEN_BYTES = 4 << 20
 _STORE = text(
     "INSERT INTO inbox (source, key, body, received_at) SELECT * FROM unnest("
@@ -53,10 +55,15 @@ class Inbox:
     """Takes from any number of callers at once."""
 
     def __init__(
-        self, database: Database, *, on_stored: Callable[[Source, int], None] = lambda source, count: None
+        self,
+        database: Database,
+        *,
+        on_stored: Callable[[Source, int], None] = lambda source, count: None,
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self._database = database
         self._on_stored = on_stored
+        self._patience_seconds = patience_seconds
         self._waiting: list[_Waiting] = []
         self._bytes = 0
         self._storing: asyncio.Task[None] | None = None
@@ -72,7 +79,11 @@ class Inbox:
         self._bytes += len(body)
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_all())
-        await each.stored
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                await each.stored
+        except TimeoutError:
+            raise DatabaseUnavailable(f"the database did not answer within {self._patience_seconds:g} s") from None
 
     async def _store_all(self) -> None:
         while self._waiting:
