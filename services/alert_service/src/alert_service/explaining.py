@@ -11,6 +11,7 @@ from pydantic import Field
 from alert_service.alert import Source
 from alert_service.clients.alertmanager import Alertmanager, GettableAlert, GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
+from alert_service.correlation import began_at
 from alert_service.explain import Explanation, explained
 from alert_service.foresight import Foresight, imagined, what_if
 from alert_service.inhibition import inhibit_rules
@@ -124,7 +125,7 @@ class Explaining:
         opened = imagined(labels, annotations, self._policy, at=at)
         within = self._policy.correlation.within
         soon = abs(at - now) <= within
-        near = await self._stored.near(opened.incident, at - within) if soon else []
+        near = await self._stored.near(opened.incident, began_at([opened.incident]) - within) if soon else []
         return Foreseeing(
             at=at,
             alert=what_if(opened, near, self._policy, self._routes, at=at),

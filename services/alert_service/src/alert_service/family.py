@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.change import Changed
-from alert_service.correlation import reach_of
+from alert_service.correlation import began_at, reach_of
 from alert_service.incident import HappeningKind, Incident
 from alert_service.settle import Settled
 from alert_service.storage import incidents
@@ -19,6 +19,7 @@ from alert_service.storage.incidents import Saved
 # What decides whether the children of an incident are told with it.
 _TURNS = frozenset(
     {
+        HappeningKind.ALERTS_RESOLVED,
         HappeningKind.RESOLVED,
         HappeningKind.REOPENED,
         HappeningKind.SUPPRESSED,
@@ -65,19 +66,16 @@ class Family:
                 self._by_key[key].append(incident)
 
     @classmethod
-    async def of(cls, connection: AsyncConnection, changes: Sequence[Due], since: datetime) -> "Family":
-        """`since`: how long ago something may have opened that what opens now belongs to."""
+    async def of(cls, connection: AsyncConnection, changes: Sequence[Due], within: timedelta) -> "Family":
+        """`within`: how far from what opens now something may have begun that it belongs to."""
         ids = {each.done.incident.parent_id for each in changes if each.done.incident.parent_id is not None}
         parents = await incidents.by_ids(connection, ids, lock=False) if ids else {}
-        opening = {each.done.incident.id: tie_keys(each.done.incident) for each in changes if _opens(each)}
-        bonds = {
-            bond
-            for each in changes
-            if _opens(each)
-            for bond in bonds_of(each.done.incident, opening[each.done.incident.id])
-        }
+        new = [each.done.incident for each in changes if _opens(each)]
+        opening = {each.id: tie_keys(each) for each in new}
+        bonds = {bond for each in new for bond in bonds_of(each, opening[each.id])}
         changing = {each.done.incident.id for each in changes}
-        near = [each for each in await incidents.near(connection, bonds, since) if each.id not in changing]
+        found = await incidents.near(connection, bonds, began_at(new) - within) if bonds else []
+        near = [each for each in found if each.id not in changing]
         return cls(connection, changes, around=near, parents=parents, opening=opening)
 
     def saved(self, due: Due, settled: Settled) -> Saved:

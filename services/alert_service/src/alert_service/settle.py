@@ -74,7 +74,7 @@ def _correlated(done: Changed, around: Surroundings, now: datetime) -> tuple[Cha
     orphaned = done.has(HappeningKind.REOPENED) and (around.parent is None or not around.parent.open)
     if not incident.open or (incident.parent_id is not None and not orphaned):
         return done, around.parent
-    found = parent_of(incident, around.near, around.policy, now=now)
+    found = parent_of(incident, around.near, around.policy)
     if found is None:
         return done, around.parent if incident.parent_id is not None else None
     what = Happening(kind=HappeningKind.CORRELATED, at=now, text=found.why, details={"parent": str(found.incident.id)})

@@ -52,7 +52,7 @@ class Settling:
         policy = self._policy()
         weather = await self._weather(connection, now)
         around = Surroundings(policy=policy, routes=self.routes, storming=weather.hides)
-        family = await Family.of(connection, changes, now - policy.correlation.within)
+        family = await Family.of(connection, changes, policy.correlation.within)
         done: list[tuple[Due, Settled]] = []
         turns = Turns()
         for each in family.parents_first:

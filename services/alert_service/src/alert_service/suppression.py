@@ -4,18 +4,23 @@ What is suppressed opens, is shown and closes like anything else; only nobody is
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from alert_service.alert import AlertSeverity
+from alert_service.alert import AlertSeverity, Source
 from alert_service.change import Changed, changed
+from alert_service.correlation import explainers_of
 from alert_service.flapping import flaps_until
-from alert_service.incident import Happening, HappeningKind, Incident, Suppression, SuppressionReason
+from alert_service.incident import Happening, HappeningKind, Incident, Member, Suppression, SuppressionReason
 from alert_service.matchers import all_match, parse_matcher
 from alert_service.policy.settings import AlertPolicy, MaintenancePart
 from common.schedule import Schedule
 
-# What a dead node took with it takes as long to be told as resolved: Alertmanager waits for its group_interval.
-AFTER_PARENT = timedelta(minutes=5)
+# What a dead node took with it takes as long to be told as resolved: rules look back some minutes, and Alertmanager
+# waits for its group_interval. health_monitor tells of it within seconds.
+AFTER_PARENT = timedelta(minutes=15)
+SOON_AFTER_PARENT = timedelta(minutes=5)
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def suppression_of(
@@ -25,7 +30,7 @@ def suppression_of(
     return (
         _maintained(incident, policy, now)
         or _silenced(incident, now)
-        or _with_parent(incident, parent, unheard, now)
+        or _with_parent(incident, parent, policy, unheard=unheard, now=now)
         or _healed(incident, policy, now)
         or _flapping(incident, policy, now)
     )
@@ -68,20 +73,32 @@ def _silenced(incident: Incident, now: datetime) -> Suppression | None:
 
 
 def _with_parent(
-    incident: Incident, parent: Incident | None, unheard: Collection[str], now: datetime
+    incident: Incident, parent: Incident | None, policy: AlertPolicy, *, unheard: Collection[str], now: datetime
 ) -> Suppression | None:
-    """Whoever is told of the parent knows; one that is worse than its parent is told all the same. Nobody is told of
-    the children of what is held back itself: those are looked at again when it is told."""
+    """Whoever is told of the parent knows; one that is worse than its parent, or has more than the parent explains, is
+    told all the same. Nobody is told of the children of what is held back itself: those are looked at again when it is
+    told."""
     if parent is None or incident.severity.rank > parent.severity.rank:
-        return None
-    until = None if parent.resolved_at is None else parent.resolved_at + AFTER_PARENT
-    if until is not None and now >= until:
         return None
     if unheard and parent.suppression is None:
         return None
+    ends = [_explained_until(incident, parent, each) for each in explainers_of(incident, parent, policy)]
+    until = min(ends, default=_ALWAYS)
+    if now >= until:
+        return None
     return Suppression(
-        reason=SuppressionReason.PARENT, detail=f"told with its parent {parent.id}", since=now, until=until
+        reason=SuppressionReason.PARENT,
+        detail=f"told with its parent {parent.id}",
+        since=now,
+        until=None if until is _ALWAYS else until,
     )
+
+
+def _explained_until(incident: Incident, parent: Incident, explainers: Collection[Member]) -> datetime:
+    """For as long as any of them fires, and a while longer."""
+    after = SOON_AFTER_PARENT if incident.source is Source.HEALTH else AFTER_PARENT
+    ends = [_ALWAYS if each.firing else each.seen_at + after for each in explainers]
+    return min(max(ends, default=_NEVER), _ALWAYS if parent.resolved_at is None else parent.resolved_at + after)
 
 
 def _healed(incident: Incident, policy: AlertPolicy, now: datetime) -> Suppression | None:

@@ -166,6 +166,7 @@ class MaintenancePart(Part):
 class Tie(StrEnum):
     """What incidents may have in common."""
 
+    OBJECT = "object"
     NODE = "node"
     ZONE = "zone"
     WORKLOAD = "workload"
@@ -177,8 +178,8 @@ class CorrelationPart(Part):
 
     by: list[Annotated[Tie, word_of(Tie)]] = Field(default_factory=lambda: list(Tie))
     """What they must have in common, any of it"""
-    within: Duration = timedelta(minutes=10)
-    """How far apart they may open"""
+    within: Duration = timedelta(minutes=30)
+    """How far apart they may begin: rules of Prometheus wait a quarter of an hour, health events some seconds"""
 
 
 class FlappingPart(Part):

@@ -41,7 +41,7 @@ class Explanations:
             return await incidents.by_ids(connection, ids, lock=False) if ids else {}
 
     async def near(self, incident: Incident, since: datetime) -> list[Incident]:
-        """Open ones that have something in common with it and opened since."""
+        """Open ones that have something in common with it and changed since."""
         async with self._database.begin() as connection:
             return await incidents.near(connection, bonds_of(incident, tie_keys(incident)), since, lock=False)
 

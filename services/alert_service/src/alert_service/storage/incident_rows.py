@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from alert_service.alert import Alert, AlertSeverity
-from alert_service.correlation import keys_of, objects_of, reach_of
+from alert_service.correlation import keys_of, object_key_of, reach_of
 from alert_service.incident import Happening, Incident, Member
 from alert_service.notify import title_of
 from alert_service.policy.settings import Tie
@@ -102,8 +102,7 @@ def timeline_rows(incident: Incident, happenings: Iterable[Happening]) -> list[R
 
 def tie_keys(incident: Incident) -> frozenset[str]:
     """What it may have in common with others, and the objects that it is about."""
-    common = frozenset(_short(f"{tie}:{key}") for tie in Tie for key in keys_of(incident, tie))
-    return common | {object_key_of(each.key) for each in objects_of(incident)}
+    return frozenset(_short(f"{tie}:{key}") for tie, key in keys_of(incident))
 
 
 def bonds_of(incident: Incident, keys: Iterable[str]) -> set[Bond]:
@@ -113,8 +112,9 @@ def bonds_of(incident: Incident, keys: Iterable[str]) -> set[Bond]:
     return {(key, reach if key.startswith(WIDE) else _NO_REACH) for key in keys}
 
 
-def object_key_of(key: ObjectKey) -> str:
-    return _short(f"object:{key.kind}/{key.namespace}/{key.name}")
+def object_tie(key: ObjectKey) -> str:
+    """What those have in common that are about the object."""
+    return _short(f"{Tie.OBJECT}:{object_key_of(key)}")
 
 
 def _short(key: str) -> str:

@@ -23,7 +23,7 @@ from alert_service.storage.incident_rows import (
     incident_row,
     member_of,
     member_row,
-    object_key_of,
+    object_tie,
     tie_keys,
     timeline_rows,
 )
@@ -84,7 +84,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[In
 
 async def about(connection: AsyncConnection, objects: Collection[ObjectKey]) -> list[Incident]:
     """Open ones with an alert about any of the objects, locked."""
-    keys = [object_key_of(each) for each in objects]
+    keys = [object_tie(each) for each in objects]
     return await _loaded(
         connection, and_(_OPEN, incident.c.id.in_(select(tie.c.incident_id).where(tie.c.key.in_(keys))))
     )
@@ -100,7 +100,7 @@ async def ended_under(connection: AsyncConnection, run_id: UUID, since: datetime
 async def near(
     connection: AsyncConnection, ties: Collection[Bond], since: datetime, *, lock: bool = True
 ) -> list[Incident]:
-    """Open ones without a parent that have any of these ties and opened since; the oldest, when there are very many."""
+    """Open ones without a parent that have any of these ties and changed since; of very many the oldest."""
     if not ties:
         return []
     keys, but_not = zip(*ties, strict=True)
@@ -113,7 +113,7 @@ async def near(
     query = (
         select(incident.c.id)
         .where(incident.c.id.in_(tied))
-        .where(_OPEN, incident.c.parent_id.is_(None), incident.c.opened_at >= since)
+        .where(_OPEN, incident.c.parent_id.is_(None), incident.c.changed_at >= since)
         .order_by(incident.c.opened_at)
         .limit(_MOST_NEAR)
     )
@@ -194,14 +194,23 @@ async def _keep_ties(connection: AsyncConnection, changes: Sequence[Saved]) -> N
         (
             {"key": key, "incident_id": each.settled.incident.id, "reach": reach_of(each.settled.incident)}
             for each in changes
-            if each.settled.incident.open and _others_joined(each)
+            if each.settled.incident.open and _others_fire(each)
             for key in sorted(each.ties or tie_keys(each.settled.incident))
         ),
     )
 
 
-def _others_joined(each: Saved) -> bool:
-    return each.before is None or each.before.members.keys() != each.settled.incident.members.keys()
+def _others_fire(each: Saved) -> bool:
+    """What has ended has lost its ties, and gets them again when it is reopened."""
+    before, after = each.before, each.settled.incident
+    if before is None or not before.open:
+        return True
+    return any(now.firing and not _fired(before, fingerprint) for fingerprint, now in after.members.items())
+
+
+def _fired(incident: Incident, fingerprint: str) -> bool:
+    member = incident.members.get(fingerprint)
+    return member is not None and member.firing
 
 
 async def remember_healing(connection: AsyncConnection, objects: Collection[ObjectKey], told: Healing) -> None:
