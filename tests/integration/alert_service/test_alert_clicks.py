@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 from tests.support.alert_acting import Acting, a_press, sentences, signed
 from tests.support.alert_database import alert_rows
 from tests.support.alert_incidents import an_alert, numbered
@@ -92,6 +93,18 @@ async def test_the_same_request_at_the_same_time_is_taken_once(acting: Acting) -
     answers = await asyncio.gather(*(acting.post_press(body, headers) for _ in range(8)))
 
     assert sorted(each.status_code for each in answers) == [200] + [409] * 7
+
+
+async def test_a_database_that_is_slow_keeps_slack_waiting_for_no_longer_than_it_waits(
+    acting: Acting, caplog: pytest.LogCaptureFixture
+) -> None:
+    incident = await acting.opens()
+    async with acting.database.begin() as connection:
+        await connection.execute(text("LOCK TABLE click IN ACCESS EXCLUSIVE MODE"))
+        answer = await acting.press("acknowledge", acting.value(incident))
+        assert answer.status_code == 503
+        assert "the press could not be stored within 2 s" in caplog.text
+    assert (await acting.press("acknowledge", acting.value(incident))).status_code == 200
 
 
 async def test_a_request_of_another_time_is_not_believed(acting: Acting) -> None:

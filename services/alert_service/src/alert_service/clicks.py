@@ -22,11 +22,13 @@ from alert_service.storage.clicks import ClickRows
 from alert_service.storage.deliveries import Deliveries
 from alert_service.values import ButtonValue
 from common.clock import Clock
-from common.database.errors import DatabaseError
+from common.database.errors import DatabaseError, DatabaseUnavailable
 from common.logs import Complaint
 
 logger = logging.getLogger(__name__)
 
+# Slack gives up after three seconds, and needs some of them for the way.
+_STORE_SECONDS = 2.0
 # Whoever works a press off has given up by then: Alertmanager and auto_healing are asked for ten seconds at most.
 _WORK_SECONDS = 45.0
 _LEFT_AFTER = timedelta(seconds=60)
@@ -70,15 +72,33 @@ class Clicks:
         self._policy = policy
         self._waiting: asyncio.Queue[tuple[Click, datetime]] = asyncio.Queue()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._given_up: set[asyncio.Task[bool]] = set()
         self._complaint = Complaint(logger, clock)
 
     async def take(self, click: Click) -> bool:
         """Stores it, and has it worked off afterwards. False for one that came before. Raises DatabaseError."""
         now = self._clock.now()
-        if not await self._rows.put(click, now):
+        if not await self._stored(click, now):
             return False
         self._waiting.put_nowait((click, now))
         return True
+
+    async def _stored(self, click: Click, now: datetime) -> bool:
+        """A database that is slow is as good as none. Its end is not waited for: it may take that back as slowly."""
+        put = asyncio.create_task(self._rows.put(click, now))
+        done, _ = await asyncio.wait({put}, timeout=_STORE_SECONDS)
+        if done:
+            return put.result()
+        put.cancel()
+        self._given_up.add(put)
+        put.add_done_callback(self._forget)
+        raise DatabaseUnavailable(f"the press could not be stored within {_STORE_SECONDS:g} s")
+
+    def _forget(self, put: asyncio.Task[bool]) -> None:
+        """Whatever became of it: who pressed was told that nothing did."""
+        self._given_up.discard(put)
+        if not put.cancelled():
+            put.exception()
 
     async def run(self) -> None:
         """Until cancelled: what this replica took. Presses of one incident's buttons keep their order."""
