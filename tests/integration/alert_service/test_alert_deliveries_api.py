@@ -60,10 +60,10 @@ async def delivered(alert_database: Database) -> AsyncIterator[Delivered]:
     stored = SimpleNamespace(delivery_reports=sending.reports)
     app.state.services = SimpleNamespace(now=sending.clock.now, storage=SimpleNamespace(stored=stored))
     sre.failures = [error(DeliveryReason.REFUSED, retryable=False)] * 2
-    await sending.want("plain", "heartbeat", text="refused")
+    await sending.want("plain", "opened", text="refused")
     await sending.send()
-    await sending.want("plain", "heartbeat", text="posted")
-    await sending.want("plain", "heartbeat", text="accepted", channel="ops")
+    await sending.want("plain", "opened", text="posted")
+    await sending.want("plain", "opened", text="accepted", channel="ops")
     await sending.send()
     async with client_of(app) as client:
         yield Delivered(alert_database, client, sending)

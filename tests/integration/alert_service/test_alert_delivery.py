@@ -156,7 +156,7 @@ async def test_digests_are_merged_and_plain_messages_are_not(alert_database: Dat
     slot = sending.clock.now() + timedelta(hours=1)
     for name in ("one", "two"):
         await sending.want("digest", "opened", await sending.incident(), text=name, not_before=slot)
-        await sending.want("plain", "heartbeat", text=name)
+        await sending.want("plain", "opened", text=name)
     await sending.send()
     sending.clock.step(3600)
     await sending.send()
@@ -248,7 +248,7 @@ async def test_the_vendors_pace_is_kept(alert_database: Database) -> None:
     sre = Obedient(abilities=abilities)
     sending = Sending(alert_database, sre)
     for number in range(5):
-        await sending.want("plain", "heartbeat", text=str(number))
+        await sending.want("plain", "opened", text=str(number))
     await sending.send()
     assert len(sre.messages) == 2
     sending.clock.step(9)
@@ -268,7 +268,7 @@ async def test_cards_that_cannot_be_changed_now_hold_up_no_new_message(alert_dat
     for _ in range(2):
         await sending.want(about=incident, **CHANGED)
         await sending.send()
-    await sending.want("plain", "heartbeat", text="new")
+    await sending.want("plain", "opened", text="new")
     await sending.send()
     assert sre.seen == ["post incident firing", "update incident firing", "post new"]
     sending.clock.step(60)
@@ -348,7 +348,7 @@ async def test_as_long_as_the_vendor_asks_for_nothing_is_sent(alert_database: Da
     sending = Sending(alert_database, sre)
     sre.failures = [error(DeliveryReason.RATE_LIMITED, after=30)]
     for text in ("one", "two"):
-        await sending.want("plain", "heartbeat", text=text)
+        await sending.want("plain", "opened", text=text)
     await sending.send()
     sending.clock.step(29)
     await sending.send()
@@ -362,7 +362,7 @@ async def test_what_nobody_took_for_a_day_is_given_up(alert_database: Database) 
     sre = Obedient()
     sending = Sending(alert_database, sre)
     sre.down = error(DeliveryReason.CREDENTIALS, retryable=False)
-    await sending.want("plain", "heartbeat", text="one")
+    await sending.want("plain", "opened", text="one")
     await sending.send()
     assert await sending.states() == ["plain failed"]
     sending.clock.step(timedelta(hours=25))
@@ -374,11 +374,11 @@ async def test_a_message_that_cannot_be_made_holds_up_no_other(alert_database: D
     sre = Obedient()
     sending = Sending(alert_database, sre)
     sre.failures = [ValueError("a defect")] * 5  # type: ignore[list-item]
-    await sending.want("plain", "heartbeat", text="one", loud=True)
+    await sending.want("plain", "opened", text="one", loud=True)
     for _ in range(5):
         await sending.send()
         sending.clock.step(120)
-    await sending.want("plain", "heartbeat", text="two")
+    await sending.want("plain", "opened", text="two")
     await sending.send()
     assert sre.seen == ["post two"]
     assert await sending.states() == ["plain dead", "plain posted"]
@@ -401,14 +401,14 @@ async def test_two_senders_never_send_the_same(alert_database: Database) -> None
     sre = Obedient()
     sending = Sending(alert_database, sre)
     for number in range(10):
-        await sending.want("plain", "heartbeat", text=str(number))
+        await sending.want("plain", "opened", text=str(number))
     await asyncio.gather(sending.send(), sending.send(sending.a_delivery()))
     assert sorted(sre.seen) == [f"post {number}" for number in range(10)]
 
 
 async def test_messages_for_a_channel_that_the_policy_dropped_are_given_up(alert_database: Database) -> None:
     sending = Sending(alert_database, Obedient())
-    await sending.want("plain", "heartbeat", channel="gone", text="one")
+    await sending.want("plain", "opened", channel="gone", text="one")
     assert await sending.delivery.sender("gone").turn() == 0
     [(state, why)] = await sending.rows("SELECT state, error FROM delivery")
     assert (state, why) == ("dead", "the policy has no channel gone any more")
@@ -416,7 +416,7 @@ async def test_messages_for_a_channel_that_the_policy_dropped_are_given_up(alert
 
 async def test_a_channel_without_its_settings_keeps_its_messages(alert_database: Database) -> None:
     sending = Sending(alert_database)
-    await sending.want("plain", "heartbeat", text="one")
+    await sending.want("plain", "opened", text="one")
     await sending.send()
     [(state, why)] = await sending.rows("SELECT state, error FROM delivery")
     assert (state, why) == ("failed", "it needs an address")
@@ -443,7 +443,7 @@ async def test_while_it_runs_what_is_queued_is_sent_at_once(alert_database: Data
         return sre.seen == ["post now"]
 
     try:
-        await sending.want("plain", "heartbeat", text="now")
+        await sending.want("plain", "opened", text="now")
         await eventually(sent)
     finally:
         running.cancel()

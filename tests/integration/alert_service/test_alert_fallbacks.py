@@ -158,7 +158,7 @@ async def test_two_channels_that_stand_in_for_each_other_do_not_pass_a_message_t
     two.sending.policy = two.sending.policy.model_validate({"channels": channels})
     for each in (two.sre, two.ops):
         each.down = error(DeliveryReason.CREDENTIALS, retryable=False)
-    await two.sending.want("plain", "heartbeat", text="one")
+    await two.sending.want("plain", "opened", text="one")
     for _ in range(4):
         await two.pass_(timedelta(minutes=6).total_seconds())
     assert await two.sending.rows("SELECT channel FROM delivery ORDER BY number") == [("sre",), ("ops",)]

@@ -260,7 +260,7 @@ async def test_silences_over_http(acting: Acting) -> None:
     later = (ends_at + timedelta(hours=1)).isoformat()
     extended = await ask(acting, OPERATE_TOKEN, f"/{made.json()['id']}/extend", ends_at=later)
     assert extended.status_code == 200
-    (listed,) = (await acting.ask("GET", "/api/v1/silences", READ_TOKEN)).json()
+    (listed,) = (await acting.ask("GET", "/api/v1/silences", READ_TOKEN)).json()["items"]
     assert listed["id"] == extended.json()["id"]
     assert listed["matchers"] == shop["matchers"]
     assert (listed["created_by"], listed["comment"], listed["made_here"]) == ("operator", "a deployment", True)
@@ -268,8 +268,8 @@ async def test_silences_over_http(acting: Acting) -> None:
 
     for _ in range(2):
         assert (await ask(acting, OPERATE_TOKEN, f"/{listed['id']}/expire")).status_code == 204
-    assert (await acting.ask("GET", "/api/v1/silences", READ_TOKEN)).json() == []
-    assert len((await acting.ask("GET", "/api/v1/silences?expired=true", READ_TOKEN)).json()) == 1
+    assert (await acting.ask("GET", "/api/v1/silences", READ_TOKEN)).json() == {"items": []}
+    assert len((await acting.ask("GET", "/api/v1/silences?expired=true", READ_TOKEN)).json()["items"]) == 1
     gone = await ask(acting, OPERATE_TOKEN, f"/{listed['id']}/extend", ends_at=later)
     assert gone.status_code == 404
     assert "make a new one" in gone.json()["detail"]

@@ -111,7 +111,7 @@ def test_what_cannot_be_done_is_said(arguments: list[str], why: str, capsys: pyt
 
 
 async def test_the_templates_are_listed(client: httpx.AsyncClient) -> None:
-    found = (await client.get("/api/v1/templates")).json()
+    found = (await client.get("/api/v1/templates")).json()["items"]
     assert [(each["name"], each["own"]) for each in found] == [("incident", True), ("storm", False), ("message", False)]
     assert found[0]["shipped"].startswith("{#")
 

@@ -110,7 +110,7 @@ async def list_deliveries(
 
 
 @router.get("/report", dependencies=[MAY_READ])
-async def delivery_report(
+async def get_delivery_report(
     services: AnyServices,
     stored: StoredServices,
     since: Annotated[Instant | None, Query(description="Queued at or after it; left out: a day before `until`")] = None,

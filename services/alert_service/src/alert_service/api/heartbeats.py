@@ -37,15 +37,15 @@ class HeartbeatShown:
         )
 
 
-class Heartbeats(BaseModel):
+class HeartbeatList(BaseModel):
     """All there are."""
 
     items: Sequence[HeartbeatShown]
 
 
 @router.get("/heartbeats", dependencies=[MAY_READ])
-async def list_heartbeats(services: AnyServices, stored: StoredServices) -> Heartbeats:
+async def list_heartbeats(services: AnyServices, stored: StoredServices) -> HeartbeatList:
     """Every heartbeat of the policy. One that is missing has an incident of its own."""
     pulses = await stored.heartbeats.known()
     parts = services.policy().heartbeats
-    return Heartbeats(items=[HeartbeatShown.of(part, pulses.get(part.name)) for part in parts])
+    return HeartbeatList(items=[HeartbeatShown.of(part, pulses.get(part.name)) for part in parts])

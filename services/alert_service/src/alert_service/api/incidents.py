@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from alert_service.acts import Act, ActKind, Answer, Person, Via
+from alert_service.acts import Act, ActKind, Answer, Via
 from alert_service.alert import AlertSeverity, AlertStatus
 from alert_service.api.incident_shapes import IncidentBrief, IncidentShown, ListedAlert
 from alert_service.api.services import AnyServices, Services, Stored, StoredServices
 from alert_service.desk import NoSuchIncident
 from alert_service.incident import IncidentState
+from alert_service.people import People
 from alert_service.storage.listing import AlertFilter, IncidentFilter
 from common.web.auth import Identity
 from common.web.paging import Cursors, CursorText, Limit, Page
@@ -24,8 +25,6 @@ router = APIRouter(prefix="/api/v1", tags=["incidents"])
 _INCIDENTS = Cursors("incidents", tuple[datetime, UUID])
 _ALERTS = Cursors("alerts", tuple[datetime, UUID, str])
 _MOST_LINES = 500
-# Approving is auto_healing's to allow: it takes a person with that right, by the button of a card.
-_RIGHTS = frozenset(ActKind) - {ActKind.APPROVE, ActKind.DENY}
 
 Word = Annotated[str, Field(max_length=253)]
 IncidentId = Annotated[UUID, Path(description="The incident's id, as lists of incidents tell it")]
@@ -100,7 +99,7 @@ def _which(
     kind: Annotated[Word | None, Query(description="Only about objects of this kind", examples=["Pod"])] = None,
     namespace: Annotated[Word | None, Query(description="Only about objects in this namespace")] = None,
     name: Annotated[Word | None, Query(description="Only about objects of this name")] = None,
-    parent_id: Annotated[UUID | None, Query(description="Only those that this incident explains")] = None,
+    parent: Annotated[UUID | None, Query(description="Only those that this incident explains")] = None,
 ) -> IncidentFilter:
     return IncidentFilter(
         states=frozenset(state or ()),
@@ -111,7 +110,7 @@ def _which(
         kind=kind,
         namespace=namespace,
         name=name,
-        parent_id=parent_id,
+        parent_id=parent,
     )
 
 
@@ -121,14 +120,14 @@ def _which_alerts(
     severity: OfSeverity = None,
     alertname: OfAlertname = None,
     fingerprint: OfFingerprint = None,
-    incident_id: Annotated[UUID | None, Query(description="Only of this incident")] = None,
+    incident: Annotated[UUID | None, Query(description="Only of this incident")] = None,
 ) -> AlertFilter:
     return AlertFilter(
         status=status,
         severities=frozenset(severity or ()),
         alertname=alertname,
         fingerprint=fingerprint,
-        incident_id=incident_id,
+        incident_id=incident,
     )
 
 
@@ -190,7 +189,7 @@ class Doing:
         act = Act(
             kind=kind,
             incident_id=self._incident_id,
-            by=_person(self._caller, self._services),
+            by=People.of(self._services.policy()).caller(self._caller),
             via=Via.API,
             at=self._services.now(),
             revision=revision,
@@ -206,42 +205,36 @@ Acting = Annotated[Doing, Depends()]
 
 
 @router.post("/incidents/{incident_id}/acknowledge", responses=responses(404))
-async def acknowledge(doing: Acting, seen: AcknowledgeRequest) -> Answered:
+async def acknowledge_incident(doing: Acting, seen: AcknowledgeRequest) -> Answered:
     """Take it on: escalation stops, and it is repeated to nobody until the acknowledgement expires."""
     return await doing.do(ActKind.ACKNOWLEDGE, revision=seen.revision)
 
 
 @router.post("/incidents/{incident_id}/unacknowledge", responses=responses(404))
-async def unacknowledge(doing: Acting) -> Answered:
+async def unacknowledge_incident(doing: Acting) -> Answered:
     """Take the acknowledgement back: it fires again, and escalation starts over."""
     return await doing.do(ActKind.UNACKNOWLEDGE)
 
 
 @router.post("/incidents/{incident_id}/escalate", responses=responses(404))
-async def escalate(doing: Acting) -> Answered:
+async def escalate_incident(doing: Acting) -> Answered:
     """Tell the next people now."""
     return await doing.do(ActKind.ESCALATE)
 
 
 @router.post("/incidents/{incident_id}/resolve", responses=responses(404))
-async def resolve(doing: Acting, why: ResolveRequest) -> Answered:
+async def resolve_incident(doing: Acting, why: ResolveRequest) -> Answered:
     """Close it here, where its source never will. While the source tells that it fires, it is opened again."""
     return await doing.do(ActKind.RESOLVE, text=why.reason)
 
 
 @router.post("/incidents/{incident_id}/note", responses=responses(404))
-async def note(doing: Acting, wanted: NoteRequest) -> Answered:
+async def note_on_incident(doing: Acting, wanted: NoteRequest) -> Answered:
     """Write a line into its timeline."""
     return await doing.do(ActKind.NOTE, text=wanted.text)
 
 
 @router.post("/incidents/{incident_id}/vote", responses=responses(404))
-async def vote(doing: Acting, wanted: VoteRequest) -> Answered:
+async def vote_on_incident(doing: Acting, wanted: VoteRequest) -> Answered:
     """Say whether people should have been told: one vote for each person, the last counts."""
     return await doing.do(ActKind.NOISY if wanted.noisy else ActKind.USEFUL)
-
-
-def _person(caller: Identity, services: Services) -> Person:
-    """Whoever may operate may do all of it; the policy says how a person is called on cards."""
-    known = next((each for each in services.policy().people.values() if each.identity == caller.name), None)
-    return Person(name=caller.name, shown=(known and known.shown) or caller.name, rights=_RIGHTS)

@@ -25,7 +25,7 @@ class QualityShown:
 
 
 @router.get("/quality")
-async def rule_quality(
+async def get_quality(
     services: AnyServices,
     stored: StoredServices,
     days: Annotated[int, Query(ge=1, le=365, description="How far back; incidents are kept for some time only")] = 7,

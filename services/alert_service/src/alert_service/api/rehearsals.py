@@ -122,7 +122,7 @@ async def list_rehearsals(
 
 
 @router.get("/{rehearsal_id}", dependencies=[MAY_READ], responses=responses(404))
-async def show_rehearsal(stored: StoredServices, rehearsal_id: RehearsalId) -> RehearsalShown:
+async def get_rehearsal(stored: StoredServices, rehearsal_id: RehearsalId) -> RehearsalShown:
     """One of them, with all its steps."""
     kept = await stored.rehearsals.get(rehearsal_id)
     if kept is None:

@@ -100,7 +100,7 @@ class SilencePreview(BaseModel):
         )
 
 
-class SilenceShown(BaseModel):
+class ListedSilence(BaseModel):
     """One silence, as it stands in Alertmanager, and what is known of it here."""
 
     id: str
@@ -115,7 +115,7 @@ class SilenceShown(BaseModel):
     incident_id: Annotated[UUID | None, Field(description="Whose button made it")] = None
 
     @classmethod
-    def of(cls, there: GettableSilence, known: Kept | None) -> "SilenceShown":
+    def of(cls, there: GettableSilence, known: Kept | None) -> "ListedSilence":
         return cls(
             id=there.id,
             state=there.status.state,
@@ -128,6 +128,12 @@ class SilenceShown(BaseModel):
             until_resolved=known is not None and known.until_resolved,
             incident_id=None if known is None else known.incident_id,
         )
+
+
+class SilenceList(BaseModel):
+    """Those that end first come first."""
+
+    items: list[ListedSilence]
 
 
 class SilenceMade(BaseModel):
@@ -166,13 +172,13 @@ async def list_silences(
     there: InAlertmanager,
     *,
     expired: Annotated[bool, Query(description="Those that have ended, too, while Alertmanager has them")] = False,
-) -> list[SilenceShown]:
-    """All that Alertmanager has, those that end first first, whoever made them."""
+) -> SilenceList:
+    """All that Alertmanager has, whoever made them."""
     async with there as silencing:
         found = await silencing.alertmanager.silences()
     known = {each.id: each for each in await silencing.rows.standing()}
-    shown = [each for each in found if expired or not each.over]
-    return [SilenceShown.of(each, known.get(each.id)) for each in sorted(shown, key=lambda each: each.ends_at)]
+    shown = sorted((each for each in found if expired or not each.over), key=lambda each: each.ends_at)
+    return SilenceList(items=[ListedSilence.of(each, known.get(each.id)) for each in shown])
 
 
 @router.post("/preview", dependencies=[MAY_READ], responses=responses(409))

@@ -36,7 +36,7 @@ _FORM = {
     responses=responses(400, 401, 409, 503),
     openapi_extra=_FORM,
 )
-async def interactivity(request: Request, services: AnyServices, stored: StoredServices) -> Response:
+async def receive_interaction(request: Request, services: AnyServices, stored: StoredServices) -> Response:
     """Take a press of a button. Needs no token: Slack signs it, and it is believed once, within five minutes."""
     began = time.perf_counter()
     body = await request.body()

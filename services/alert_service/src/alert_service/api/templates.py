@@ -31,6 +31,13 @@ class TemplateShown:
     shipped: Annotated[str, Field(description="The shipped text (Jinja2)")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateList:
+    """All there are."""
+
+    items: Sequence[TemplateShown]
+
+
 class PreviewRequest(BaseModel):
     """Which template, and for which channels."""
 
@@ -100,9 +107,9 @@ class Previewed:
 
 
 @router.get("", dependencies=[MAY_READ])
-async def list_templates(services: AnyServices) -> list[TemplateShown]:
+async def list_templates(services: AnyServices) -> TemplateList:
     """The templates of cards."""
-    return await asyncio.to_thread(_shown, _folder(services))
+    return await asyncio.to_thread(_listed, _folder(services))
 
 
 @router.post("/preview", responses=responses(422))
@@ -121,10 +128,11 @@ def _folder(services: AnyServices) -> Path | None:
     return Path(folder) if folder else None
 
 
-def _shown(folder: Path | None) -> list[TemplateShown]:
-    return [
+def _listed(folder: Path | None) -> TemplateList:
+    items = [
         TemplateShown(
             name=name, own=folder is not None and (folder / f"{name}.j2").is_file(), shipped=shipped_text(name)
         )
         for name in NAMES
     ]
+    return TemplateList(items=items)

@@ -52,7 +52,7 @@ _PAYLOAD = {
     responses=responses(400, 503),
     openapi_extra=_json(_PAYLOAD),
 )
-async def alertmanager(request: Request) -> Response:
+async def receive_alerts(request: Request) -> Response:
     """Take what Alertmanager posts. Its credential is a bearer token, or basic auth with the token as the password."""
     services: Services = services_of(request)  # hundreds come in a second: no more is solved than has to be
     stored = stored_of(services.storage)
@@ -73,7 +73,7 @@ async def alertmanager(request: Request) -> Response:
     responses=responses(400, 503),
     openapi_extra=_json(Notice.model_json_schema(ref_template=REFERENCE)),
 )
-async def notices(request: Request, services: AnyServices, stored: StoredServices) -> Response:
+async def receive_notice(request: Request, services: AnyServices, stored: StoredServices) -> Response:
     """Take one healing notice. 204 once it is stored, also when it was known before."""
     body = await request.body()
     try:
@@ -87,7 +87,7 @@ async def notices(request: Request, services: AnyServices, stored: StoredService
 
 
 @router.post("/webhooks/health", status_code=204, responses=responses(401, 503), openapi_extra=webhook.DESCRIBED)
-async def health(request: Request, services: AnyServices, stored: StoredServices) -> Response:
+async def receive_health_event(request: Request, services: AnyServices, stored: StoredServices) -> Response:
     """Take one health event, signed as Standard Webhooks says. 204 once it is stored."""
     event = await webhook.received(
         request,
