@@ -56,6 +56,12 @@ def test_every_shape_that_is_referred_to_is_there(described: Mapping[str, Any]) 
 
 
 @every_service
+def test_every_shape_has_a_name_of_its_own(described: Mapping[str, Any]) -> None:
+    """Of two of one name each is called by the module that it stands in, which no client should know."""
+    assert [name for name in described["components"]["schemas"] if "__" in name] == []
+
+
+@every_service
 def test_every_route_says_what_it_does(described: Mapping[str, Any]) -> None:
     assert [name for name, operation in operations(described) if not operation.get("description")] == []
 

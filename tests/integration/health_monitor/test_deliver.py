@@ -28,7 +28,7 @@ from health_monitor.webhooks.subscriptions import (
     Subscriptions,
     SubscriptionState,
 )
-from health_monitor.webhooks.verdict import Verdict
+from health_monitor.webhooks.verdict import AttemptVerdict
 
 pytestmark = pytest.mark.database
 
@@ -100,7 +100,7 @@ async def test_every_event_arrives_once_signed_and_as_it_was_told(world: World) 
     assert [event.data for event in arrived] == events
     assert [event.cursor for event in arrived] == [1, 2, 3]
     assert await world.states() == {"queued": 0, "delivered": 3, "dead": 0}
-    assert [attempt.verdict for attempt in world.attempts] == [Verdict.DELIVERED] * 3
+    assert [attempt.verdict for attempt in world.attempts] == [AttemptVerdict.DELIVERED] * 3
     (subscription,) = await world.subscriptions.list()
     assert (subscription.state, subscription.queued, subscription.dead) == (SubscriptionState.ACTIVE, 0, 0)
     assert subscription.last_delivered_at == world.clock.now()
@@ -274,14 +274,14 @@ async def test_both_secrets_sign_for_a_day_while_one_replaces_the_other(world: W
 async def test_a_test_event_is_sent_at_once_and_its_answer_is_told(world: World) -> None:
     result = await world.deliverer.send_test(world.subscribed)
     assert result is not None
-    assert (result.verdict, result.answer.status) == (Verdict.DELIVERED, 204)
+    assert (result.verdict, result.answer.status) == (AttemptVerdict.DELIVERED, 204)
     (event,) = world.receiver.accepted
     assert event.type == "io.k8s-health-checker.health.test.v1"
 
     await world.receiver.stop()
     result = await world.deliverer.send_test(world.subscribed)
     assert result is not None
-    assert (result.verdict, result.answer.status) == (Verdict.UNAVAILABLE, None)
+    assert (result.verdict, result.answer.status) == (AttemptVerdict.UNAVAILABLE, None)
     assert await world.deliverer.send_test(UUID(int=7)) is None
 
 

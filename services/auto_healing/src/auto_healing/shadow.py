@@ -54,7 +54,7 @@ def troubles(faults: Sequence[Fault]) -> frozenset[tuple[str, ObjectKey]]:
     )
 
 
-class Advice(StrEnum):
+class AutonomyAdvice(StrEnum):
     PROMOTE = "promote"
     STAY = "stay"
     DEMOTE = "demote"
@@ -84,7 +84,7 @@ class Autonomy:
     false_need_ratio: float | None  # 0 to 1; None: no case is known
     misfit_ratio: float | None
     success_ratio: float | None
-    advice: Advice
+    advice: AutonomyAdvice
     recommended: Mode
     reasons: tuple[str, ...]
 
@@ -101,7 +101,7 @@ def autonomy(rule: str, mode: Mode, tally: Tally, thresholds: Promotion, *, acts
         false_need_ratio=_ratio(tally.went_away, tally.watched),
         misfit_ratio=_ratio(tally.misfits, tally.watched),
         success_ratio=_ratio(tally.healed, tally.runs),
-        advice=Advice.PROMOTE if step > 0 else Advice.DEMOTE if step < 0 else Advice.STAY,
+        advice=AutonomyAdvice.PROMOTE if step > 0 else AutonomyAdvice.DEMOTE if step < 0 else AutonomyAdvice.STAY,
         recommended=recommended,
         reasons=tuple(reasons),
     )

@@ -11,88 +11,94 @@ from tests.support.rows import a_pod
 from auto_healing.fault import Fault, FaultLevel
 from auto_healing.plan import Decline, Displacement, Mode, Plan
 from auto_healing.policy.settings import Promotion
-from auto_healing.shadow import Advice, Tally, autonomy, case_of, troubles
+from auto_healing.shadow import AutonomyAdvice, Tally, autonomy, case_of, troubles
 from common.contracts import ObjectKey
 
 THRESHOLDS = Promotion(cases=10, false_need_ratio=0.2, misfit_ratio=0.1, success_ratio=0.8, failures=3)
 
 ADVICE = {
-    "a rule that is off stays off": (Mode.OFF, Tally(watched=99), Advice.STAY, Mode.OFF, "it is off"),
+    "a rule that is off stays off": (Mode.OFF, Tally(watched=99), AutonomyAdvice.STAY, Mode.OFF, "it is off"),
     "too few cases are known": (
         Mode.OBSERVE,
         Tally(watched=9, open=5),
-        Advice.STAY,
+        AutonomyAdvice.STAY,
         Mode.OBSERVE,
         "9 of the 10 cases that are needed are known",
     ),
     "it was needed and would have fitted": (
         Mode.OBSERVE,
         Tally(watched=10, went_away=2, misfits=1),
-        Advice.PROMOTE,
+        AutonomyAdvice.PROMOTE,
         Mode.APPROVE,
         "2 of 10 cases went away by themselves, 1 would not have fitted",
     ),
     "too much went away by itself": (
         Mode.OBSERVE,
         Tally(watched=10, went_away=3),
-        Advice.STAY,
+        AutonomyAdvice.STAY,
         Mode.OBSERVE,
         "3 of 10 cases went away by themselves, 20% at most are allowed",
     ),
     "too much would not have fitted": (
         Mode.OBSERVE,
         Tally(watched=10, misfits=2),
-        Advice.STAY,
+        AutonomyAdvice.STAY,
         Mode.OBSERVE,
         "2 of 10 cases would have left a pod without a place, 10% at most are allowed",
     ),
     "too few runs were approved": (
         Mode.APPROVE,
         Tally(runs=9, healed=9),
-        Advice.STAY,
+        AutonomyAdvice.STAY,
         Mode.APPROVE,
         "9 of the 10 runs that are needed are known",
     ),
     "approved runs healed": (
         Mode.APPROVE,
         Tally(runs=10, healed=8),
-        Advice.PROMOTE,
+        AutonomyAdvice.PROMOTE,
         Mode.AUTO,
         "8 of 10 runs healed for good",
     ),
     "approved runs healed too seldom": (
         Mode.APPROVE,
         Tally(runs=10, healed=7),
-        Advice.STAY,
+        AutonomyAdvice.STAY,
         Mode.APPROVE,
         "7 of 10 runs healed for good, 80% are needed",
     ),
     "the newest approved run failed": (
         Mode.APPROVE,
         Tally(runs=10, healed=9, failures_in_row=1),
-        Advice.STAY,
+        AutonomyAdvice.STAY,
         Mode.APPROVE,
         "9 of 10 runs healed for good, 80% are needed; the last one failed",
     ),
     "approved runs fail in a row": (
         Mode.APPROVE,
         Tally(runs=10, healed=7, failures_in_row=3),
-        Advice.DEMOTE,
+        AutonomyAdvice.DEMOTE,
         Mode.OBSERVE,
         "the last 3 runs failed",
     ),
-    "automatic runs heal": (Mode.AUTO, Tally(runs=4, healed=4), Advice.STAY, Mode.AUTO, "4 of 4 runs healed for good"),
+    "automatic runs heal": (
+        Mode.AUTO,
+        Tally(runs=4, healed=4),
+        AutonomyAdvice.STAY,
+        Mode.AUTO,
+        "4 of 4 runs healed for good",
+    ),
     "automatic runs fail in a row": (
         Mode.AUTO,
         Tally(runs=20, healed=17, failures_in_row=3),
-        Advice.DEMOTE,
+        AutonomyAdvice.DEMOTE,
         Mode.APPROVE,
         "the last 3 runs failed",
     ),
     "automatic runs heal too seldom": (
         Mode.AUTO,
         Tally(runs=10, healed=7),
-        Advice.DEMOTE,
+        AutonomyAdvice.DEMOTE,
         Mode.APPROVE,
         "7 of 10 runs healed for good, 80% are needed",
     ),
@@ -100,7 +106,7 @@ ADVICE = {
 
 
 @pytest.mark.parametrize(("mode", "tally", "advice", "recommended", "reason"), ADVICE.values(), ids=ADVICE)
-def test_advice(mode: Mode, tally: Tally, advice: Advice, recommended: Mode, reason: str) -> None:
+def test_advice(mode: Mode, tally: Tally, advice: AutonomyAdvice, recommended: Mode, reason: str) -> None:
     found = autonomy("crash-loop", mode, tally, THRESHOLDS)
     assert (found.advice, found.recommended) == (advice, recommended)
     assert reason in found.reasons[0]
@@ -109,7 +115,7 @@ def test_advice(mode: Mode, tally: Tally, advice: Advice, recommended: Mode, rea
 @pytest.mark.parametrize("mode", Mode)
 def test_a_rule_that_only_calls_a_human_has_nothing_to_show(mode: Mode) -> None:
     found = autonomy("memory-too-small", mode, Tally(), THRESHOLDS, acts=False)
-    assert (found.advice, found.recommended) == (Advice.STAY, mode)
+    assert (found.advice, found.recommended) == (AutonomyAdvice.STAY, mode)
     assert "there is nothing to promote" in found.reasons[0]
 
 

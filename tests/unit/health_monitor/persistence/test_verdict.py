@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.support.clock import NOON
 
-from health_monitor.webhooks.verdict import Answer, Endpoint, Verdict, next_attempt_at, retry_after
+from health_monitor.webhooks.verdict import Answer, AttemptVerdict, Endpoint, next_attempt_at, retry_after
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 UP, DOWN = Answer(204), Answer(503)
@@ -14,24 +14,24 @@ UP, DOWN = Answer(204), Answer(503)
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
-        pytest.param(200, Verdict.DELIVERED, id="200 is a delivery"),
-        pytest.param(202, Verdict.DELIVERED, id="every 2xx is a delivery"),
-        pytest.param(None, Verdict.UNAVAILABLE, id="no answer"),
-        pytest.param(301, Verdict.UNAVAILABLE, id="a redirect is not followed"),
-        pytest.param(400, Verdict.REFUSED, id="400 is about the event"),
-        pytest.param(413, Verdict.REFUSED, id="too large is about the event"),
-        pytest.param(422, Verdict.REFUSED, id="422 is about the event"),
-        pytest.param(401, Verdict.UNAVAILABLE, id="a wrong secret concerns every event"),
-        pytest.param(404, Verdict.UNAVAILABLE, id="an ingress without a backend answers 404"),
-        pytest.param(408, Verdict.UNAVAILABLE, id="408"),
-        pytest.param(409, Verdict.UNAVAILABLE, id="409"),
-        pytest.param(410, Verdict.GONE, id="410 says goodbye"),
-        pytest.param(425, Verdict.UNAVAILABLE, id="425"),
-        pytest.param(429, Verdict.UNAVAILABLE, id="429"),
-        pytest.param(500, Verdict.UNAVAILABLE, id="500"),
+        pytest.param(200, AttemptVerdict.DELIVERED, id="200 is a delivery"),
+        pytest.param(202, AttemptVerdict.DELIVERED, id="every 2xx is a delivery"),
+        pytest.param(None, AttemptVerdict.UNAVAILABLE, id="no answer"),
+        pytest.param(301, AttemptVerdict.UNAVAILABLE, id="a redirect is not followed"),
+        pytest.param(400, AttemptVerdict.REFUSED, id="400 is about the event"),
+        pytest.param(413, AttemptVerdict.REFUSED, id="too large is about the event"),
+        pytest.param(422, AttemptVerdict.REFUSED, id="422 is about the event"),
+        pytest.param(401, AttemptVerdict.UNAVAILABLE, id="a wrong secret concerns every event"),
+        pytest.param(404, AttemptVerdict.UNAVAILABLE, id="an ingress without a backend answers 404"),
+        pytest.param(408, AttemptVerdict.UNAVAILABLE, id="408"),
+        pytest.param(409, AttemptVerdict.UNAVAILABLE, id="409"),
+        pytest.param(410, AttemptVerdict.GONE, id="410 says goodbye"),
+        pytest.param(425, AttemptVerdict.UNAVAILABLE, id="425"),
+        pytest.param(429, AttemptVerdict.UNAVAILABLE, id="429"),
+        pytest.param(500, AttemptVerdict.UNAVAILABLE, id="500"),
     ],
 )
-def test_a_status_means(status: int | None, verdict: Verdict) -> None:
+def test_a_status_means(status: int | None, verdict: AttemptVerdict) -> None:
     assert Answer(status, "no route").verdict is verdict
 
 
@@ -57,22 +57,22 @@ def test_retry_after_is_read(header: str | None, expected: timedelta | None) -> 
 @pytest.mark.parametrize(
     ("verdict", "attempts", "age", "wait"),
     [
-        pytest.param(Verdict.UNAVAILABLE, 1, timedelta(0), 5 * SECOND, id="after the first failure soon"),
-        pytest.param(Verdict.UNAVAILABLE, 2, MINUTE, 30 * SECOND, id="then later"),
-        pytest.param(Verdict.UNAVAILABLE, 99, HOUR, 15 * MINUTE, id="a quarter of an hour at most"),
-        pytest.param(Verdict.UNAVAILABLE, 99, 24 * HOUR, None, id="given up after a day"),
-        pytest.param(Verdict.REFUSED, 1, timedelta(0), 30 * SECOND, id="a refusal is tried again"),
-        pytest.param(Verdict.REFUSED, 2, timedelta(0), 5 * MINUTE, id="and once more"),
-        pytest.param(Verdict.REFUSED, 3, timedelta(0), None, id="then given up"),
+        pytest.param(AttemptVerdict.UNAVAILABLE, 1, timedelta(0), 5 * SECOND, id="after the first failure soon"),
+        pytest.param(AttemptVerdict.UNAVAILABLE, 2, MINUTE, 30 * SECOND, id="then later"),
+        pytest.param(AttemptVerdict.UNAVAILABLE, 99, HOUR, 15 * MINUTE, id="a quarter of an hour at most"),
+        pytest.param(AttemptVerdict.UNAVAILABLE, 99, 24 * HOUR, None, id="given up after a day"),
+        pytest.param(AttemptVerdict.REFUSED, 1, timedelta(0), 30 * SECOND, id="a refusal is tried again"),
+        pytest.param(AttemptVerdict.REFUSED, 2, timedelta(0), 5 * MINUTE, id="and once more"),
+        pytest.param(AttemptVerdict.REFUSED, 3, timedelta(0), None, id="then given up"),
     ],
 )
-def test_the_next_attempt_comes(verdict: Verdict, attempts: int, age: timedelta, wait: timedelta | None) -> None:
+def test_the_next_attempt_comes(verdict: AttemptVerdict, attempts: int, age: timedelta, wait: timedelta | None) -> None:
     at = next_attempt_at(verdict, attempts, NOON - age, NOON, luck=0.5)
     assert at == (None if wait is None else NOON + wait)
 
 
 def test_retries_are_spread_by_a_fifth_to_either_side() -> None:
-    early, late = (next_attempt_at(Verdict.UNAVAILABLE, 1, NOON, NOON, luck=luck) for luck in (0.0, 1.0))
+    early, late = (next_attempt_at(AttemptVerdict.UNAVAILABLE, 1, NOON, NOON, luck=luck) for luck in (0.0, 1.0))
     assert (early, late) == (NOON + 4 * SECOND, NOON + 6 * SECOND)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from auto_healing.api.services import AnyServices, StoredServices
 from auto_healing.plan import Mode
 from auto_healing.policy import CALL_A_HUMAN
-from auto_healing.shadow import Advice, Tally, autonomy
+from auto_healing.shadow import AutonomyAdvice, Tally, autonomy
 from common.web.parts import MAY_READ
 
 router = APIRouter(prefix="/api/v1", tags=["policy"], dependencies=[MAY_READ])
@@ -42,7 +42,7 @@ class AutonomyShown:
     false_need_ratio: Annotated[Ratio, Field(description="Part of the watched that went away by themselves")]
     misfit_ratio: Annotated[Ratio, Field(description="Part of the watched that would not have fitted")]
     success_ratio: Annotated[Ratio, Field(description="Part of the runs that healed for good")]
-    advice: Advice
+    advice: AutonomyAdvice
     recommended: Annotated[Mode, Field(description="Set it in the policy file: nothing changes by itself")]
     reasons: Annotated[Sequence[str], Field(description="Sentences with their numbers")]
 

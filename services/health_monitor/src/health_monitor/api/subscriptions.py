@@ -28,7 +28,7 @@ from health_monitor.webhooks.subscriptions import (
     SubscriptionFilter,
 )
 from health_monitor.webhooks.url import UrlRefused
-from health_monitor.webhooks.verdict import Verdict
+from health_monitor.webhooks.verdict import AttemptVerdict
 
 router = APIRouter(prefix="/api/v1/subscriptions", tags=["subscriptions"])
 
@@ -77,7 +77,7 @@ class SubscriptionCreated:
 class Trial:
     """What became of one call of the webhook."""
 
-    verdict: Verdict
+    verdict: AttemptVerdict
     status: Annotated[int | None, Field(description="HTTP status; null when there was no answer")]
     error: Annotated[str | None, Field(description="Why it does not count as delivered")]
     seconds: Annotated[float, Field(description="How long it took")]

@@ -34,7 +34,7 @@ from health_monitor.webhooks.delivery_queue import (
     record,
 )
 from health_monitor.webhooks.post import Poster
-from health_monitor.webhooks.verdict import Answer, Endpoint, Verdict, next_attempt_at
+from health_monitor.webhooks.verdict import Answer, AttemptVerdict, Endpoint, next_attempt_at
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class AttemptResult:
     seconds: float
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> AttemptVerdict:
         return self.answer.verdict
 
 
@@ -67,7 +67,7 @@ class _Round:
 
     def goes_on(self, now: datetime) -> bool:
         """Whether to send more: the receiver is neither away nor has it said goodbye."""
-        gone = any(each.answer.verdict is Verdict.GONE for each in self.sent)
+        gone = any(each.answer.verdict is AttemptVerdict.GONE for each in self.sent)
         return bool(self.waiting) and self.endpoint.open_at(now) and not gone
 
 

@@ -14,7 +14,7 @@ from health_monitor.storage.events import health_event
 from health_monitor.storage.models import delivery, event, stream, subscription
 from health_monitor.webhooks.post import Receiver
 from health_monitor.webhooks.subscription import DeliveryState
-from health_monitor.webhooks.verdict import GIVE_UP_AFTER, Answer, Endpoint, Verdict
+from health_monitor.webhooks.verdict import GIVE_UP_AFTER, Answer, AttemptVerdict, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Sent:
 
     @property
     def state(self) -> DeliveryState:
-        if self.answer.verdict is Verdict.DELIVERED:
+        if self.answer.verdict is AttemptVerdict.DELIVERED:
             return DeliveryState.DELIVERED
         return DeliveryState.DEAD if self.next_attempt_at is None else DeliveryState.QUEUED
 
@@ -150,7 +150,7 @@ def _fares(sent: Sequence[Sent], endpoint: Endpoint, now: datetime) -> dict[str,
     }
     if any(each.state is DeliveryState.DELIVERED for each in sent):
         values["last_delivered_at"] = now
-    if any(each.answer.verdict is Verdict.GONE for each in sent):
+    if any(each.answer.verdict is AttemptVerdict.GONE for each in sent):
         values["disabled_reason"] = "the receiver answered 410 Gone"
     return values
 

@@ -23,7 +23,7 @@ _LONGEST_RETRY_AFTER = timedelta(hours=1)
 _SPREAD = 0.2
 
 
-class Verdict(StrEnum):
+class AttemptVerdict(StrEnum):
     """What became of one attempt."""
 
     DELIVERED = "delivered"
@@ -41,19 +41,19 @@ class Answer:
     retry_after: timedelta | None = None
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> AttemptVerdict:
         if self.status is None:
-            return Verdict.UNAVAILABLE
+            return AttemptVerdict.UNAVAILABLE
         if 200 <= self.status < 300:
-            return Verdict.DELIVERED
+            return AttemptVerdict.DELIVERED
         if self.status == 410:
-            return Verdict.GONE
-        return Verdict.REFUSED if self.status in _REFUSES_EVENT else Verdict.UNAVAILABLE
+            return AttemptVerdict.GONE
+        return AttemptVerdict.REFUSED if self.status in _REFUSES_EVENT else AttemptVerdict.UNAVAILABLE
 
     @property
     def reason(self) -> str | None:
         """Why it was not delivered, for people."""
-        if self.verdict is Verdict.DELIVERED:
+        if self.verdict is AttemptVerdict.DELIVERED:
             return None
         if self.status is not None and 300 <= self.status < 400:
             return f"answered {self.status}: redirects are not followed, subscribe with the final URL"
@@ -77,10 +77,10 @@ def retry_after(header: str | None, now: datetime) -> timedelta | None:
 
 
 def next_attempt_at(
-    verdict: Verdict, attempts: int, queued_at: datetime, now: datetime, *, luck: float
+    verdict: AttemptVerdict, attempts: int, queued_at: datetime, now: datetime, *, luck: float
 ) -> datetime | None:
     """When to try an event again after `attempts` failures; None to give it up. `luck` in 0 to 1 spreads retries."""
-    if verdict is Verdict.REFUSED:
+    if verdict is AttemptVerdict.REFUSED:
         if attempts > len(_REFUSED_DELAYS):
             return None
         return now + _spread(_REFUSED_DELAYS[attempts - 1], luck)
@@ -107,9 +107,9 @@ class Endpoint:
 
     def after(self, answer: Answer, now: datetime, *, luck: float) -> "Endpoint":
         """After one more attempt."""
-        if answer.verdict is Verdict.DELIVERED:
+        if answer.verdict is AttemptVerdict.DELIVERED:
             return Endpoint()
-        if answer.verdict is Verdict.REFUSED:  # it is there, and it answers
+        if answer.verdict is AttemptVerdict.REFUSED:  # it is there, and it answers
             return Endpoint(last_error=answer.reason)
         if not self.open_at(now):  # it was on its way when another attempt found out
             return self
