@@ -104,6 +104,14 @@ def test_a_score_whose_object_went_is_told_as_none() -> None:
 # --- changes
 
 
+def test_every_event_about_a_pod_names_its_node() -> None:
+    world = EngineUnderTest(a_node("node-1"))
+    (event,) = world.put(ill(a_pod("one", node="node-1")))
+    assert event.finding.evidence["node"] == "node-1"
+    (event,) = world.put(ill(a_pod("two", node="")))
+    assert "node" not in event.finding.evidence
+
+
 def test_an_event_says_what_changed_and_the_scores_after_it() -> None:
     world = EngineUnderTest(a_node("node-1"), a_node("node-2"))
     (event,) = world.put(ill(a_node("node-1")))

@@ -1,9 +1,10 @@
 """One look at one object: runs its checks, follows its findings and sets its score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from common.cluster.rows import Labels, Row
+from common.cluster.rows import Labels, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot, SourceState
 from common.contracts import ObjectKey
 from common.contracts.objects import CLUSTER, ZONE
@@ -131,7 +132,8 @@ class Looker:
             open_after=self.settings.open_after,
             single_look=self._single_look,
         )
-        return sightings(seen, key.ref(uid), annotations, timers=timers, scoring=self.settings.scoring, now=now)
+        placed = _with_node(seen, subject.node) if isinstance(subject, PodRow) and subject.node else seen
+        return sightings(placed, key.ref(uid), annotations, timers=timers, scoring=self.settings.scoring, now=now)
 
     def _freeze(self, key: ObjectKey, rules: Sequence[Rule]) -> frozenset[str]:
         frozen = frozenset(rule.code for rule in rules if rule.kinds & self._stale)
@@ -148,3 +150,8 @@ class Looker:
         self._scores.set_own(key, self._findings.loss(key))
         at = self._findings.next_look_at(key)
         return now + RETRY if at is not None and at <= now else at
+
+
+def _with_node(seen: Iterable[Seen], node: str) -> list[Seen]:
+    """Whatever is wrong with a pod, a sick node may explain it."""
+    return [(rule, replace(symptom, evidence={**symptom.evidence, "node": node})) for rule, symptom in seen]
