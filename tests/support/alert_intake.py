@@ -25,6 +25,7 @@ from alert_service.policy import AlertPolicy
 from alert_service.settle import Settled
 from alert_service.settling import Settling
 from alert_service.storage.deliveries import Deliveries
+from alert_service.storage.delivery_reports import DeliveryReports
 from alert_service.storage.heartbeats import HeartbeatStore
 from alert_service.storage.inbox import Inbox
 from alert_service.storage.listing import Listing
@@ -165,6 +166,7 @@ class Intake:
             inbox=self.inbox,
             desk=self.desk,
             listing=Listing(self.database),
+            delivery_reports=DeliveryReports(self.database),
             heartbeats=self.heartbeats,
         )
         app.state.services = SimpleNamespace(

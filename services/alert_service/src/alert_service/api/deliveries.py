@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from alert_service.api.services import AnyServices, StoredServices
-from alert_service.storage.delivery_reports import ChannelReport, Delivered, Search
+from alert_service.storage.delivery_reports import ChannelReport, Delivered, DeliveryFilter
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
@@ -103,9 +103,9 @@ async def list_deliveries(
 ) -> Page[DeliveryShown]:
     """Messages, the newest first."""
     position = _CURSORS.decode(cursor)
-    search = Search(channel=channel, state=state, kind=kind, reason=reason, incident_id=incident)
+    where = DeliveryFilter(channel=channel, state=state, kind=kind, reason=reason, incident_id=incident)
     before = None if position is None else position[0]
-    rows = await stored.delivery_reports.list(search, limit + 1, before=before)
+    rows = await stored.delivery_reports.list(where, limit + 1, before=before)
     return _CURSORS.page(rows, limit, at=lambda row: (row.number,), item=DeliveryShown.of)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -20,6 +20,7 @@ from alert_service.incident import (
     Member,
     Suppression,
 )
+from alert_service.storage.delivery_reports import Delivered
 from alert_service.storage.listing import FoundAlert, Listed
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.contracts.objects import ObjectRef
@@ -169,13 +170,11 @@ class DeliveryBrief:
     posted_at: datetime | None
     acted_at: datetime | None
     attempts: int
-    error: str | None
+    error: Annotated[str, Field(description="What the vendor said, when the last attempt failed")]
 
     @classmethod
-    def of(cls, row: Any) -> "DeliveryBrief":
-        fields = {name: getattr(row, name) for name in cls.__slots__}
-        kind, reason, state = DeliveryKind(row.kind), NotifyReason(row.reason), DeliveryState(row.state)
-        return cls(**fields | {"kind": kind, "reason": reason, "state": state})
+    def of(cls, message: Delivered) -> "DeliveryBrief":
+        return cls(**{name: getattr(message, name) for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +188,7 @@ class IncidentShown:
 
     @classmethod
     def of(
-        cls, listed: Listed, incident: Incident, lines: Sequence[Happening], deliveries: Sequence[Any]
+        cls, listed: Listed, incident: Incident, lines: Sequence[Happening], deliveries: Sequence[Delivered]
     ) -> "IncidentShown":
         ack = incident.acknowledgement
         return cls(

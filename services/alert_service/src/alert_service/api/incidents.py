@@ -14,6 +14,7 @@ from alert_service.api.services import AnyServices, Services, Stored, StoredServ
 from alert_service.desk import NoSuchIncident
 from alert_service.incident import IncidentState
 from alert_service.people import People
+from alert_service.storage.delivery_reports import DeliveryFilter
 from alert_service.storage.listing import AlertFilter, IncidentFilter
 from common.web.auth import Identity
 from common.web.paging import Cursors, CursorText, Limit, Page
@@ -169,8 +170,8 @@ async def get_incident(stored: StoredServices, incident_id: IncidentId) -> Incid
     if found is None:
         raise Problem(404, str(NoSuchIncident(incident_id)))
     lines = await stored.listing.timeline(incident_id, limit=_MOST_LINES)
-    deliveries = await stored.listing.deliveries(incident_id, limit=_MOST_LINES)
-    return IncidentShown.of(*found, lines, deliveries)
+    newest = await stored.delivery_reports.list(DeliveryFilter(incident_id=incident_id), _MOST_LINES)
+    return IncidentShown.of(*found, lines, newest[::-1])
 
 
 class Doing:

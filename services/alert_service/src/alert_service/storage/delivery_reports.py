@@ -45,7 +45,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class DeliveryFilter:
     """Which messages; what is None lets everything through."""
 
     channel: str | None = None
@@ -81,11 +81,11 @@ class DeliveryReports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, search: Search, limit: int, *, before: int | None = None) -> Sequence[Delivered]:
+    async def list(self, where: DeliveryFilter, limit: int, *, before: int | None = None) -> Sequence[Delivered]:
         """The newest first, from the number before `before` on."""
         query = select(delivery).order_by(desc(delivery.c.number)).limit(limit)
         for name in ("channel", "state", "kind", "reason", "incident_id"):
-            if (value := getattr(search, name)) is not None:
+            if (value := getattr(where, name)) is not None:
                 query = query.where(delivery.c[name] == value)
         if before is not None:
             query = query.where(delivery.c.number < before)

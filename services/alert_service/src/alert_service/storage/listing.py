@@ -15,8 +15,8 @@ from alert_service.incident import Acknowledgement, Happening, HappeningKind, In
 from alert_service.storage import incidents
 from alert_service.storage.incident_rows import incident_of, member_of
 from alert_service.storage.incidents import MEMBER_COLUMNS, VALUE
-from alert_service.storage.models import delivery, member, timeline
 from alert_service.storage.models import incident as incident_table
+from alert_service.storage.models import member, timeline
 from common.database.connections import Database
 
 Position = tuple[datetime, UUID]
@@ -131,17 +131,6 @@ class Listing:
         async with self._database.begin() as connection:
             rows = (await connection.execute(query)).all()
         return [_happening(row) for row in reversed(rows)]
-
-    async def deliveries(self, incident_id: UUID, *, limit: int) -> Sequence[Any]:
-        """Rows of its newest messages, in the order in which they were queued."""
-        query = (
-            select(delivery)
-            .where(delivery.c.incident_id == incident_id)
-            .order_by(delivery.c.number.desc())
-            .limit(limit)
-        )
-        async with self._database.begin() as connection:
-            return (await connection.execute(query)).all()[::-1]
 
     async def alerts(
         self, where: AlertFilter, *, before: AlertPosition | None = None, limit: int = 100
