@@ -87,6 +87,8 @@ def test_what_templates_can_do(text: str, expected: str) -> None:
         pytest.param("{{ ''.__class__.__mro__ }}", "unsafe", id="the way out by classes"),
         pytest.param("{{ labels.__init__.__globals__ }}", "unsafe", id="the way out by functions"),
         pytest.param("{{ '{0.__class__}'.format(labels) }}", "unsafe", id="a format string"),
+        pytest.param("{{ labels.pod.format(title) }}", "unsafe", id="a label as a format string"),
+        pytest.param("{{ '{0:>1000000000}'.format('a') }}", "unsafe", id="a format string that fills memory"),
         pytest.param("{{ '%s' % labels.pod }}", "% is not for str", id="a format string by percent"),
         pytest.param("{{ 'a' * 1000000000 }}", "* is not for str", id="a text of a gigabyte"),
         pytest.param("{{ 9 ** 9 ** 9 }}", "** is not for int", id="a number of a gigabyte"),
@@ -124,6 +126,25 @@ def test_what_templates_can_do(text: str, expected: str) -> None:
             "{% set n = namespace(x=['a']) %}{% for a in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
             "makes more than",
             id="a list that doubles",
+        ),
+        pytest.param(
+            "{% set n = namespace(x=[], l=range(99999) | list) %}"
+            "{% for a in range(9999) %}{% set n.x = n.x + [n.l[:]] %}{% endfor %}",
+            "makes more than",
+            id="lists that fill memory",
+        ),
+        pytest.param(
+            "{% set n = namespace(a=[1], b=[1]) %}"
+            "{% for a in range(60) %}{% set n.a, n.b = [n.a, n.a], [n.b, n.b] %}{% endfor %}{{ 1 if n.a == n.b }}",
+            "makes more than",
+            id="lists that take for ever to compare",
+        ),
+        pytest.param("{{ dict(a=1) }}", "'dict' is undefined", id="a way around that"),
+        pytest.param(
+            "{% set n = namespace(x=[], s=range(16000) | join(' ')) %}"
+            "{% for a in range(9999) %}{% set n.x = n.x + [n.s + 'x'] %}{% endfor %}",
+            "takes more than",
+            id="texts that fill memory",
         ),
         pytest.param(
             "{% set n = namespace(x='a') %}"

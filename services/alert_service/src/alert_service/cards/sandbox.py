@@ -1,7 +1,8 @@
 """Where templates run: without a way out, and within limits of time and size."""
 
+import resource
 import time
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Collection, Iterable
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 MOST_SECONDS = 0.5  # of computing: a machine that is busy with other things does not count
 MOST_CHARACTERS = 100_000  # written by all of a template, or held in one value
+MOST_MEMORY_MIB = 64  # that the process may grow by meanwhile
 # What else there is makes texts of any size, HTML, or secrets visible.
 _KEPT_FILTERS = (
     *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last"),
@@ -29,7 +31,8 @@ _METHODS = {
 }
 
 
-S = TypeVar("S", bound=Sized)
+_CONTAINERS = (list, tuple, dict)
+C = TypeVar("C", bound=Collection[Any])
 
 
 class TooMuch(Exception):
@@ -42,10 +45,13 @@ class Budget:
     def __init__(self) -> None:
         self._ends_at = time.thread_time() + MOST_SECONDS
         self._left = MOST_CHARACTERS
+        self._most_kib = _peak_kib() + MOST_MEMORY_MIB * 1024
 
     def check(self) -> None:
         if time.thread_time() > self._ends_at:
             raise TooMuch(f"takes more than {MOST_SECONDS:g} s")
+        if _peak_kib() > self._most_kib:
+            raise TooMuch(f"takes more than {MOST_MEMORY_MIB} MiB")
 
     def write(self, count: int) -> None:
         self._left -= count
@@ -53,11 +59,16 @@ class Budget:
             raise TooMuch(f"writes more than {MOST_CHARACTERS:,} characters")
 
 
+def _peak_kib() -> int:
+    """Of the whole process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 _BUDGET: ContextVar[Budget] = ContextVar("budget")
 
 
 class _Bounded(CodeGenerator):
-    """Every block of code asks whether there is time left, and no text is joined without a look at its length."""
+    """Every block of code asks whether there is time left, and nothing is put together without a look at its size."""
 
     def blockvisit(self, nodes: Iterable[nodes.Node], frame: Frame) -> None:
         self.writeline("environment.tick()")
@@ -69,6 +80,23 @@ class _Bounded(CodeGenerator):
             self.visit(each, frame)
             self.write(", ")
         self.write("))")
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802
+        self._looked_at(super().visit_List, node, frame)
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
+        self._looked_at(super().visit_Dict, node, frame)
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
+        if node.ctx == "load":
+            self._looked_at(super().visit_Tuple, node, frame)
+        else:
+            super().visit_Tuple(node, frame)
+
+    def _looked_at(self, visit: Callable[[Any, Frame], None], node: nodes.Node, frame: Frame) -> None:
+        self.write("environment.bounded(")
+        visit(node, frame)
+        self.write(")")
 
 
 class Sandbox(SandboxedEnvironment):
@@ -83,7 +111,7 @@ class Sandbox(SandboxedEnvironment):
         )
         self.filters = {name: self.filters[name] for name in _KEPT_FILTERS}
         self.filters |= {"join": self._join, "replace": _replace, "round": _round}
-        self.globals = {name: self.globals[name] for name in ("range", "namespace", "dict")}
+        self.globals = {name: self.globals[name] for name in ("range", "namespace")}
 
     def within_budget(self, work: Callable[[], str]) -> str:
         """Raises TooMuch, and what the template raises."""
@@ -99,6 +127,14 @@ class Sandbox(SandboxedEnvironment):
     def joined(self, parts: Iterable[object]) -> str:
         """What `~` makes."""
         return _bounded("".join(str(_out(each)) for each in parts))
+
+    def bounded(self, made: C) -> C:
+        """A list, tuple or dict that the template spells out. Raises TooMuch."""
+        self.tick()
+        return _bounded(made)
+
+    def wrap_str_format(self, value: object) -> None:
+        """Not even Jinja's careful `format`: it runs labels as format strings, and pads texts to any length."""
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Of the plain types only what reads: `format` would run labels as format strings, `center` fill the memory."""
@@ -146,7 +182,17 @@ def _round(value: float, precision: int = 0) -> float:
     return round(value, max(0, min(precision, 9))) if precision else round(value)
 
 
-def _bounded(value: S) -> S:
+def _bounded(value: C) -> C:
+    """With everything in it: to compare what holds itself doubled and doubled again would take for ever."""
+    count = 0
+    within: list[Collection[Any]] = [value] if isinstance(value, _CONTAINERS) else []
+    while within:
+        each = within.pop()
+        values = each.values() if isinstance(each, dict) else each
+        count += len(values)
+        if count > MOST_CHARACTERS:
+            raise TooMuch(f"makes more than {MOST_CHARACTERS:,} values")
+        within += [one for one in values if isinstance(one, _CONTAINERS)]
     if len(value) > MOST_CHARACTERS:
         raise TooMuch(f"makes more than {MOST_CHARACTERS:,} characters")
     return value
