@@ -229,6 +229,30 @@ async def test_a_notice_that_needs_a_person_and_concerns_nothing_known_is_an_inc
     assert await intake.rows("SELECT source, severity FROM incident") == [("healing", "critical")]
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after the other"])
+async def test_a_notice_that_wants_a_person_opens_nothing_when_it_comes_after_the_one_that_ended_it(
+    intake: Intake, together: bool
+) -> None:
+    declined = a_notice(NoticeKind.DECLINED, at=NOON + timedelta(minutes=1))
+    wanted = a_notice(NoticeKind.APPROVAL_WANTED, approve_until=NOON + LATER)
+    if together:
+        await intake.take(declined, wanted, source=Source.HEALING)
+    else:
+        await intake.take(declined, source=Source.HEALING)
+        await intake.take(wanted, source=Source.HEALING)
+    assert await intake.states() == []
+
+
+async def test_a_nul_in_a_notice_is_left_out_and_a_backslash_stays(intake: Intake) -> None:
+    odd = "C:\\u0000 and \\\\\0 and \0\0"
+    worked = await intake.take(a_notice(NoticeKind.FAILED, pod="a\0b", message=odd), source=Source.HEALING)
+    assert not worked.unreadable
+    ((name, summary),) = await intake.rows(
+        "SELECT alert->'labels'->>'pod', alert->'annotations'->>'summary' FROM member"
+    )
+    assert (name, summary) == ("ab", odd.replace("\0", ""))
+
+
 async def test_a_dead_node_becomes_the_parent_of_what_failed_with_it(intake: Intake) -> None:
     await intake.take(a_post(an_alert("checkout-1", node="n1")), a_post(an_alert("search-1", node="n2"), group="other"))
     node = an_alert("", alertname="KubeNodeNotReady", namespace="", node="n1", severity="critical")

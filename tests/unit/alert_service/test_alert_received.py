@@ -99,10 +99,17 @@ def test_a_post_makes_happen(
     assert life.kinds()[told:] == happens
 
 
-def test_what_fires_in_the_same_episode_long_after_it_was_told_as_resolved_fires_indeed() -> None:
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(FIRES, id="in the same episode"),
+        pytest.param(an_alert(at=NOW - 10 * MINUTE), id="by the clock of another Prometheus before that episode"),
+    ],
+)
+def test_what_fires_long_after_it_was_told_as_resolved_fires_indeed(again: Alert) -> None:
     life = Life().post(FIRES).post(OVER)
-    assert life.after(minutes=LATE.total_seconds() / 60).post(FIRES).it.state is IncidentState.RESOLVED
-    assert life.after(seconds=1).post(FIRES).it.state is IncidentState.FIRING
+    assert life.after(minutes=LATE.total_seconds() / 60).post(again).it.state is IncidentState.RESOLVED
+    assert life.after(seconds=1).post(again).it.state is IncidentState.FIRING
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Folds what came in into the incidents that it concerns: several entries in one transaction."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from alert_service.turns import Turns
 from common.contracts import HealthEvent, Notice, ObjectKey
 
 LONGEST_ERROR = 500
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # behind no backslash that escapes its own
 _HOW_IT_WENT = timedelta(hours=1)  # so long after its end an incident hears what became of its healing
 
 
@@ -97,8 +99,8 @@ class Batch:
                 post = parse_post(entry.body, received_at=entry.received_at)
                 return self._without_beats(msgspec.structs.replace(post, source=entry.source), entry)
             if entry.source is Source.HEALTH:
-                return post_of_event(HealthEvent.model_validate_json(entry.body))
-            return Notice.model_validate_json(entry.body)
+                return post_of_event(HealthEvent.model_validate_json(_without_nul(entry.body)))
+            return Notice.model_validate_json(_without_nul(entry.body))
         except (PayloadInvalid, ValidationError) as error:
             self.worked.unreadable.append(entry.source)
             self.bad.append((entry, " ".join(str(error).split())[:LONGEST_ERROR]))
@@ -140,9 +142,11 @@ class Batch:
 
     async def _notice(self, notice: Notice, entry: Entry) -> None:
         """It joins every open incident about its objects, and those that ended under its run, whose cards tell how it
-        went; where a person is needed and there is none, it opens one."""
+        went; where a person is needed and there is none, it opens one, unless something newer was told already."""
         objects = {each.key: each for each in (notice.subject, *notice.objects)}
         told = healing_of(notice, self._policy, now=self._now)
+        before = (await incidents.healing_of(self._connection, [notice.subject.key])).get(notice.subject.key)
+        late = before is not None and before.at > notice.at
         await incidents.remember_healing(self._connection, list(objects), told)
         for found in await incidents.about(self._connection, list(objects)):
             self._keep(found.key, found, entry.received_at)
@@ -156,7 +160,7 @@ class Batch:
             for key, each in self._open.items()
             if key != own_key and _concerns(notice, each.done.incident, objects)
         ]
-        if own_key in self._open or (not concerned and notice.kind in NEEDS_PEOPLE):
+        if own_key in self._open or (not concerned and not late and notice.kind in NEEDS_PEOPLE):
             self._post(own, entry)
             concerned += [each for key, each in self._open.items() if key == own_key]
         for each in concerned:
@@ -166,6 +170,11 @@ class Batch:
         """What is in the batch already has changed since it was loaded."""
         if key not in self._open:
             self._open[key] = _Open(before=incident, done=Changed(incident=incident), received_at=received_at)
+
+
+def _without_nul(body: bytes) -> bytes:
+    """JSON whose texts can be stored: PostgreSQL holds no NUL, and nobody reads one."""
+    return _NUL.sub(rb"\1", body)
 
 
 def _own(said: Post | Notice) -> Post:

@@ -55,11 +55,10 @@ def counts(before: Member | None, alert: Alert, now: datetime) -> bool:
     if before.firing:
         known = before.alert.starts_at
         return alert.starts_at >= known or firing or (alert.ends_at is not None and alert.ends_at >= known)
-    if alert.starts_at < before.alert.starts_at:
-        return False
-    if not firing or alert.starts_at > before.alert.starts_at:
-        return True
-    return now - before.seen_at > LATE
+    if not firing:
+        return alert.starts_at >= before.alert.starts_at
+    # The clocks of two Prometheus may differ: what began before the last episode did may still be a new one.
+    return alert.starts_at > before.alert.starts_at or now - before.seen_at > LATE
 
 
 def _followed(incident: Incident, alert: Alert, policy: AlertPolicy, now: datetime) -> Member:

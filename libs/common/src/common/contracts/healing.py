@@ -1,12 +1,12 @@
 """What auto_healing tells of its runs, so that people hear of them beside the incident they concern."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.contracts.instant import Instant
 from common.contracts.objects import ObjectRef
 
 
@@ -39,7 +39,7 @@ class Notice(BaseModel):
 
     id: str = Field(description="The same on every delivery of this notice", min_length=1, max_length=200)
     kind: NoticeKind
-    at: datetime = Field(description="When it happened (UTC)")
+    at: Instant = Field(description="When it happened (UTC)")
     cluster: str = Field("", description="Name of the cluster", max_length=300)
     run_id: UUID | None = Field(None, description="The run; null for a refusal that made none")
     subject: ObjectRef = Field(description="The object that the fault is laid upon")
@@ -52,7 +52,7 @@ class Notice(BaseModel):
     message: str = Field(description="One sentence for people", max_length=2000)
     guard: str = Field("", description="Guard that declined", max_length=100)
     actor: str = Field("", description="Who did or asked it", max_length=300)
-    deadline_at: datetime | None = Field(None, description="While it is at work: when it is judged at the latest (UTC)")
-    approve_until: datetime | None = Field(None, description="While it waits for a person: when it expires (UTC)")
-    look_again_at: datetime | None = Field(None, description="When a refusal is looked at again (UTC)")
+    deadline_at: Instant | None = Field(None, description="While it is at work: when it is judged at the latest (UTC)")
+    approve_until: Instant | None = Field(None, description="While it waits for a person: when it expires (UTC)")
+    look_again_at: Instant | None = Field(None, description="When a refusal is looked at again (UTC)")
     attempt: int = Field(0, ge=0, description="Rung of the ladder, from 0")

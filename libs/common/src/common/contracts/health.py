@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.contracts.instant import Instant
 from common.contracts.objects import ObjectKey, ObjectRef
 
 EVENT_TYPE_PREFIX = "io.k8s-health-checker.health"
@@ -40,7 +40,7 @@ class Finding:
     part: Annotated[str, Field(description="Container, condition or the like that it is about; may be empty")] = ""
     severity: Severity
     message: Annotated[str, Field(description="One sentence for people")]
-    since: Annotated[datetime, Field(description="When the condition began, as far as is known (UTC)")]
+    since: Annotated[Instant, Field(description="When the condition began, as far as is known (UTC)")]
     evidence: Annotated[Mapping[str, Scalar], Field(description="The numbers and words that it rests on")] = field(
         default_factory=dict
     )
@@ -92,8 +92,8 @@ class EventData(BaseModel):
     count: int = Field(1, ge=1, description="Findings that this event stands for")
     object_score: float | None = Field(None, ge=0, le=100, description="Score of the object after the change")
     cluster_score: float | None = Field(None, ge=0, le=100, description="Score of the cluster after the change")
-    detected_at: datetime = Field(description="When the change was seen (UTC)")
-    object_changed_at: datetime | None = Field(
+    detected_at: Instant = Field(description="When the change was seen (UTC)")
+    object_changed_at: Instant | None = Field(
         None, description="When the API server says the object changed, if it does"
     )
 
@@ -110,7 +110,7 @@ class HealthEvent(BaseModel):
         description="What happened, and in which version", examples=["io.k8s-health-checker.health.finding.opened.v1"]
     )
     subject: str = Field(description="The object, as kind/namespace/name", examples=["Pod/shop/checkout-7d4b9c-x2x9z"])
-    time: datetime = Field(description="When it was detected (UTC)")
+    time: Instant = Field(description="When it was detected (UTC)")
     datacontenttype: Literal["application/json"] = "application/json"
     cursor: int = Field(ge=1, description="Position in the stream: gap-free and rising; read on with ?after=<cursor>")
     data: EventData
