@@ -144,7 +144,7 @@ async def test_presses_in_slack_take_effect_once_for_those_who_may(
 
         assert (await chat.press(await card(chat, "Ana"), "Silence 1 h")).status == 200
         assert "silenced for 1 h" in await told(chat, "U0ANA", "silenced")
-        (silence,) = await service.get("silences")
+        (silence,) = (await service.get("silences"))["items"]
         assert (silence["created_by"], silence["incident_id"]) == ("ana@example.com", opened["id"])
         assert (await chat.press(shown, "Explain")).status == 200
         assert "Nobody is told: silenced by Ana" in await told(chat, "U0ANA", "Next:")
