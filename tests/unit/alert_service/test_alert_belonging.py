@@ -13,7 +13,7 @@ from alert_service.acts import ActKind
 from alert_service.correlation import keys_of, parent_of, workloads_of
 from alert_service.incident import HappeningKind, Incident, IncidentState, Suppression, SuppressionReason
 from alert_service.incidents import received
-from alert_service.policy.settings import MaintenancePart, Tie
+from alert_service.policy.suppression import MaintenancePart, Tie
 from alert_service.suppression import AFTER_PARENT, lifted, maintained_until
 from common.contracts.healing import NoticeKind
 

@@ -22,7 +22,8 @@ from alert_service.channels.fitting import fitted, shortened
 from alert_service.channels.making import CHANNEL_KINDS, make_channels
 from alert_service.channels.posting import retry_after
 from alert_service.limiter import Limiter
-from alert_service.policy.settings import AlertPolicy, ChannelKind
+from alert_service.policy.routing import ChannelKind
+from alert_service.policy.settings import AlertPolicy
 from alert_service.retries import BROKEN, GIVE_UP_AFTER, Trouble, next_attempt_at
 from alert_service.settings import AlertSettings
 from devchat.slack.blocks import mistakes as slack_mistakes

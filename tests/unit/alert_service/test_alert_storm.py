@@ -9,7 +9,7 @@ import pytest
 from tests.support.alert_incidents import NOW, POD, an_alert, opened
 
 from alert_service.incident import Incident
-from alert_service.policy.settings import StormPart
+from alert_service.policy.suppression import StormPart
 from alert_service.storm import Openings, Storm, is_over, worth_a_card
 from alert_service.suppression import in_storm
 from alert_service.wanted import DeliveryKind

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from alert_service.alert import Labels
 from alert_service.incident import Incident, Member
-from alert_service.policy.settings import AlertPolicy, Tie
+from alert_service.policy.settings import AlertPolicy
+from alert_service.policy.suppression import Tie
 from alert_service.subjects import subject_of
 from common.contracts.objects import ObjectKey, ObjectRef
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from alert_service.change import Changed, changed
 from alert_service.incident import Escalation, Happening, HappeningKind, Incident
-from alert_service.policy.settings import AlertPolicy, EscalationPart, StepPart
+from alert_service.policy.routing import EscalationPart, StepPart
+from alert_service.policy.settings import AlertPolicy
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from alert_service.channels.channel import DeliveryError
-from alert_service.policy.settings import AlertPolicy, ChannelPart
+from alert_service.policy.routing import ChannelPart
+from alert_service.policy.settings import AlertPolicy
 from alert_service.retries import BROKEN
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.fallbacks import Unconfirmed, stand_in, unconfirmed

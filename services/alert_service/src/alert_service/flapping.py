@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from alert_service.incident import Incident
-from alert_service.policy.settings import FlappingPart
+from alert_service.policy.suppression import FlappingPart
 
 
 def flaps_until(incident: Incident, part: FlappingPart, now: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from alert_service.heartbeat import Pulse, annotations_of, is_missing, labels_of
 from alert_service.own_alerts import OwnAlerts
 from alert_service.policy import AlertPolicy
-from alert_service.policy.settings import HeartbeatPart
+from alert_service.policy.trials import HeartbeatPart
 from alert_service.storage.heartbeats import HeartbeatStore
 from alert_service.storage.inbox import InboxFull
 from common.clock import Clock

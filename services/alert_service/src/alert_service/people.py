@@ -6,7 +6,8 @@ A name that a vendor or a caller gives is never believed to be one of the policy
 from collections.abc import Mapping
 
 from alert_service.acts import ActKind, Person
-from alert_service.policy.settings import AlertPolicy, PersonPart
+from alert_service.policy.routing import PersonPart
+from alert_service.policy.settings import AlertPolicy
 from common.web.auth import Identity, Scope
 
 _DECISIONS = frozenset({ActKind.APPROVE, ActKind.DENY})

@@ -10,7 +10,8 @@ from functools import lru_cache
 from alert_service import heartbeat
 from alert_service.alert import AlertSeverity
 from alert_service.matchers import Matcher, parse_matcher
-from alert_service.policy.settings import AlertPolicy, RoutePart
+from alert_service.policy.routing import RoutePart
+from alert_service.policy.settings import AlertPolicy
 from common.hours import Hours
 
 _MOST_REMEMBERED = 10_000  # different sets of labels

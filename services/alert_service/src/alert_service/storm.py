@@ -9,7 +9,7 @@ from uuid import UUID
 
 from alert_service.alert import AlertSeverity
 from alert_service.incident import Incident
-from alert_service.policy.settings import StormPart
+from alert_service.policy.suppression import StormPart
 
 _MOST_PLACES = 50  # different ones that are counted; a card shows the first few
 _MOST_OPENINGS = 20_000

@@ -12,7 +12,8 @@ from alert_service.correlation import explainers_of
 from alert_service.flapping import flaps_until
 from alert_service.incident import Happening, HappeningKind, Incident, Member, Suppression, SuppressionReason
 from alert_service.matchers import all_match, parse_matcher
-from alert_service.policy.settings import AlertPolicy, MaintenancePart
+from alert_service.policy.settings import AlertPolicy
+from alert_service.policy.suppression import MaintenancePart
 from common.schedule import Schedule
 
 # What a dead node took with it takes as long to be told as resolved: rules look back some minutes, and Alertmanager

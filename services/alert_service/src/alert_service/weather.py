@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from alert_service.incident import Incident
 from alert_service.notify import title_of
-from alert_service.policy.settings import StormPart
+from alert_service.policy.suppression import StormPart
 from alert_service.storm import Openings, Storm, begins, is_over, stays_apart
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from alert_service.api.services import AnyServices, StoredServices
 from alert_service.heartbeat import Pulse, patience
-from alert_service.policy.settings import HeartbeatPart
+from alert_service.policy.trials import HeartbeatPart
 from common.web.parts import MAY_READ
 
 router = APIRouter(prefix="/api/v1", tags=["incidents"])

@@ -15,7 +15,8 @@ from alert_service.channels.slack import Slack
 from alert_service.channels.slack_webhook import SlackWebhook
 from alert_service.channels.teams import Teams
 from alert_service.channels.webhook import Webhook
-from alert_service.policy.settings import AlertPolicy, ChannelKind, ChannelPart
+from alert_service.policy.routing import ChannelKind, ChannelPart
+from alert_service.policy.settings import AlertPolicy
 from alert_service.settings import AlertSettings
 from common.policy.mistakes import Mistake
 from common.web.signatures import SecretInvalid, check_secret

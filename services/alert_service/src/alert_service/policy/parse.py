@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from alert_service.policy.settings import AlertPolicy, ChannelKind, ChannelPart, EscalationPart, MaintenancePart
+from alert_service.policy.routing import ChannelKind, ChannelPart, EscalationPart
+from alert_service.policy.settings import AlertPolicy
+from alert_service.policy.suppression import MaintenancePart
 from common.policy.document import read_document
 from common.policy.mistakes import Mistake, PolicyError, nearest
 

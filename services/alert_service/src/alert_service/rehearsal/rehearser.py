@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from alert_service.policy.settings import AlertPolicy, RehearsalPart
+from alert_service.policy.settings import AlertPolicy
+from alert_service.policy.trials import RehearsalPart
 from alert_service.rehearsal.playing import Rehearsal, Script
 from alert_service.rehearsal.report import Report
 from alert_service.storage.rehearsals import RehearsalKind, Rehearsals

@@ -12,7 +12,8 @@ from alert_service.fingerprint import fingerprint_of
 from alert_service.incident import Incident
 from alert_service.incidents import shortly
 from alert_service.matchers import Matcher, matcher
-from alert_service.policy.settings import SeverityPart, SilencePart
+from alert_service.policy.settings import SeverityPart
+from alert_service.policy.suppression import SilencePart
 from alert_service.severity import severity_of
 
 _MOST_NAMES = 3

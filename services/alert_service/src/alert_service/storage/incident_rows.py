@@ -11,7 +11,7 @@ from alert_service.alert import Alert, AlertSeverity
 from alert_service.correlation import keys_of, object_key_of, reach_of
 from alert_service.incident import Happening, Incident, Member
 from alert_service.notify import title_of
-from alert_service.policy.settings import Tie
+from alert_service.policy.suppression import Tie
 from common.contracts.objects import ObjectKey
 
 Row = dict[str, Any]
