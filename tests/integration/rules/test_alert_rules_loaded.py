@@ -4,7 +4,9 @@ from typing import Any
 
 import httpx
 from tests.support.alert_rules import RULES, alert_rules
+from tests.support.exported_metrics import LABELS
 from tests.support.monitoring import RunPrometheus, scraping
+from tests.support.promql import shipped
 
 from devcluster.api import wait_for
 
@@ -24,3 +26,11 @@ def test_prometheus_evaluates_every_rule(run_prometheus: RunPrometheus) -> None:
     assert alerting.keys() == {rule["alert"] for rule in alert_rules()}
     assert alerting["Watchdog"]["state"] == "firing"
     assert alerting["ServiceDown"]["state"] == "pending"  # nothing is scraped here
+
+
+def test_rules_ask_for_labels_that_are_told(run_prometheus: RunPrometheus) -> None:
+    prometheus = run_prometheus(scraping({}, [], []))
+    told = {name: labels for metrics in LABELS.values() for name, labels in metrics.items()}
+    asked = [each for each in shipped(prometheus) if each.name in told]
+    assert {each.name for each in asked} == told.keys()
+    assert [each for each in asked if not each.labels <= told[each.name]] == []
