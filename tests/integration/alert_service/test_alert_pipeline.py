@@ -224,6 +224,23 @@ async def test_an_incident_that_is_over_hears_how_its_healing_went(intake: Intak
     assert await intake.rows("SELECT value->'healing'->>'kind' FROM incident") == [(kind,)]
 
 
+@pytest.mark.parametrize("healed_first", [True, False], ids=["healing first", "the alert first"])
+@pytest.mark.parametrize(
+    ("alert", "notice", "joins"), [("eu", "eu", True), ("eu", "us", False), ("", "us", True), ("eu", "", True)]
+)
+async def test_a_notice_concerns_no_namesake_in_another_cluster(
+    intake: Intake, alert: str, notice: str, joins: bool, healed_first: bool
+) -> None:
+    started = a_notice(NoticeKind.STARTED, deadline_at=NOON + LATER, cluster=notice)
+    post = a_post(an_alert(**({"cluster": alert} if alert else {})))
+    if healed_first:
+        await intake.take(started, source=Source.HEALING)
+    await intake.take(post)
+    if not healed_first:
+        await intake.take(started, source=Source.HEALING)
+    assert ("healing" in await intake.history()) is joins
+
+
 async def test_a_notice_that_needs_a_person_and_concerns_nothing_known_is_an_incident(intake: Intake) -> None:
     await intake.take(a_notice(NoticeKind.HUMAN_NEEDED), a_notice(NoticeKind.STARTED, pod="b"), source=Source.HEALING)
     assert await intake.rows("SELECT source, severity FROM incident") == [("healing", "critical")]

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, a_post, an_alert, opened, over, tried
 
 from alert_service.acts import ActKind
+from alert_service.alert import Source
 from alert_service.correlation import keys_of, parent_of, workloads_of
 from alert_service.incident import HappeningKind, Incident, IncidentState, Suppression, SuppressionReason
 from alert_service.incidents import received
 from alert_service.policy.suppression import MaintenancePart, Tie
-from alert_service.suppression import AFTER_PARENT, lifted, maintained_until
+from alert_service.suppression import lifted, maintained_until
 from common.contracts.healing import NoticeKind
 
 K, R = HappeningKind, SuppressionReason
@@ -261,7 +262,7 @@ class TestChildren:
         life.parent = replace(life.near[0], state=IncidentState.RESOLVED, resolved_at=life.now)
         life.settle_again()
         assert life.heard() == []
-        assert life.next_at == life.now + AFTER_PARENT
+        assert life.next_at == life.now + Source.ALERTMANAGER.ends_within
         life.run(minutes=15)
         assert life.heard() == ["sre card! unsuppressed"]
         assert K.ESCALATED in life.run(minutes=5).kinds()

@@ -179,7 +179,7 @@ class TestNotices:
                 began = now
             if incident.healing is not None and incident.healing.deadline_at is not None:
                 assert began is not None
-                assert incident.healing.deadline_at <= began + a_policy().healing.hold_at_most + 5 * MINUTE
+                assert incident.healing.deadline_at <= began + a_policy().healing.hold_at_most + incident.source.ends_within
 
 
 class TestHealthEvents:

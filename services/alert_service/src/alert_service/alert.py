@@ -1,7 +1,7 @@
 """An alert as its source told it, and a post of several."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -40,6 +40,12 @@ class Source(StrEnum):
     HEALTH = "health"  # health_monitor's events
     HEALING = "healing"  # a healing notice that concerns no incident that is known
     SELF = "self"  # this service, about itself: a heartbeat that stopped, a canary that did not arrive
+
+    @property
+    def ends_within(self) -> timedelta:
+        """How long after a fault is over it may tell so: rules look back some minutes, and Alertmanager waits for its
+        group_interval; health_monitor looks at once."""
+        return timedelta(minutes=15 if self is Source.ALERTMANAGER else 5)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.alert import Post, Source
 from alert_service.change import Changed
-from alert_service.correlation import objects_of
+from alert_service.correlation import may_be_of, objects_of
 from alert_service.family import Due
 from alert_service.health import post_of_event
 from alert_service.heartbeat import Beats, Heartbeats
@@ -135,7 +135,11 @@ class Batch:
         objects = {id(each): [ref.key for ref in objects_of(each.done.incident)] for each in opened}
         told = await incidents.healing_of(self._connection, {key for keys in objects.values() for key in keys})
         for each in opened:
-            found = [told[key] for key in objects[id(each)] if key in told]
+            found = [
+                healing
+                for key in objects[id(each)]
+                if (healing := told.get(key)) is not None and may_be_of(each.done.incident, healing.cluster)
+            ]
             if found:
                 newest = max(found, key=lambda healing: healing.at)
                 each.done = each.done.then(joined(each.done.incident, newest, now=self._now))
@@ -184,4 +188,4 @@ def _own(said: Post | Notice) -> Post:
 def _concerns(notice: Notice, incident: Incident, objects: Collection[ObjectKey]) -> bool:
     if not incident.open:
         return notice.run_id is not None and incident.healing is not None and incident.healing.run_id == notice.run_id
-    return any(each.key in objects for each in objects_of(incident))
+    return may_be_of(incident, notice.cluster) and any(each.key in objects for each in objects_of(incident))

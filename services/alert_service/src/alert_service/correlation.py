@@ -68,7 +68,7 @@ class _Bond:
     @classmethod
     def of(cls, member: Member) -> "_Bond":
         return cls(
-            clusters=frozenset({member.alert.labels.get("cluster", "")}),
+            clusters=frozenset({_cluster_of(member)}),
             began_at=min(member.alert.starts_at, member.joined_at),
             heard_at=member.joined_at,
         )
@@ -124,7 +124,16 @@ def explainers_of(incident: Incident, parent: Incident, policy: AlertPolicy) -> 
 
 
 def _in_one_cluster(one: Member, other: Member) -> bool:
-    return _one_cluster({one.alert.labels.get("cluster", "")}, {other.alert.labels.get("cluster", "")})
+    return _one_cluster({_cluster_of(one)}, {_cluster_of(other)})
+
+
+def _cluster_of(member: Member) -> str:
+    return member.alert.labels.get("cluster", "")
+
+
+def may_be_of(incident: Incident, cluster: str) -> bool:
+    """Whether anything of it that fires may be of the cluster."""
+    return _one_cluster({_cluster_of(each) for each in incident.firing}, {cluster})
 
 
 def _one_cluster(some: Set[str], others: Set[str]) -> bool:

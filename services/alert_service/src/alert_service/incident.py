@@ -67,6 +67,7 @@ class Healing:
     action: str
     message: str
     at: datetime
+    cluster: str = ""
     since: datetime | None = None  # when it first began here: from then on the longest time that it gets is counted
     deadline_at: datetime | None = None  # until then it works, or its success is to show, and escalation holds
     approve_until: datetime | None = None  # it waits for a person

@@ -1,7 +1,7 @@
 """What a healing notice does to the incident that it concerns, and when it is one of its own. Pure."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed, changed
@@ -12,8 +12,6 @@ from alert_service.subjects import labels_of
 from common.contracts.healing import Notice, NoticeKind
 from common.contracts.objects import ObjectRef
 
-# What healing calls healed is told as resolved by others, who look less often: so long they are waited for.
-SHOWS_WITHIN = timedelta(minutes=5)
 # A person is needed, also when nobody has told of the fault itself.
 NEEDS_PEOPLE = frozenset({NoticeKind.APPROVAL_WANTED, NoticeKind.FAILED, NoticeKind.HUMAN_NEEDED})
 
@@ -23,12 +21,20 @@ def noticed(incident: Incident, notice: Notice, policy: AlertPolicy, *, now: dat
     known = incident.healing
     if known is not None and (notice.at < known.at or (notice.at == known.at and notice.kind is known.kind)):
         return Changed(incident=incident)
-    told = healing_of(notice, policy, now=now, known=known)
+    told = healing_of(notice, policy, now=now, known=known, source=incident.source)
     return changed(incident, _said(notice.message, notice.actor, told, now, guard=notice.guard), healing=told)
 
 
-def healing_of(notice: Notice, policy: AlertPolicy, *, now: datetime, known: Healing | None = None) -> Healing:
-    """What is told of healing by the notice, after what is `known`.
+def healing_of(
+    notice: Notice,
+    policy: AlertPolicy,
+    *,
+    now: datetime,
+    known: Healing | None = None,
+    source: Source = Source.ALERTMANAGER,
+) -> Healing:
+    """What is told of healing by the notice, after what is `known`. What it calls healed is waited for until `source`
+    has told so too.
 
     However long it wants, and however often it begins anew, it has no longer than the policy gives it, counted from
     when it first began.
@@ -40,13 +46,14 @@ def healing_of(notice: Notice, policy: AlertPolicy, *, now: datetime, known: Hea
         longest = since + policy.healing.hold_at_most
         deadline = min(notice.deadline_at or longest, longest)
     elif since is not None and notice.kind is NoticeKind.HEALED:
-        deadline = min(now, since + policy.healing.hold_at_most) + SHOWS_WITHIN
+        deadline = min(now, since + policy.healing.hold_at_most) + source.ends_within
     return Healing(
         run_id=notice.run_id,
         kind=notice.kind,
         action=notice.action,
         message=notice.message,
         at=notice.at,
+        cluster=notice.cluster,
         since=since,
         deadline_at=deadline if deadline is not None and deadline > now else None,
         approve_until=notice.approve_until if notice.kind is NoticeKind.APPROVAL_WANTED else None,

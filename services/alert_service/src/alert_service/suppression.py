@@ -4,9 +4,9 @@ What is suppressed opens, is shown and closes like anything else; only nobody is
 """
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from alert_service.alert import AlertSeverity, Source
+from alert_service.alert import AlertSeverity
 from alert_service.change import Changed, changed
 from alert_service.correlation import explainers_of
 from alert_service.flapping import flaps_until
@@ -16,10 +16,6 @@ from alert_service.policy.settings import AlertPolicy
 from alert_service.policy.suppression import MaintenancePart
 from common.schedule import Schedule
 
-# What a dead node took with it takes as long to be told as resolved: rules look back some minutes, and Alertmanager
-# waits for its group_interval. health_monitor tells of it within seconds.
-AFTER_PARENT = timedelta(minutes=15)
-SOON_AFTER_PARENT = timedelta(minutes=5)
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -97,7 +93,7 @@ def _with_parent(
 
 def _explained_until(incident: Incident, parent: Incident, explainers: Collection[Member]) -> datetime:
     """For as long as any of them fires, and a while longer."""
-    after = SOON_AFTER_PARENT if incident.source is Source.HEALTH else AFTER_PARENT
+    after = incident.source.ends_within
     ends = [_ALWAYS if each.firing else each.seen_at + after for each in explainers]
     return min(max(ends, default=_NEVER), _ALWAYS if parent.resolved_at is None else parent.resolved_at + after)
 
