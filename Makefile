@@ -18,7 +18,7 @@ demo: .venv/ready ## Watch the product find faults in a real, disposable cluster
 	@exec $(BIN)/python -m demo
 
 test: .venv/ready ## Run every test, against a real control plane and a real PostgreSQL
-	@$(BIN)/devcluster binaries control-plane
+	@$(BIN)/devcluster binaries control-plane prometheus alertmanager kube-state-metrics
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 run: .venv/ready ## Watch an own cluster, read-only: KUBECONFIG=... make run

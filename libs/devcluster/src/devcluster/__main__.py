@@ -100,8 +100,9 @@ def snapshot(options: argparse.Namespace) -> None:
 
 
 def show_binaries(options: argparse.Namespace) -> None:
-    for name, path in binaries.ensure(options.group).items():
-        print(f"{name} {path}")
+    for group in options.groups or ["control-plane"]:
+        for name, path in binaries.ensure(group).items():
+            print(f"{name} {path}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -150,8 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     _named(command)
     command.set_defaults(run=snapshot)
 
-    command = commands.add_parser("binaries", help="find or make the programs of a group and print their paths")
-    command.add_argument("group", nargs="?", default="control-plane", choices=list(binaries.GROUPS))
+    command = commands.add_parser("binaries", help="find or make the programs of groups and print their paths")
+    known = f"of {', '.join(binaries.GROUPS)}; control-plane if none is named"
+    command.add_argument("groups", nargs="*", metavar="GROUP", help=known)
     command.set_defaults(run=show_binaries)
     return parser
 
