@@ -191,13 +191,16 @@ async def _keep_ties(connection: AsyncConnection, changes: Sequence[Saved]) -> N
         await connection.execute(delete(tie).where(tie.c.incident_id.in_(closed)))
     await _KEEP_TIE.run(
         connection,
-        (
-            {"key": key, "incident_id": each.settled.incident.id, "reach": reach_of(each.settled.incident)}
-            for each in changes
-            if each.settled.incident.open and _others_fire(each)
-            for key in sorted(each.ties or tie_keys(each.settled.incident))
-        ),
+        (row for each in changes if each.settled.incident.open and _others_fire(each) for row in _tie_rows(each)),
     )
+
+
+def _tie_rows(each: Saved) -> Iterable[dict[str, Any]]:
+    """A group of thousands of pods has thousands of ties: how far it reaches is found once for all of them."""
+    incident = each.settled.incident
+    reach = reach_of(incident)
+    keys = sorted(each.ties or tie_keys(incident))
+    return ({"key": key, "incident_id": incident.id, "reach": reach} for key in keys)
 
 
 def _others_fire(each: Saved) -> bool:
