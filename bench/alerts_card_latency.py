@@ -2,18 +2,15 @@
 took the card. The service is a process of its own over a PostgreSQL that keeps every commit."""
 
 import asyncio
-import json
 import re
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
-from demo.service import ALERT_SERVICE, running
 
+from bench.alerting import alerting, conversations
 from bench.figure import Benchmark, Figure, percentile, split
 from bench.postgres import temporary_postgres
 from devchat import Chat, process
@@ -29,31 +26,21 @@ _NAMED = re.compile(r"Slow-(\d+)-end")
 
 async def run(quick: bool) -> list[Figure]:
     count = 25 if quick else 300
-    async with temporary_postgres() as database, process(Settings(channels=CHANNELS)) as chat:
-        with tempfile.TemporaryDirectory(prefix="bench-alerts-") as folder:
-            policy = Path(folder) / "policy.json"
-            policy.write_text(json.dumps(_policy()))
-            environment = {
-                "ALERT_SERVICE_DATABASE__URL": database,
-                "ALERT_SERVICE_POLICY__FILE": str(policy),
-                "ALERT_SERVICE_SLACK__API_URL": chat.slack_api_url,
-                "ALERT_SERVICE_SLACK__TOKEN": chat.settings.token,
-            }
-            async with running(environment, ALERT_SERVICE) as service:
-                await service.until("/readyz", lambda body: bool(body["ready"]))
-                async with httpx.AsyncClient(
-                    base_url=service.url, headers={"Authorization": f"Bearer {service.token}"}, timeout=30
-                ) as http:
-                    await _first(http, chat)
-                    seconds = await _measured(http, chat, count)
+    async with (
+        temporary_postgres() as database,
+        process(Settings(channels=CHANNELS)) as chat,
+        alerting(database, chat, _policy()) as service,
+    ):
+        credential = {"Authorization": f"Bearer {service.token}"}
+        async with httpx.AsyncClient(base_url=service.url, headers=credential, timeout=30) as http:
+            await _first(http, chat)
+            seconds = await _measured(http, chat, count)
     return _figures(seconds)
 
 
 def _policy() -> dict[str, Any]:
-    """JSON is YAML."""
-    channels = {name: {"kind": "slack", "conversation": f"#{name}"} for name in CHANNELS}
     routes = [{"name": name, "match": [f'team="{name}"'], "channels": [name]} for name in CHANNELS]
-    return {"version": 1, "channels": channels, "routes": routes}
+    return {"version": 1, "channels": conversations(*CHANNELS), "routes": routes}
 
 
 async def _first(http: httpx.AsyncClient, chat: Chat) -> None:

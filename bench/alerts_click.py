@@ -5,20 +5,19 @@ import asyncio
 import hashlib
 import hmac
 import json
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import httpx
-from demo.service import ALERT_SERVICE, Service, running
+from demo.service import Service
 
 from alert_service.values import ButtonValue
 from bench.alert_posts import Answered, Load, posted
+from bench.alerting import alerting, conversations
 from bench.figure import Benchmark, Figure, percentile, split
 from bench.postgres import temporary_postgres
 from devchat import Chat, process
@@ -35,39 +34,30 @@ _STORM_FIRST = 1_000_000  # numbers of its posts: other groups than those that a
 async def run(quick: bool) -> list[Figure]:
     seconds = 10 if quick else 60
     posts = 10_000 // ALERTS_IN_A_POST * seconds // 60
-    async with temporary_postgres() as database, process(Settings(channels=("sre",))) as chat:
-        with tempfile.TemporaryDirectory(prefix="bench-alerts-") as folder:
-            policy = Path(folder) / "policy.json"
-            policy.write_text(json.dumps(_policy()))
-            environment = {
-                "ALERT_SERVICE_DATABASE__URL": database,
-                "ALERT_SERVICE_POLICY__FILE": str(policy),
-                "ALERT_SERVICE_SLACK__API_URL": chat.slack_api_url,
-                "ALERT_SERVICE_SLACK__TOKEN": chat.settings.token,
-                "ALERT_SERVICE_SLACK__SIGNING_SECRET": chat.settings.signing_secret,
-            }
-            async with running(environment, ALERT_SERVICE) as service:
-                await service.until("/readyz", lambda body: bool(body["ready"]))
-                incidents = await _opened(service)
-                storm = Load(
-                    posts=posts,
-                    alerts=ALERTS_IN_A_POST,
-                    connections=CONNECTIONS,
-                    first=_STORM_FIRST,
-                    per_second=posts / seconds,
-                )
-                stormed = asyncio.create_task(posted(service.url, service.token, storm))
-                answered = await _pressed(service.url, chat, incidents, stormed)
-                _check(await stormed, storm)
-                await _took_effect(service, incidents)
+    async with (
+        temporary_postgres() as database,
+        process(Settings(channels=("sre",))) as chat,
+        alerting(database, chat, _policy()) as service,
+    ):
+        incidents = await _opened(service)
+        storm = Load(
+            posts=posts,
+            alerts=ALERTS_IN_A_POST,
+            connections=CONNECTIONS,
+            first=_STORM_FIRST,
+            per_second=posts / seconds,
+        )
+        stormed = asyncio.create_task(posted(service.url, service.token, storm))
+        answered = await _pressed(service.url, chat, incidents, stormed)
+        _check(await stormed, storm)
+        await _took_effect(service, incidents)
     return [_figure(answered, posts * ALERTS_IN_A_POST, seconds)]
 
 
 def _policy() -> dict[str, Any]:
-    """JSON is YAML."""
     return {
         "version": 1,
-        "channels": {"sre": {"kind": "slack", "conversation": "#sre"}},
+        "channels": conversations("sre"),
         "routes": [{"name": "all", "channels": ["sre"]}],
         "people": {"ana": {"identity": "ana@example.com", "slack": "U0ANA"}},
     }

@@ -10,15 +10,14 @@ import contextlib
 import json
 import statistics
 import sys
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import aiohttp
-from demo.service import ALERT_SERVICE, Service, running
+from demo.service import Service
 
+from bench.alerting import alerting, conversations
 from bench.clusters import filled_cluster
 from bench.figure import Benchmark, Figure, percentile, split
 from bench.harm import Harm, breaking, harms, prepared
@@ -76,21 +75,10 @@ async def _both_ways(
 
 @contextlib.asynccontextmanager
 async def _telling(database: str, chat: Chat, monitor: Service) -> AsyncIterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="bench-alerts-") as folder:
-        policy = Path(folder) / "policy.json"
-        policy.write_text(json.dumps(_policy()))
-        settings = {
-            "ALERT_SERVICE_DATABASE__URL": database,
-            "ALERT_SERVICE_POLICY__FILE": str(policy),
-            "ALERT_SERVICE_SLACK__API_URL": chat.slack_api_url,
-            "ALERT_SERVICE_SLACK__TOKEN": chat.settings.token,
-            "ALERT_SERVICE_HEALTH__URL": monitor.url,
-            "ALERT_SERVICE_HEALTH__TOKEN": monitor.token,
-        }
-        async with running(settings, ALERT_SERVICE) as service:
-            await service.until("/readyz", lambda body: bool(body["ready"]))
-            await service.until("/readyz", _reads_events)
-            yield service
+    settings = {"ALERT_SERVICE_HEALTH__URL": monitor.url, "ALERT_SERVICE_HEALTH__TOKEN": monitor.token}
+    async with alerting(database, chat, _policy(), settings) as service:
+        await service.until("/readyz", _reads_events)
+        yield service
 
 
 def _reads_events(body: Any) -> bool:
@@ -98,8 +86,7 @@ def _reads_events(body: Any) -> bool:
 
 
 def _policy() -> dict[str, Any]:
-    """JSON is YAML. Nothing is put together: each fault has a card of its own on either way."""
-    channels = {name: {"kind": "slack", "conversation": f"#{name}"} for name in (*OURS, *THEIRS)}
+    """Nothing is put together: each fault has a card of its own on either way."""
     routes = [
         {
             "name": names[number],
@@ -111,7 +98,7 @@ def _policy() -> dict[str, Any]:
     ]
     return {
         "version": 1,
-        "channels": channels,
+        "channels": conversations(*OURS, *THEIRS),
         "routes": routes,
         "correlation": {"by": []},
         "storm": {"incidents": 1000},

@@ -2,19 +2,17 @@
 
 import asyncio
 import contextlib
-import json
 import re
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
-from demo.service import ALERT_SERVICE, Service, running
+from demo.service import Service
 
 from bench.alert_posts import Answered, Load, posted
+from bench.alerting import alerting, conversations
 from bench.figure import Benchmark, Figure, percentile
 from bench.postgres import temporary_postgres
 from bench.processes import resident_mib
@@ -44,30 +42,21 @@ class Storm:
 
 async def run(quick: bool) -> list[Figure]:
     posts, seconds = (600, 10.0) if quick else (10_000, WITHIN_SECONDS)
-    async with temporary_postgres() as database, process(Settings(channels=CHANNELS)) as chat:
-        with tempfile.TemporaryDirectory(prefix="bench-alerts-") as folder:
-            policy = Path(folder) / "policy.json"
-            policy.write_text(json.dumps(_policy()))
-            environment = {
-                "ALERT_SERVICE_DATABASE__URL": database,
-                "ALERT_SERVICE_POLICY__FILE": str(policy),
-                "ALERT_SERVICE_SLACK__API_URL": chat.slack_api_url,
-                "ALERT_SERVICE_SLACK__TOKEN": chat.settings.token,
-            }
-            async with running(environment, ALERT_SERVICE) as service:
-                await service.until("/readyz", lambda body: bool(body["ready"]))
-                await _warm(service, database)
-                return _figures(await _storm(service, database, chat, posts, seconds), posts, seconds)
+    async with (
+        temporary_postgres() as database,
+        process(Settings(channels=CHANNELS)) as chat,
+        alerting(database, chat, _policy()) as service,
+    ):
+        await _warm(service, database)
+        return _figures(await _storm(service, database, chat, posts, seconds), posts, seconds)
 
 
 def _policy() -> dict[str, object]:
-    """JSON is YAML."""
-    channels = {name: {"kind": "slack", "conversation": f"#{name}"} for name in CHANNELS}
     routes = [
         {"name": "nobody", "match": ['alertname="Warm"'], "channels": []},
         {"name": "all", "channels": list(CHANNELS)},
     ]
-    return {"version": 1, "channels": channels, "routes": routes}
+    return {"version": 1, "channels": conversations(*CHANNELS), "routes": routes}
 
 
 async def _warm(service: Service, database: str) -> None:
