@@ -54,6 +54,12 @@ async def test_a_group_of_alerts_is_one_incident_with_one_card(intake: Intake) -
     assert not worked.duplicates
 
 
+async def test_a_group_of_thousands_takes_effect_in_seconds_and_not_in_minutes(intake: Intake) -> None:
+    async with asyncio.timeout(60):
+        await intake.take(a_post(*(an_alert(f"checkout-{number}") for number in range(5000))))
+    assert await intake.states() == ["firing"]
+
+
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one after the other"])
 async def test_the_same_from_both_peers_and_again_changes_nothing(intake: Intake, together: bool) -> None:
     body = a_post(an_alert("checkout-1"))
