@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from devchat.addresses import addresses
 from devchat.settings import Settings
 from devchat.starting import listening
 
@@ -29,14 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("devchat", description="Slack and Teams as strict local stand-ins")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser = argparse.ArgumentParser(
+        "devchat",
+        description="Slack and Teams as strict local stand-ins, with a page to look at and press buttons.",
+        epilog="It prints the addresses and secrets to give the sender. See docs/notification-tests.md.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 unless given")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--interactivity-url", default="", help="where presses of buttons are posted to")
-    parser.add_argument("--channels", default="", help="names, comma separated")
+    parser.add_argument("--channels", default="", help="names, comma separated; sre,oncall,ops unless given")
     parser.add_argument("--no-limits", action="store_true", help="do not answer 429 by itself")
     parser.add_argument("--crawl", default="", help="links that begin like this are visited by previewers")
-    parser.add_argument("--settings", default="{}", help="everything, as JSON")
+    parser.add_argument("--settings", default="{}", help="the rest, as JSON: token, signing_secret, users...")
     parser.add_argument("--until-input-ends", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -62,6 +67,8 @@ async def _serve(settings: Settings, host: str, port: int, *, until_input_ends: 
         loop.add_reader(0, lambda: _read(loop, stop))
     async with listening(settings, host, port) as state:
         print(f"devchat listens on {state.url}", flush=True)
+        if not until_input_ends:
+            print("\n".join(f"  {name:20} {value}" for name, value in addresses(state)), flush=True)
         await stop.wait()
 
 
