@@ -16,22 +16,27 @@ from uuid import UUID
 
 import msgspec
 
-COLUMNS = (
-    "seq",
-    "at",
-    "event",
-    "run_id",
-    "kind",
-    "namespace",
-    "name",
-    "code",
-    "action",
-    "outcome",
-    "actor",
-    "guard",
-    "message",
-    "data",
-)
+
+class ChainedRow(NamedTuple):
+    """One row of the ledger without its hash; `data` is JSON text."""
+
+    seq: int
+    at: datetime
+    event: str
+    run_id: UUID | None
+    kind: str
+    namespace: str
+    name: str
+    code: str
+    action: str
+    outcome: str
+    actor: str
+    guard: str
+    message: str
+    data: str
+
+
+COLUMNS = ChainedRow._fields
 START = bytes(32)
 _NETSTRINGS = b"%d:%b," * len(COLUMNS)
 # What PostgreSQL itself would write otherwise than as text, as it is.
@@ -50,25 +55,6 @@ def _netstring_sql(column: str) -> str:
 
 
 FRAMED_SQL = " || ".join(map(_netstring_sql, COLUMNS))
-
-
-class ChainedRow(NamedTuple):
-    """One row of the ledger without its hash; `data` is JSON text. The fields are COLUMNS."""
-
-    seq: int
-    at: datetime
-    event: str
-    run_id: UUID | None
-    kind: str
-    namespace: str
-    name: str
-    code: str
-    action: str
-    outcome: str
-    actor: str
-    guard: str
-    message: str
-    data: str
 
 
 def hash_of(previous: bytes, row: ChainedRow) -> bytes:

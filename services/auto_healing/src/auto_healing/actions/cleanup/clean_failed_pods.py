@@ -2,24 +2,18 @@
 
 from typing import ClassVar
 
-from auto_healing.actions.action import Doing, Permission
-from auto_healing.actions.cleanup.engine import Cleanup, Ready, permissions_on
+from auto_healing.actions.action import Doing
+from auto_healing.actions.cleanup.engine import Ready
+from auto_healing.actions.cleanup.finished_pods import FinishedPods
 from auto_healing.actions.cleanup.pods import is_failed, old_news
 from auto_healing.actions.cleanup.rule import Found, Look
-from auto_healing.actions.cleanup.settings import FinishedPodSettings
 from auto_healing.kube.cluster import Manifest
 from auto_healing.kube.logs import kept_logs
 
 
-class CleanFailedPods(Cleanup):
+class CleanFailedPods(FinishedPods):
     code: ClassVar[str] = "clean-failed-pods"
     title: ClassVar[str] = "Delete failed pods, and keep the newest of each workload"
-    kind: ClassVar[str] = "Pod"
-    permissions: ClassVar[tuple[Permission, ...]] = permissions_on("Pod")
-    settings: ClassVar[type[FinishedPodSettings]] = FinishedPodSettings
-    annotates: ClassVar[bool] = False
-    owned: ClassVar[bool] = True
-    made: ClassVar[bool] = True
 
     async def find(self, look: Look) -> Found:
         return old_news(look, is_failed, "failed")
