@@ -172,6 +172,7 @@ class TestNotices:
     @given(st.lists(st.tuples(st.sampled_from(NoticeKind), st.integers(min_value=0, max_value=20)), max_size=12))
     def test_no_run_of_notices_holds_people_back_beyond_the_policy(self, told: list[tuple[NoticeKind, int]]) -> None:
         incident, now, began = opened(), NOW, None
+        most = a_policy().healing.hold_at_most + incident.source.ends_within
         for kind, minutes in told:
             now += minutes * MINUTE
             incident = noticed(incident, a_notice(kind, at=now, run_id=uuid4()), a_policy(), now=now).incident
@@ -179,7 +180,7 @@ class TestNotices:
                 began = now
             if incident.healing is not None and incident.healing.deadline_at is not None:
                 assert began is not None
-                assert incident.healing.deadline_at <= began + a_policy().healing.hold_at_most + incident.source.ends_within
+                assert incident.healing.deadline_at <= began + most
 
 
 class TestHealthEvents:

@@ -41,6 +41,7 @@ class Clockwork:
         self._policy = policy
         self._on_settled = on_settled
         self._complaint = Complaint(logger, clock)
+        self._looked_by: AlertPolicy | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -57,9 +58,12 @@ class Clockwork:
         """Everything that is due of at most a hundred incidents; how many. Raises DatabaseError."""
         now, policy = self._clock.now(), self._policy()
         async with self._database.begin() as connection:
+            if policy is not self._looked_by:  # a window may be gone, and a channel or an escalation
+                await incidents.look_again(connection, now)
             await self._settling.calm(connection, now)
             due = await incidents.due(connection, now, _BATCH)
             settled = await self._settling.store(connection, [_ticked(each, policy, now) for each in due], now)
+        self._looked_by = policy
         if settled:
             self._on_settled(settled)
         return len(due)

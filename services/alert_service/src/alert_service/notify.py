@@ -46,7 +46,7 @@ _TELLING: dict[HappeningKind, Told] = {
     HappeningKind.APPROVED: Told(reason=NotifyReason.ACTED),
     HappeningKind.DENIED: Told(reason=NotifyReason.ACTED),
     HappeningKind.NOTED: Told(reason=NotifyReason.ACTED),
-    HappeningKind.REPEATED: Told(reason=NotifyReason.REPEATED, loud=True),
+    HappeningKind.REPEATED: Told(reason=NotifyReason.REPEATED, fresh=True, loud=True),
     HappeningKind.ESCALATION_HELD: Told(reason=NotifyReason.CHANGED, reply=False),
     HappeningKind.ESCALATION_RESUMED: Told(reason=NotifyReason.CHANGED, reply=False),
     HappeningKind.ESCALATION_ENDED: Told(reason=NotifyReason.ESCALATED, loud=True),
@@ -96,7 +96,8 @@ def wanted(before: Incident | None, done: Changed, places: Places) -> tuple[Want
         routed = ()
     elif incident.severity in severities.digest:
         routed, digests = (), () if incident.channels else tuple(_digest(done, places))
-    channels = dict.fromkeys((*routed, *incident.channels))
+    known = (each for each in incident.channels if each in places.policy.channels)
+    channels = dict.fromkeys((*routed, *known))
     return digests + tuple(
         each for channel in channels for each in _on(channel, before, done, places, routed=channel in routed)
     )

@@ -51,7 +51,7 @@ def settle(before: Incident | None, done: Changed, around: Surroundings, *, now:
     messages = (
         *wanted(before, done, Places(policy=policy, now=now, channels=routed.channels, stormy=stormy)),
         *escalated,
-        *_of_parent(before, done, parent, now + policy.gather),
+        *_of_parent(before, done, parent, policy, now=now),
     )
     incident = _told(done.incident, messages, now)
     return Settled(
@@ -149,8 +149,10 @@ def _escalated(done: Changed, routed: Routed, policy: AlertPolicy, now: datetime
     forced = incident.escalation is not None and incident.escalation.forced
     if incident.state is not IncidentState.FIRING or (hushed and not forced):
         return done, ()
+    if not forced and incident.severity in (*policy.severities.never, *policy.severities.digest):
+        return _without_escalation(done), ()
     if incident.escalation is None or incident.escalation.policy not in policy.escalations:
-        if routed.escalation is None or incident.severity in policy.severities.digest:
+        if routed.escalation is None:
             return _without_escalation(done), ()
         begun = started(routed.escalation, policy, now=now)
         done = Changed(incident=replace(incident, escalation=begun), happenings=done.happenings)
@@ -172,7 +174,7 @@ def _told(incident: Incident, messages: Sequence[Wanted], now: datetime) -> Inci
 
 
 def _of_parent(
-    before: Incident | None, done: Changed, parent: Incident | None, not_before: datetime
+    before: Incident | None, done: Changed, parent: Incident | None, policy: AlertPolicy, *, now: datetime
 ) -> tuple[Wanted, ...]:
     """The parent's card tells of its children, on whatever channels it is."""
     incident = done.incident
@@ -186,7 +188,8 @@ def _of_parent(
             reason=NotifyReason.CHANGED,
             incident_id=parent.id,
             quiet=True,
-            not_before=not_before,
+            not_before=now + policy.gather,
         )
         for channel in parent.channels
+        if channel in policy.channels
     )

@@ -116,12 +116,19 @@ def _ack_reminded(incident: Incident, policy: AlertPolicy, now: datetime) -> Cha
 
 
 def _repeated(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed:
-    due = _repeat_at(incident, policy)
-    if due is None or now < due:
+    due, lost = _repeat_at(incident, policy), _lost(incident, policy)
+    if not lost and (due is None or now < due):
         return Changed(incident=incident)
     text = f"still fires, since {shortly(now - incident.opened_at)}"
     what = Happening(kind=HappeningKind.REPEATED, at=now, text=text)
-    return changed(incident, what, notified_at=now, repeats=incident.repeats + 1)
+    channels = () if lost else incident.channels
+    return changed(incident, what, notified_at=now, repeats=incident.repeats + 1, channels=channels)
+
+
+def _lost(incident: Incident, policy: AlertPolicy) -> bool:
+    """People were told on channels of which the policy has none any more: nobody may be left who knows."""
+    quiet = incident.suppression is not None or incident.state is not IncidentState.FIRING
+    return not quiet and bool(incident.channels) and policy.channels.keys().isdisjoint(incident.channels)
 
 
 def _repeat_at(incident: Incident, policy: AlertPolicy) -> datetime | None:

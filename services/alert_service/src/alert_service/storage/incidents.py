@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Integer, Text, and_, bindparam, case, cast, delete, exists, func, not_, select
+from sqlalchemy import ARRAY, Integer, Text, and_, bindparam, case, cast, delete, exists, func, not_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.alert import AlertSeverity
 from alert_service.correlation import reach_of
-from alert_service.incident import Healing, Incident, Member
+from alert_service.incident import Healing, Incident, Member, SuppressionReason
 from alert_service.settle import Settled
 from alert_service.storage.bulk import Insert
 from alert_service.storage.incident_rows import (
@@ -80,6 +80,13 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[In
     )
     ids = (await connection.execute(query)).scalars().all()
     return await _loaded(connection, incident.c.id.in_(ids))
+
+
+async def look_again(connection: AsyncConnection, now: datetime) -> None:
+    """At all that are open, but for those that others decide about: their parents, or the storm that tells of them."""
+    held = func.coalesce(incident.c.value["suppression"]["reason"].astext, "")
+    looked = and_(_OPEN, held.not_in((SuppressionReason.PARENT, SuppressionReason.STORM)))
+    await connection.execute(update(incident).where(looked).values(next_at=now))
 
 
 async def about(connection: AsyncConnection, objects: Collection[ObjectKey]) -> list[Incident]:
