@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from alert_service.acts import Act, ActKind, Answer, Person, Via
+from alert_service.acts import ActKind, Answer, Person, Via
 from alert_service.channels.channel import MessageRef
 from alert_service.people import People
 from alert_service.performing import Performing
@@ -170,17 +170,7 @@ class Clicks:
             return person, None, Answer(changed=False, text=_NO_VALUE)
         if self._clock.now() - at > _TOO_LATE_AFTER:
             return person, value.incident_id, Answer(changed=False, text=_TOO_LATE)
-        act = Act(
-            kind=kind,
-            incident_id=value.incident_id,
-            by=person,
-            via=Via.SLACK,
-            at=at,
-            revision=value.revision,
-            duration=value.duration,
-            run_id=value.run_id,
-        )
-        answer = await self._performing.act(act)
+        answer = await self._performing.act(value.act(kind, by=person, via=Via.SLACK, at=at))
         if known is None and not answer.changed and kind not in person.rights:
             answer = Answer(changed=False, text=_who_are_you(click))
         return person, value.incident_id, answer

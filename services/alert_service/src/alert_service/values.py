@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from alert_service.acts import Act, ActKind, Person, Via
 
 _FORM = re.compile(
     r"1\.(?P<incident>[0-9a-f]{32})\.(?P<revision>\d{1,9})(?:\.s(?P<seconds>\d{1,8}))?(?:\.r(?P<run>[0-9a-f]{32}))?"
@@ -24,6 +26,19 @@ class ButtonValue:
         if self.duration is not None:
             text += f".s{int(self.duration.total_seconds())}"
         return text if self.run_id is None else f"{text}.r{self.run_id.hex}"
+
+    def act(self, kind: ActKind, *, by: Person, via: Via, at: datetime) -> Act:
+        """What somebody wants who pressed the button, or followed its link."""
+        return Act(
+            kind=kind,
+            incident_id=self.incident_id,
+            by=by,
+            via=via,
+            at=at,
+            revision=self.revision,
+            duration=self.duration,
+            run_id=self.run_id,
+        )
 
     @classmethod
     def parse(cls, text: object) -> "ButtonValue | None":

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Path, Request, Response
 
-from alert_service.acts import Act, ActKind, Answer, Person, Via
+from alert_service.acts import ActKind, Person, Via
 from alert_service.api import link_pages
 from alert_service.api.link_pages import Ask, LinkPage, html
 from alert_service.api.services import AnyServices, Services, Stored
@@ -166,28 +166,13 @@ async def _follow(services: Services, opened: _Opened, person: Person) -> Respon
     use = await links.claim(link, person.shown, services.now())
     if use is not None:
         return html(link_pages.used(link.act, value, opened.incident, use))
-    act = Act(
-        kind=link.act,
-        incident_id=value.incident_id,
-        by=person,
-        via=Via.LINK,
-        at=services.now(),
-        revision=value.revision,
-        duration=value.duration,
-        run_id=value.run_id,
-    )
-    answer = await opened.stored.performing.act(act)
-    await _settle(opened, answer)
+    answer = await opened.stored.performing.act(value.act(link.act, by=person, via=Via.LINK, at=services.now()))
+    if answer.changed:
+        await links.used(link, _sentence(answer.text))
+    else:  # it may be used still: by whoever may, or in better times
+        await links.release(link)
     await opened.stored.deliveries.acted_on(link.channel, value.incident_id, services.now())
     return html(link_pages.answered(link.act, value, opened.incident, _sentence(answer.text), done=answer.changed))
-
-
-async def _settle(opened: _Opened, answer: Answer) -> None:
-    """One that changed nothing may be used still: by whoever may, or in better times."""
-    if not answer.changed:
-        await opened.stored.used_links.release(opened.link)
-        return
-    await opened.stored.used_links.used(opened.link, _sentence(answer.text))
 
 
 def _authenticator(request: Request) -> Authenticator:
