@@ -28,7 +28,7 @@ from alert_service.channels.channel import (
 from alert_service.incident import Incident, IncidentState
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import calls
-from alert_service.rehearsal.playing import Rehearsal, Script, shown
+from alert_service.rehearsal.playing import Rehearsal, Script
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried, table
 from alert_service.rehearsal.scenes import HARMLESS, life, others
 from alert_service.rehearsal.way_back import WayBack
@@ -291,10 +291,3 @@ def test_a_report_is_the_same_after_it_was_stored() -> None:
     lines = table(report).splitlines()
     assert lines[1].split() == ["sre", "post", "an", "incident", "opens", "posted", "0.25", "s"]
     assert lines[-1] == "sre: 1 of 1 went well, the slowest took 0.25 s"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(20, "20 s"), (300, "5 min"), (3600, "1 h"), (5400, "1 h 30 min"), (0, "0 s")]
-)
-def test_a_time_is_shown_shortly(seconds: float, text: str) -> None:
-    assert shown(seconds) == text

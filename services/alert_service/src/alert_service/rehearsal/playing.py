@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from alert_service.cards.card import Card
 from alert_service.channels.channel import Buttons, Channel, MessageRef
+from alert_service.incidents import shortly
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import Called, calls
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried
@@ -152,18 +153,11 @@ class Rehearsal:
             await asyncio.gather(*(self._call(stage, step, mention=script.mention) for stage in told))
 
     async def _call(self, stage: Stage, step: Called, *, mention: bool) -> None:
-        text = f"Rehearsal, {shown(step.after.total_seconds())} after the opening: {step.text}"
+        after = shortly(step.after)
+        text = f"Rehearsal, {after} after the opening: {step.text}"
         card = self._cards.plain(text, stage.channel, mentions=step.people if mention else ())
-        await stage.post(f"{shown(step.after.total_seconds())}: {step.text}", card, Tried.ESCALATION)
+        await stage.post(f"{after}: {step.text}", card, Tried.ESCALATION)
 
     def _missing(self, name: str) -> Step:
         why = self._wrong.get(name, "the policy has no such channel")
         return Step(channel=name, tried=Tried.POST, what="anything", outcome=Outcome.FAILED, at=self._now(), detail=why)
-
-
-def shown(seconds: float) -> str:
-    """5 min, 1 h 30 min."""
-    minutes = round(seconds / 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes)
-    return " ".join(parts) or f"{round(seconds)} s"
