@@ -3,17 +3,13 @@
 https://prometheus.io/docs/alerting/latest/configuration/#inhibit_rule
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alert_service.matchers import Matcher, all_match, matcher, parse_matcher
+from alert_service.matchers import Matcher, all_match, matcher, parse_matchers
 from common.policy.document import load
 from common.policy.mistakes import PolicyError
-
-# Several matchers may stand in one text: {severity="critical", team=~"a|b"}.
-_PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +51,7 @@ def _rule(part: Mapping[str, Any], place: str) -> InhibitRule:
 def _side(part: Mapping[str, Any], side: str) -> Iterator[Matcher]:
     """In the form of today, and in the two from before matchers."""
     for text in part.get(f"{side}_matchers") or ():
-        yield from (parse_matcher(each) for each in _PARTS.findall(text.strip().strip("{}")) if each.strip())
+        yield from parse_matchers(text)
     for name, value in (part.get(f"{side}_match") or {}).items():
         yield matcher(name, str(value))
     for name, value in (part.get(f"{side}_match_re") or {}).items():

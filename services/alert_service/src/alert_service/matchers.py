@@ -17,6 +17,7 @@ _SYNTAX = re.compile(
     r"""^\s*(?P<name>[^\s=!~"{}]+)\s*(?P<op>=~|!~|!=|=)\s*"""
     r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s"{},]*))\s*$"""
 )
+_PARTS = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
 _QUIET = re2.Options()
 _QUIET.log_errors = False
 _ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
@@ -56,6 +57,12 @@ def parse_matcher(text: str) -> Matcher:
     quoted = found["quoted"]
     value = found["bare"] if quoted is None else re.sub(r"\\(.)", lambda each: _ESCAPES.get(each[1], each[0]), quoted)
     return matcher(found["name"], value, is_regex="~" in found["op"], is_equal="!" not in found["op"])
+
+
+def parse_matchers(text: str) -> tuple[Matcher, ...]:
+    """Several in one text, as Alertmanager's configuration may have them: {severity="critical", team=~"a|b"}."""
+    parts = _PARTS.findall(text.strip().removeprefix("{").removesuffix("}"))
+    return tuple(parse_matcher(part) for part in parts if part.strip())
 
 
 def matcher(name: str, value: str, *, is_regex: bool = False, is_equal: bool = True) -> Matcher:

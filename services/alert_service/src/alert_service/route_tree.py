@@ -4,16 +4,14 @@ Its API tells groups without their keys. The key is that of the route, made of t
 group's labels: https://github.com/prometheus/alertmanager/blob/main/dispatch/route.go
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
-from alert_service.matchers import Matcher, all_match, matcher, parse_matcher
+from alert_service.matchers import Matcher, all_match, matcher, parse_matchers
 
-_PARTS = re.compile(r"""(?:[^",]|"(?:[^"\\]|\\.)*")+""")
 _ALL = "..."
 _DEEPEST = 100
 
@@ -101,8 +99,7 @@ def _matchers(node: Mapping[str, Any]) -> Iterator[Matcher]:
         yield matcher(name, f"^(?:{pattern})$", is_regex=True)
     given = node.get("matchers") or ()
     for text in [given] if isinstance(given, str) else given:
-        for part in _PARTS.findall(text.strip().removeprefix("{").removesuffix("}")):
-            yield parse_matcher(part)
+        yield from parse_matchers(text)
 
 
 def _quoted(value: str) -> str:
