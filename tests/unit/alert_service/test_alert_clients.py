@@ -109,6 +109,26 @@ async def test_an_answer_that_never_begins_is_given_up() -> None:
     await client.close()
 
 
+@pytest.mark.parametrize("of", ["groups", "alerts", "silences"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"<html>Sign in</html>", id="a page"),
+        pytest.param(b'{"labels": {}}', id="no list"),
+        pytest.param(b'[{"labels": 3}]', id="a list of something else"),
+        pytest.param(b'[{"labels": {}, "receiver": {"name": "us"}, "alerts": [{"fingerp', id="half a list"),
+        pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b'[{"labels": {"a": "\xff"}}]', id="bytes that are no text"),
+    ],
+)
+async def test_a_list_of_another_shape_is_no_list(of: str, body: bytes) -> None:
+    server = Alertmanager("http://other", transport=Other(httpx.Response(200, content=body)).transport)
+
+    with pytest.raises(Unavailable, match="answers otherwise than it should"):
+        await getattr(server, of)()
+    await server.close()
+
+
 async def test_the_address_may_have_a_path_and_the_token_goes_with_it() -> None:
     other = Other()
     client = an_asking(other, "secret")

@@ -48,7 +48,7 @@ class Source(StrEnum):
         return timedelta(minutes=15 if self is Source.ALERTMANAGER else 5)
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True):
+class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # there are many, and none leads back to itself
     """One alert. Its identity is `fingerprint`; that of this episode of it, the fingerprint and `starts_at`."""
 
     fingerprint: str  # 16 hexadecimal digits, as Alertmanager computes them

@@ -32,8 +32,7 @@ class Fires(Protocol):
     def receiver(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class There:
+class There(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An alert of a group of Alertmanager's. `told`: it is neither silenced nor inhibited."""
 
     alert: Alert

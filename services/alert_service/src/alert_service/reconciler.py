@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from uuid import uuid4
 
+import msgspec
 from sqlalchemy import select
 
 from alert_service.alert import Alert, AlertStatus, Post, Source
@@ -23,8 +23,9 @@ from alert_service.settings import AlertmanagerSettings
 from alert_service.settle import Settled
 from alert_service.settling import Settling
 from alert_service.storage import incidents
-from alert_service.storage.firing import firing
+from alert_service.storage.firing import Firing, firing
 from alert_service.storage.models import incident
+from alert_service.turns import Turns
 from common.clock import Clock
 from common.database.connections import Database
 from common.database.errors import DatabaseError
@@ -74,31 +75,39 @@ class Reconciler:
     async def look(self) -> int:
         """One comparison; how many incidents were put right. Raises Unavailable, Refused, RoutesUnreadable and
         DatabaseError."""
-        root = root_of((await self._alertmanager.status()).config.original)
+        configuration = (await self._alertmanager.status()).config.original
         now = self._clock.now()
-        there = self._without_heartbeats(await self._alertmanager.groups(), now)
+        groups = await self._alertmanager.groups()
         async with self._database.begin() as connection:
             here = await firing(connection, Source.ALERTMANAGER)
-        self._absent = absent(here, there, root, self._absent, now=now)
-        found = differences(
-            here,
-            there,
-            root,
-            receivers=self._settings.receivers or await self._heard_of(),
-            absent_since=self._absent,
-            now=now,
-        )
+        receivers = self._settings.receivers or await self._heard_of()
+        found = await asyncio.to_thread(self._compared, configuration, groups, here, receivers, now)
         put, rest = 0, iter(found.items())
         while some := dict(islice(rest, _BATCH)):
             put += await self._put_right(some)
         return put
+
+    def _compared(
+        self,
+        configuration: str,
+        groups: Sequence[AlertGroup],
+        here: Sequence[Firing],
+        receivers: Collection[str],
+        now: datetime,
+    ) -> dict[str, Difference]:
+        """In a thread: to match ten thousand alerts with the routes takes seconds, which nobody's click must wait."""
+        root, there = root_of(configuration), self._without_heartbeats(groups, now)
+        self._absent = absent(here, there, root, self._absent, now=now)
+        return differences(here, there, root, receivers=receivers, absent_since=self._absent, now=now)
 
     def _without_heartbeats(self, groups: Sequence[AlertGroup], now: datetime) -> list[There]:
         """Those always fire, and nobody is told of them."""
         there = [each for group in groups for each in _there(group)]
         post = Post(source=Source.ALERTMANAGER, group_key="", alerts=[each.alert for each in there])
         others = {alert.fingerprint for alert in Heartbeats(self._policy()).split(post, at=now)[1]}
-        return [replace(each, told=each.told and each.alert.fingerprint in others) for each in there]
+        return [
+            each if each.alert.fingerprint in others else msgspec.structs.replace(each, told=False) for each in there
+        ]
 
     async def _heard_of(self) -> frozenset[str]:
         """The receivers of those that posted lately."""
@@ -117,8 +126,9 @@ class Reconciler:
         keys = {key_of(Source.ALERTMANAGER, group): group for group in found}
         async with self._database.begin() as connection:
             newest = await incidents.newest_of(connection, keys.keys())
-            dues = []
+            dues, turns = [], Turns()
             for key, group in keys.items():
+                await turns.over()
                 before = newest.get(key)
                 done = put_right(before, group, found[group], policy, now=now, new_id=uuid4())
                 if done is not None:

@@ -1,19 +1,19 @@
 """What fires here of one source, to be compared with what the source itself says."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.alert import Source
 from alert_service.storage.models import incident, member
+from alert_service.turns import Turns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
-    """One alert of an open incident."""
+class Firing(msgspec.Struct, frozen=True, gc=False):
+    """One alert of an open incident; its fields are in the order in which they are read."""
 
     incident_id: UUID
     group_key: str
@@ -39,4 +39,8 @@ async def firing(connection: AsyncConnection, source: Source) -> list[Firing]:
         .join(incident, incident.c.id == member.c.incident_id)
         .where(member.c.status == "firing", incident.c.state != "resolved", incident.c.source == source)
     )
-    return [Firing(**row._mapping) for row in await connection.execute(query)]
+    turns, found = Turns(), []
+    for row in await connection.execute(query):
+        found.append(Firing(*row))
+        await turns.over()
+    return found
