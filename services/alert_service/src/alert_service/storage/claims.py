@@ -28,13 +28,13 @@ STORM = "storm:"
 _other = delivery.alias("other")
 
 
-def _pending(table: FromClause) -> ColumnElement[bool]:
+def pending(table: FromClause) -> ColumnElement[bool]:
     """Written out, so that PostgreSQL sees that its partial indexes do."""
     states = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING)
     return table.c.state.in_([literal_column(f"'{state}'") for state in states])
 
 
-PENDING = _pending(delivery)
+PENDING = pending(delivery)
 WAITING = and_(PENDING, delivery.c.state != DeliveryState.SENDING)
 
 
@@ -70,7 +70,7 @@ def _next(channel: str, now: datetime, *, updates: bool) -> Any:
 def _card_comes(channel: str) -> ColumnElement[bool]:
     """Whether a card that is not there yet waits to be posted. Found once for all rows: there may be thousands."""
     coming = select(_other.c.subject).where(
-        _other.c.channel == channel, _other.c.kind.in_(LIVE), not_(_other.c.quiet), _pending(_other)
+        _other.c.channel == channel, _other.c.kind.in_(LIVE), not_(_other.c.quiet), pending(_other)
     )
     return delivery.c.subject.in_(coming)
 

@@ -6,11 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from alert_service.storage.claims import PENDING
 from alert_service.storage.models import delivery, inbox, incident, intake, storm
 from alert_service.wanted import DeliveryState
 from common.database.connections import Database
-
-_WAITING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ async def count(database: Database) -> Counts:
             .group_by(incident.c.state, incident.c.severity)
         )
         entries = await connection.scalar(select(number).select_from(inbox).where(inbox.c.done_at.is_(None)))
-        waiting = await connection.execute(of_channel.where(delivery.c.state.in_(_WAITING)))
+        waiting = await connection.execute(of_channel.where(PENDING))
         dead = await connection.execute(of_channel.where(delivery.c.state == DeliveryState.DEAD))
         storms = await connection.scalar(select(number).select_from(storm).where(storm.c.ended_at.is_(None)))
         heard = await connection.execute(select(intake.c.source, intake.c.heard_at))

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.incident import IncidentState
-from alert_service.storage.claims import LIVE, PENDING, STORM
+from alert_service.storage.claims import LIVE, PENDING, STORM, pending
 from alert_service.storage.deliveries import note
 from alert_service.storage.models import card, delivery, incident
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
@@ -111,7 +111,7 @@ async def _needless(connection: AsyncConnection, late: Sequence[Unconfirmed], fa
         other.c.subject == delivery.c.subject,
         other.c.kind == delivery.c.kind,
         other.c.quiet.is_(False),
-        other.c.state.in_((DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING)),
+        pending(other),
     )
     is_card = delivery.c.kind.in_(LIVE)
     ids = [each.id for each in late]
