@@ -22,10 +22,10 @@ class Advanced:
     wanted: tuple[Wanted, ...] = ()
 
 
-def started(name: str, policy: AlertPolicy, *, now: datetime) -> Escalation:
-    """The first step is due after its own time."""
+def started(name: str, policy: AlertPolicy, *, now: datetime, turn: int = 0) -> Escalation:
+    """The first step is due after its own time. `turn`: how many have begun before, of those that go in turns."""
     part = policy.escalations.get(name)
-    return Escalation(policy=name, next_at=None if part is None else now + part.steps[0].after)
+    return Escalation(policy=name, turn=turn, next_at=None if part is None else now + part.steps[0].after)
 
 
 def advance(incident: Incident, policy: AlertPolicy, *, now: datetime) -> Advanced:
@@ -172,9 +172,9 @@ def _why(escalation: Escalation) -> str:
 
 
 def _people(step: StepPart, escalation: Escalation, policy: AlertPolicy) -> tuple[str, ...]:
-    """All of them who have not acknowledged yet, or with round robin one: each round the next."""
+    """All of them who have not acknowledged yet, or with round robin one: each incident and each round the next."""
     if step.round_robin and step.people:
-        return (step.people[escalation.round % len(step.people)],)
+        return (step.people[(escalation.turn + escalation.round) % len(step.people)],)
     done = {name for name, person in policy.people.items() if person.identity in escalation.acked_by}
     return tuple(name for name in step.people if name not in done)
 

@@ -80,6 +80,7 @@ class Escalation:
     policy: str
     step: int = 0  # the next one that is due
     round: int = 0  # repeats done
+    turn: int = 0  # with round robin: with which person it began
     next_at: datetime | None = None
     held_since: datetime | None = None  # the clock stands: healing works, or the hours are closed
     acked_by: frozenset[str] = frozenset()  # of the step whose people all have to

@@ -28,6 +28,7 @@ class Surroundings:
     near: Sequence[Incident] = ()  # open ones that it may belong to: when it opens, or one of them just did
     parent: Incident | None = None
     storming: Callable[[str, Incident], bool] = lambda channel, incident: False
+    turn: Callable[[str], int] = lambda escalation: 0  # of an escalation that begins, for round robin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def settle(before: Incident | None, done: Changed, around: Surroundings, *, now:
     done, parent = _correlated(done, around, now)
     routed = _routed(done.incident, around, now)
     done, stormy = _held_back(done, parent, routed, around, now)
-    done, escalated = _escalated(done, routed, policy, now)
+    done, escalated = _escalated(done, routed, around, now)
     messages = (
         *wanted(before, done, Places(policy=policy, now=now, channels=routed.channels, stormy=stormy)),
         *escalated,
@@ -142,9 +143,11 @@ def _stormy(done: Changed, routed: Routed, around: Surroundings) -> frozenset[st
     return frozenset(each for each in routed.channels if around.storming(each, incident))
 
 
-def _escalated(done: Changed, routed: Routed, policy: AlertPolicy, now: datetime) -> tuple[Changed, tuple[Wanted, ...]]:
+def _escalated(
+    done: Changed, routed: Routed, around: Surroundings, now: datetime
+) -> tuple[Changed, tuple[Wanted, ...]]:
     """Begins where the route says so, and goes one step further when that is due, or a person asks for it."""
-    incident = done.incident
+    incident, policy = done.incident, around.policy
     hushed = incident.suppression is not None and incident.suppression.reason is not SuppressionReason.HEALING
     forced = incident.escalation is not None and incident.escalation.forced
     if incident.state is not IncidentState.FIRING or (hushed and not forced):
@@ -154,7 +157,7 @@ def _escalated(done: Changed, routed: Routed, policy: AlertPolicy, now: datetime
     if incident.escalation is None or incident.escalation.policy not in policy.escalations:
         if routed.escalation is None:
             return _without_escalation(done), ()
-        begun = started(routed.escalation, policy, now=now)
+        begun = started(routed.escalation, policy, now=now, turn=around.turn(routed.escalation))
         done = Changed(incident=replace(incident, escalation=begun), happenings=done.happenings)
     step = advance(done.incident, policy, now=now)
     return done.then(step.changed), step.wanted

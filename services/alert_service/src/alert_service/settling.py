@@ -17,6 +17,7 @@ from alert_service.routing import Routes
 from alert_service.settle import Settled, Surroundings, settle
 from alert_service.storage import incidents, storms
 from alert_service.storage.deliveries import Deliveries
+from alert_service.storage.rota import Rota
 from alert_service.storm import Openings, worth_a_card
 from alert_service.suppression import lifted
 from alert_service.turns import Turns
@@ -51,7 +52,8 @@ class Settling:
         """In the caller's transaction, which holds the rows of all that are changed."""
         policy = self._policy()
         weather = await self._weather(connection, now)
-        around = Surroundings(policy=policy, routes=self.routes, storming=weather.hides)
+        rota = await Rota.of(connection, policy)
+        around = Surroundings(policy=policy, routes=self.routes, storming=weather.hides, turn=rota.next)
         family = await Family.of(connection, changes, policy.correlation.within)
         done: list[tuple[Due, Settled]] = []
         turns = Turns()
@@ -69,6 +71,7 @@ class Settling:
         messages += [(each, None) for each in weather.wanted()]
         await self._deliveries.queue_each(connection, messages, now=now)
         await storms.keep(connection, weather.storms)
+        await rota.keep(connection)
         return [settled for _, settled in done]
 
     def forget(self, at: datetime) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from alert_service.alert import Labels
 from alert_service.cards.marks import foreign
+from alert_service.escalation import foreseen
 from alert_service.incident import Acknowledgement, Escalation, Healing, Incident, Member, Suppression
 from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
@@ -182,7 +183,8 @@ def _healing(known: Healing | None, now: datetime) -> Shown | None:
 def _escalation(incident: Incident, known: Escalation | None, policy: AlertPolicy) -> Shown | None:
     if known is None or not incident.open:
         return None
-    people = [policy.people[name] for name in _next_people(known, policy) if name in policy.people]
+    due = next((each.people for each in foreseen(known, policy, limit=1)), ())
+    people = [policy.people[name] for name in due if name in policy.people]
     return {
         "policy": known.policy,
         "next_at": known.next_at if incident.acknowledgement is None else None,
@@ -191,15 +193,6 @@ def _escalation(incident: Incident, known: Escalation | None, policy: AlertPolic
         "told": len(known.told),
         "ended": known.next_at is None,
     }
-
-
-def _next_people(known: Escalation, policy: AlertPolicy) -> Sequence[str]:
-    """Of the step that is due next; with round robin the one whose turn it is."""
-    part = policy.escalations.get(known.policy)
-    if part is None or known.next_at is None:
-        return ()
-    step = part.steps[min(known.step, len(part.steps) - 1)]
-    return step.people[known.round % len(step.people) :][:1] if step.round_robin and step.people else step.people
 
 
 def _suppressed(known: Suppression | None) -> Shown | None:

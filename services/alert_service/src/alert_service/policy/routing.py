@@ -71,7 +71,7 @@ class StepPart(TargetPart):
     ack: Literal["first", "all"] = "first"
     """Whether one acknowledgement is enough, or everybody of the step has to"""
     round_robin: bool = False
-    """One person each time, in turn, instead of all"""
+    """One person each time, in turn, instead of all: each incident begins with the next one"""
     hours: Name | None = None
     """Only within these hours; outside the step waits for them to begin"""
 

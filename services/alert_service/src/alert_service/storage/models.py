@@ -180,6 +180,14 @@ healing = Table(
     Index("ix_healing_at", "at"),
 )
 
+# How many incidents have begun to escalate by round robin: the next person of each is found by it.
+rota = Table(
+    "rota",
+    metadata,
+    string("escalation", primary_key=True),
+    Column("taken", BigInteger, nullable=False),
+)
+
 storm = Table(
     "storm",
     metadata,
