@@ -15,7 +15,7 @@ from alert_service.correlation import keys_of, parent_of, workloads_of
 from alert_service.incident import HappeningKind, Incident, IncidentState, Suppression, SuppressionReason
 from alert_service.incidents import received
 from alert_service.policy.suppression import MaintenancePart, Tie
-from alert_service.suppression import lifted, maintained_until
+from alert_service.suppression import lifted, open_until
 from common.contracts.healing import NoticeKind
 
 K, R = HappeningKind, SuppressionReason
@@ -341,6 +341,26 @@ class TestMaintenance:
         life = Life(policy=a_policy(ONCE + POLICY), now=NOW + 40 * MINUTE)
         assert life.post(an_alert({**POD, "namespace": "pay"})).heard() == ["sre card! opened"]
 
+    def test_of_some_of_its_alerts_holds_nothing_back(self) -> None:
+        policy = a_policy(ONCE.replace('="shop"', '!="prod"') + POLICY)
+        life = Life(policy=policy, now=NOW + 40 * MINUTE)
+        life.post(an_alert({**POD, "namespace": "test"}))
+        assert life.heard() == []
+        life.post(an_alert({**POD, "namespace": "prod"}))
+        assert "sre card! unsuppressed" in life.heard()
+
+    def test_that_overlap_hold_until_the_last_ends(self) -> None:
+        other = "{name: v, match: ['pod=\"web-0\"'], starts_at: 2026-03-02T11:00:00Z, lasts: 3h}"
+        life = Life(policy=a_policy(ONCE.replace("}]", "}, " + other + "]") + POLICY), now=NOW + 80 * MINUTE)
+        life.post(an_alert())
+        assert life.it.suppression is not None
+        assert (life.it.suppression.until, life.next_at) == (NOW + 240 * MINUTE, NOW + 240 * MINUTE)
+        assert life.it.suppression.detail == "within the maintenance window w, v"
+        life.run(minutes=150)
+        assert life.heard() == []
+        life.run(minutes=20)
+        assert life.heard()[0] == "sre card! unsuppressed"
+
 
 @pytest.mark.parametrize(
     ("now", "until"),
@@ -357,8 +377,7 @@ class TestMaintenance:
 def test_windows_of_every_sunday(now: str, until: str | None) -> None:
     part = MaintenancePart(name="w", match=["a=b"], cron="0 2 * * sun", zone="Europe/Berlin", lasts=timedelta(hours=2))
     ends = None if until is None else datetime.fromisoformat(until)
-    assert maintained_until(part, {"a": "b"}, datetime.fromisoformat(now)) == ends
-    assert maintained_until(part, {"a": "c"}, datetime.fromisoformat(now)) is None
+    assert open_until(part, datetime.fromisoformat(now)) == ends
 
 
 class TestFlapping:

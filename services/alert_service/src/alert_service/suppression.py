@@ -34,18 +34,28 @@ def suppression_of(
 
 
 def _maintained(incident: Incident, policy: AlertPolicy, now: datetime) -> Suppression | None:
-    for part in policy.maintenance:
-        until = maintained_until(part, incident.labels, now)
-        if until is not None:
-            detail = f"within the maintenance window {part.name}"
-            return Suppression(reason=SuppressionReason.MAINTENANCE, detail=detail, since=now, until=until)
-    return None
-
-
-def maintained_until(part: MaintenancePart, labels: Mapping[str, str], now: datetime) -> datetime | None:
-    """When the window that is open for such labels ends; None: none is."""
-    if not all_match(map(parse_matcher, part.match), labels):
+    """Each alert that fires has to be within a window, until the last of its windows ends."""
+    alerts: list[Mapping[str, str]] = [each.alert.labels for each in incident.firing] or [incident.labels]
+    covers = [
+        (part, until, covered)
+        for part in policy.maintenance
+        if any(covered := [_covers(part, labels) for labels in alerts])
+        if (until := open_until(part, now)) is not None
+    ]
+    ends = [max((until for _, until, covered in covers if covered[place]), default=now) for place in range(len(alerts))]
+    if now >= min(ends):
         return None
+    names = ", ".join(dict.fromkeys(part.name for part, _, _ in covers))
+    detail = f"within the maintenance window {names}"
+    return Suppression(reason=SuppressionReason.MAINTENANCE, detail=detail, since=now, until=min(ends))
+
+
+def _covers(part: MaintenancePart, labels: Mapping[str, str]) -> bool:
+    return all_match(map(parse_matcher, part.match), labels)
+
+
+def open_until(part: MaintenancePart, now: datetime) -> datetime | None:
+    """When the window that is open ends; None: it is not."""
     if part.starts_at is not None:
         until = part.starts_at + part.lasts
         return until if part.starts_at <= now < until else None

@@ -32,7 +32,7 @@ class MaintenancePart(Part):
     name: Name
     """What is told as the reason"""
     match: Annotated[list[MatcherText], Field(min_length=1)]
-    """Matchers over the incident's labels. All have to match"""
+    """Matchers over the labels of each alert. All have to match, and all of an incident's alerts"""
     cron: Cron | None = None
     """When it begins, again and again, such as "0 2 * * sun" """
     zone: Zone = "UTC"
