@@ -57,7 +57,7 @@ async def test_of_an_alert(intake: Intake) -> None:
     assert (found["firing"], incident["verdict"], incident["summary"]) == (
         True,
         "told",
-        "Told on sre. Next: people are told again that it still fires, at 2026-03-01 16:00:00 UTC.",
+        "Told on sre by route all. Next, at 2026-03-01 16:00:00 UTC: people are told again that it still fires.",
     )
     assert incident["grouping"]["group_key"].startswith("{}:")
     assert found["alertmanager"]["asked"] is False

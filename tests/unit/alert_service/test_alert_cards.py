@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from msgspec import structs
 from tests.support.clock import NOON
 
 from alert_service.acts import ActKind
-from alert_service.alert import AlertSeverity
+from alert_service.alert import AlertSeverity, AlertStatus
 from alert_service.cards import build, samples
 from alert_service.cards.card import Card, Tone
 from alert_service.cards.dialect import Dialect
@@ -60,18 +61,18 @@ def facts_of(card: Card) -> dict[str, str]:
     [
         pytest.param(
             "firing",
-            ["Critical, fires since 2026-03-01 11:48 UTC", "Next step 2026-03-01 12:05 UTC: Ana"],
+            ["Critical, firing since 2026-03-01 11:48 UTC", "Escalates 2026-03-01 12:05 UTC to Ana"],
             id="one that fires says since when, and who is told next",
         ),
         pytest.param(
             "acknowledged",
-            ["Critical, acknowledged by Ana, until 2026-03-01 15:55 UTC", "New since then: 1"],
+            ["Critical, acknowledged by Ana, until 2026-03-01 15:55 UTC", "New since then: 1 alert"],
             id="an acknowledged one says by whom, until when, and what joined since",
         ),
         pytest.param(
             "approval",
             [
-                "Critical, fires since 2026-03-01 11:48 UTC",
+                "Critical, firing since 2026-03-01 11:48 UTC",
                 "Healing waits for approval until 2026-03-01 12:15 UTC: wants to roll back to 1.41",
             ],
             id="healing that waits says until when",
@@ -79,15 +80,15 @@ def facts_of(card: Card) -> dict[str, str]:
         pytest.param(
             "healing",
             [
-                "Critical, fires since 2026-03-01 11:48 UTC",
+                "Critical, firing since 2026-03-01 11:48 UTC",
                 "Healing is at work: rolls back to 1.41, try 1 of 3",
-                "Escalation waits for it until 2026-03-01 12:04 UTC at the latest",
+                "Escalation waits for healing until 2026-03-01 12:04 UTC at the latest",
             ],
             id="healing at work says how long it holds escalation back at most",
         ),
         pytest.param(
             "escalated",
-            ["Critical, fires since 2026-03-01 11:48 UTC", "Next step 2026-03-01 12:05 UTC: Ben"],
+            ["Critical, firing since 2026-03-01 11:48 UTC", "Escalates 2026-03-01 12:05 UTC to Ben"],
             id="an escalated one says who is next",
         ),
         pytest.param(
@@ -101,18 +102,32 @@ def facts_of(card: Card) -> dict[str, str]:
         pytest.param(
             "suppressed",
             [
-                "Critical, fires since 2026-03-01 11:48 UTC",
+                "Critical, firing since 2026-03-01 11:48 UTC",
                 "Held back: maintenance sunday-night, until 2026-03-01 12:45 UTC",
             ],
             id="a suppressed one says why nobody is told",
         ),
         pytest.param(
-            "many", ["Warning, fires since 2026-03-01 11:48 UTC: 60 of 60 alerts"], id="one of many says how many fire"
+            "many", ["Warning, firing since 2026-03-01 11:48 UTC: 60 alerts"], id="one of many says how many fire"
         ),
     ],
 )
 def test_where_it_stands(state: str, status: list[str]) -> None:
     assert a_card(state).status.split("\n") == status
+
+
+def test_a_silence_is_told_once() -> None:
+    held = Suppression(reason=SuppressionReason.SILENCED, detail="silenced by Ana", since=NOON)
+    lines = a_card(firing(silences=("s1",), suppression=held)).status.split("\n")
+    assert [each for each in lines if "ilenced" in each] == ["Held back: silenced by Ana"]
+    assert "Silenced in Alertmanager" in a_card(firing(silences=("s1",))).status
+
+
+def test_some_of_many_says_how_many_fire() -> None:
+    members = dict(SAMPLES["many"].members)
+    first, member = next(iter(members.items()))
+    members[first] = replace(member, alert=msgspec.structs.replace(member.alert, status=AlertStatus.RESOLVED))
+    assert a_card(replace(SAMPLES["many"], members=members)).status.endswith(": 59 of 60 alerts")
 
 
 @pytest.mark.parametrize(
@@ -315,7 +330,7 @@ def test_people_are_mentioned_as_the_vendor_knows_them(dialect: Dialect, mention
 
 def test_a_bare_incident_makes_a_card_all_the_same() -> None:
     card = a_card("bare")
-    assert (card.title, card.error, card.facts, card.lines) == ("alerts", "", (), ())
+    assert (card.title, card.error, card.facts, card.lines) == ("An alert without a name", "", (), ())
 
 
 def test_an_object_that_is_known_is_shown_and_labels_beside_it() -> None:
@@ -393,9 +408,9 @@ def test_a_storm_is_one_card(state: str, title: str, tone: Tone) -> None:
     assert facts_of(card) == {
         "Incidents": "143 with 912 alerts",
         "Cards of their own": "5 critical",
-        "Namespaces": "shop 81, payments 40, search 22",
-        "Nodes": "worker-7 64, worker-9 31",
-        "Alerts": "KubePodNotReady 97, TargetDown 46",
+        "Namespaces": "shop (81), payments (40), search (22)",
+        "Nodes": "worker-7 (64), worker-9 (31)",
+        "Alerts": "KubePodNotReady (97), TargetDown (46)",
     }
 
 

@@ -99,6 +99,13 @@ def test_what_resolves_tells_nobody_further() -> None:
     assert life.it.escalation is None
 
 
+def test_people_are_called_as_people_call_them() -> None:
+    life = Life(policy=with_steps("{after: 5m, people: [ana, ben], channels: [sre]}")).post(an_alert()).run(minutes=5)
+    assert [each.text for each in life.happenings if each.kind is K.ESCALATED] == [
+        "nobody has acknowledged: step 1 of up tells Ana, Ben"
+    ]
+
+
 class TestEverybodyHasToAcknowledge:
     ALL = "{after: 5m, people: [ana, ben], channels: [sre], ack: all}"
 

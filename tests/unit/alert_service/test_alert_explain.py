@@ -42,14 +42,13 @@ def acked() -> Life:
         pytest.param(
             Life().post(an_alert()),
             Verdict.TOLD,
-            "Told on sre. Next: step 1 of the escalation tells ana, at 2026-03-02 10:05:00 UTC.",
+            "Told on sre by route all. Next, at 2026-03-02 10:05:00 UTC: step 1 of the escalation tells Ana.",
             id="told, with who is told next",
         ),
         pytest.param(
             acked(),
             Verdict.ACKNOWLEDGED,
-            "ana@example.com acknowledged it 3 min ago. Next: whoever acknowledged it is reminded, "
-            "at 2026-03-02 11:02:00 UTC.",
+            "Ana acknowledged it 3 min ago. Next, at 2026-03-02 11:02:00 UTC: whoever acknowledged it is reminded.",
             id="acknowledged",
         ),
         pytest.param(
@@ -65,7 +64,10 @@ def acked() -> Life:
             id="plumbing",
         ),
         pytest.param(
-            Life().post(an_alert(severity="info")), Verdict.DIGEST, "Told in the next digest of sre.", id="digest"
+            Life().post(an_alert(severity="info")),
+            Verdict.DIGEST,
+            "Told in the next digest of sre by route all.",
+            id="digest",
         ),
         pytest.param(
             Life(policy=a_policy("version: 1\n")).post(an_alert()),
@@ -76,8 +78,8 @@ def acked() -> Life:
         pytest.param(
             Life().post(an_alert()).notice(NoticeKind.STARTED, deadline_at=NOW + 4 * MINUTE),
             Verdict.SUPPRESSED,
-            "Nobody is told: restart-pod is at work. Next: healing has had its time, and holds nothing back any more, "
-            "at 2026-03-02 10:04:00 UTC.",
+            "Nobody is told: restart-pod is at work. Next, at 2026-03-02 10:04:00 UTC: healing has had its time, "
+            "and holds nothing back any more.",
             id="held back",
         ),
     ],
@@ -121,6 +123,7 @@ def test_a_child_names_its_parent() -> None:
     found = why(life)
     assert found.correlation is not None
     assert (found.correlation.parent_id, found.correlation.title) == (node.id, "NodeDown: n")
+    assert found.summary.startswith("Nobody is told: it belongs to NodeDown: n, and is told with it.")
     assert found.verdict is Verdict.SUPPRESSED
 
 

@@ -254,7 +254,8 @@ class TestHealing:
         pytest.param({"alertname": "Slow", "namespace": "shop"}, "Slow: shop", id="or its namespace"),
         pytest.param({"alertname": "Down", "cluster": "prod"}, "Down: prod", id="or its cluster"),
         pytest.param({"alertname": "Down"}, "Down", id="or nothing"),
-        pytest.param({"job": "x"}, "alerts", id="and what has no name is called alerts"),
+        pytest.param({"job": "x"}, "An alert without a name: job=x", id="and what has no name says so"),
+        pytest.param({"severity": "info"}, "An alert without a name", id="also when it has no labels"),
     ],
 )
 def test_titles(labels: dict[str, str], title: str) -> None:

@@ -55,7 +55,7 @@ def _when_due(incident: Incident, part: EscalationPart, policy: AlertPolicy, now
     if opens is not None:
         return Advanced(changed=Changed(incident=replace(incident, escalation=replace(escalation, next_at=opens))))
     after = _next(escalation, part, now)
-    return _taken(incident, after, step, _people(step, escalation, policy), now)
+    return _taken(incident, after, step, policy, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +134,11 @@ def _opens_at(step: StepPart, policy: AlertPolicy, now: datetime) -> datetime | 
     return next((edge for edge in sorted(hours.edges(now)) if hours.contains(edge)), None)
 
 
-def _taken(incident: Incident, after: Escalation, step: StepPart, people: tuple[str, ...], now: datetime) -> Advanced:
+def _taken(incident: Incident, after: Escalation, step: StepPart, policy: AlertPolicy, now: datetime) -> Advanced:
     """The step is told, and the incident is left with the escalation as it is `after` it."""
     before = incident.escalation or after
-    whom = ", ".join(people) or ", ".join(step.channels)
+    people = _people(step, before, policy)
+    whom = ", ".join(policy.called(people) or step.channels)
     what = Happening(
         kind=HappeningKind.ESCALATED,
         at=now,
@@ -167,7 +168,7 @@ def _taken(incident: Incident, after: Escalation, step: StepPart, people: tuple[
 
 def _why(escalation: Escalation) -> str:
     if escalation.forced:
-        return "somebody asked for it"
+        return "asked for"
     return "not everybody has acknowledged" if escalation.acked_by else "nobody has acknowledged"
 
 

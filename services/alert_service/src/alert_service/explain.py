@@ -11,11 +11,11 @@ from pydantic import Field
 
 from alert_service.alert import AlertSeverity, Source
 from alert_service.escalation import Foreseen, foreseen
-from alert_service.incident import Acknowledgement, Healing, Incident, IncidentState, Suppression
+from alert_service.incident import Acknowledgement, Healing, Incident, IncidentState, Suppression, SuppressionReason
 from alert_service.incidents import shortly
 from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
-from alert_service.routing import Asked, Routes
+from alert_service.routing import Asked, Routed, Routes
 from alert_service.timers import Timer, TimerKind, timers_of
 
 _MOST_STEPS = 20
@@ -110,7 +110,7 @@ def explained(
         state=incident.state,
         severity=incident.severity,
         verdict=verdict,
-        summary=_summary(verdict, incident, routed.channels, action, at),
+        summary=_with_next(_summary(verdict, incident, parent, routed, policy, at=at), action),
         grouping=_grouping(incident),
         routing=Routing(path=path, channels=routed.channels, escalation=routed.escalation, told=incident.channels),
         suppression=incident.suppression,
@@ -138,20 +138,27 @@ def _verdict(incident: Incident, channels: Sequence[str], policy: AlertPolicy) -
 
 
 def _summary(
-    verdict: Verdict, incident: Incident, channels: Sequence[str], action: NextAction | None, at: datetime
+    verdict: Verdict, incident: Incident, parent: Incident | None, routed: Routed, policy: AlertPolicy, *, at: datetime
 ) -> str:
-    where = ", ".join(dict.fromkeys((*incident.channels, *channels)))
+    where = ", ".join(dict.fromkeys((*incident.channels, *routed.channels)))
+    by = f" by route {', '.join(routed.routes)}" if routed.routes else ""
     held, ack = incident.suppression, incident.acknowledgement
-    said = {
+    held_by = held.detail if held else ""
+    if held and held.reason is SuppressionReason.PARENT and parent is not None:
+        held_by = f"it belongs to {title_of(parent)}, and is told with it"
+    return {
         Verdict.RESOLVED: f"Resolved {shortly(at - incident.resolved_at)} ago." if incident.resolved_at else "",
         Verdict.PLUMBING: f"Nobody is told: the severity {incident.severity} is told nobody.",
-        Verdict.SUPPRESSED: f"Nobody is told: {held.detail}." if held else "",
-        Verdict.ACKNOWLEDGED: f"{ack.by} acknowledged it {shortly(at - ack.at)} ago." if ack else "",
+        Verdict.SUPPRESSED: f"Nobody is told: {held_by}.",
+        Verdict.ACKNOWLEDGED: f"{policy.shown(ack.by)} acknowledged it {shortly(at - ack.at)} ago." if ack else "",
         Verdict.NO_ROUTE: "Nobody is told: no route that matches names a channel.",
-        Verdict.DIGEST: f"Told in the next digest of {where}.",
-        Verdict.TOLD: f"Told on {where}.",
+        Verdict.DIGEST: f"Told in the next digest of {where}{by}.",
+        Verdict.TOLD: f"Told on {where}{by}.",
     }[verdict]
-    return said if action is None else f"{said} Next: {action.text}, at {action.at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _with_next(said: str, action: NextAction | None) -> str:
+    return said if action is None else f"{said} Next, at {action.at:%Y-%m-%d %H:%M:%S} UTC: {action.text}."
 
 
 def _grouping(incident: Incident) -> Grouping:
@@ -193,6 +200,6 @@ def _next_action(incident: Incident, steps: Sequence[Foreseen], policy: AlertPol
     if timer is None:
         return None
     if timer.kind is TimerKind.ESCALATION and steps:
-        whom = ", ".join(steps[0].people or steps[0].channels)
+        whom = ", ".join(policy.called(steps[0].people) or steps[0].channels)
         return NextAction(at=steps[0].at, text=f"step {steps[0].step} of the escalation tells {whom}")
     return NextAction(at=timer.at, text=_TEXTS[timer.kind])

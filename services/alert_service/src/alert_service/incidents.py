@@ -142,7 +142,7 @@ def _judged(before: Incident, after: Incident, heard: Heard, now: datetime) -> C
     ack = after.acknowledgement
     if ack is not None and severity.rank > ack.severity.rank:
         after = replace(after, state=IncidentState.FIRING, acknowledgement=None, escalation=None)
-        text = f"fires again: {severity} is more than {ack.by} acknowledged"
+        text = f"fires again: it is {severity} now, and was {ack.severity} when it was acknowledged"
         happenings.append(Happening(kind=HappeningKind.UNACKNOWLEDGED, at=now, text=text))
     if not happenings:  # only texts are others: the card shows them
         return Changed(incident=replace(after, revision=after.revision + 1, changed_at=now))

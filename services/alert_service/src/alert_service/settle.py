@@ -102,7 +102,7 @@ def _suppressed(done: Changed, after: Suppression | None, now: datetime) -> Chan
     if after is None:
         if before is None:
             return done
-        text = f"no longer held back by {before.reason}: people are told again"
+        text = f"no longer held back ({before.detail}), and still firing"
         what = Happening(kind=HappeningKind.UNSUPPRESSED, at=now, text=text)
         return done.then(changed(done.incident, what, suppression=None))
     if before is not None and before.reason is after.reason:

@@ -95,7 +95,7 @@ def _with_parent(
         return None
     return Suppression(
         reason=SuppressionReason.PARENT,
-        detail=f"told with its parent {parent.id}",
+        detail="told with what it belongs to",
         since=now,
         until=None if until is _ALWAYS else until,
     )
@@ -123,7 +123,7 @@ def _flapping(incident: Incident, policy: AlertPolicy, now: datetime) -> Suppres
     until = flaps_until(incident, policy.flapping, now)
     if until is None:
         return None
-    detail = f"goes to and fro ({len(incident.turns)} turns so far): quiet until it holds still"
+    detail = f"it is flapping ({len(incident.turns)} turns so far): quiet until it holds still"
     return Suppression(reason=SuppressionReason.FLAPPING, detail=detail, since=now, until=until)
 
 

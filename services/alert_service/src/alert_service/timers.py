@@ -96,7 +96,7 @@ def _ack_expired(incident: Incident, policy: AlertPolicy, now: datetime) -> Chan
     ack = incident.acknowledgement
     if ack is None or ack.expires_at is None or now < ack.expires_at:
         return Changed(incident=incident)
-    text = f"fires again: the acknowledgement by {ack.by} has expired after {shortly(now - ack.at)}"
+    text = f"fires again: the acknowledgement by {policy.shown(ack.by)} has expired after {shortly(now - ack.at)}"
     what = Happening(kind=HappeningKind.ACK_EXPIRED, at=now, text=text, details={"by": ack.by})
     # People are told by this: a repetition beside it would say the same.
     return changed(
@@ -108,7 +108,7 @@ def _ack_reminded(incident: Incident, policy: AlertPolicy, now: datetime) -> Cha
     ack = incident.acknowledgement
     if ack is None or ack.remind_at is None or now < ack.remind_at:
         return Changed(incident=incident)
-    text = f"still fires, {shortly(now - ack.at)} after {ack.by} acknowledged it"
+    text = f"still fires, {shortly(now - ack.at)} after {policy.shown(ack.by)} acknowledged it"
     what = Happening(kind=HappeningKind.ACK_REMINDED, at=now, text=text, details={"by": ack.by})
     again = now + policy.acknowledgement.remind_after
     later = again if ack.expires_at is None or again < ack.expires_at else None
@@ -119,7 +119,7 @@ def _repeated(incident: Incident, policy: AlertPolicy, now: datetime) -> Changed
     due, lost = _repeat_at(incident, policy), _lost(incident, policy)
     if not lost and (due is None or now < due):
         return Changed(incident=incident)
-    text = f"still fires, since {shortly(now - incident.opened_at)}"
+    text = f"still firing, for {shortly(now - incident.opened_at)} now"
     what = Happening(kind=HappeningKind.REPEATED, at=now, text=text)
     channels = () if lost else incident.channels
     return changed(incident, what, notified_at=now, repeats=incident.repeats + 1, channels=channels)

@@ -106,11 +106,6 @@ def runbook_of(incident: Incident) -> str:
     return "" if worst is None else _clean(worst.alert.annotations["runbook_url"])
 
 
-def shown_name(identity: str, policy: AlertPolicy) -> str:
-    """What cards call somebody."""
-    return next((each.shown for each in policy.people.values() if each.identity == identity and each.shown), identity)
-
-
 def _clean(text: str) -> str:
     return foreign(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
 
@@ -161,7 +156,7 @@ def _acknowledged(incident: Incident, known: Acknowledgement | None, policy: Ale
     if known is None:
         return None
     joined = sum(each.alert.fingerprint not in known.fingerprints for each in incident.firing)
-    by = _clean(shown_name(known.by, policy))
+    by = _clean(policy.shown(known.by))
     return {"by": by, "at": known.at, "until": known.expires_at, "joined_since": joined}
 
 

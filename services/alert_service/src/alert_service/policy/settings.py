@@ -1,5 +1,6 @@
 """What a policy says, as the file has it. Every part has defaults that hold without a file."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -105,3 +106,11 @@ class AlertPolicy(Part):
     """The notification tests, on schedule"""
     templates: str = ""
     """Folder with templates of one's own, by the names of the shipped ones"""
+
+    def shown(self, identity: str) -> str:
+        """What people call somebody."""
+        return next((each.shown for each in self.people.values() if each.identity == identity and each.shown), identity)
+
+    def called(self, names: Iterable[str]) -> list[str]:
+        """What people call those whom the policy names so; a name that it has no longer stays."""
+        return [part.shown or part.identity if (part := self.people.get(name)) else name for name in names]
