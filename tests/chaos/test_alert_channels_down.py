@@ -1,5 +1,6 @@
 """Slack is away, a token is revoked, a flow accepts and never posts: whoever has to know hears of it all the same."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,4 +96,17 @@ async def test_what_one_channel_refuses_or_swallows_another_tells(alert_url: str
             [sent] = (await service.get("deliveries", channel="silent", kind="card"))["items"]
             assert (sent["state"], sent["fallback_at"] is not None) == ("accepted", True)
             await chat.mend()
+            await chat.message(about("Revoked"), channel="sre", within=120)
+
+
+async def test_a_token_that_is_replaced_in_its_file_is_used_without_a_restart(alert_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    async with a_chat(Settings(channels=("sre",))) as chat:
+        file.write_text(chat.settings.token)
+        secrets = {"SLACK__TOKEN": "", "SLACK__TOKEN_FILE": file}
+        async with alert_service(alert_url, policy(sre=SRE), chat, **secrets) as service:
+            await chat.change(token="xoxb-another")
+            await post(service, "Revoked")
+            await was_tried(chat, 1)
+            file.write_text(chat.settings.token)
             await chat.message(about("Revoked"), channel="sre", within=120)

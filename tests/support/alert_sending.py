@@ -122,6 +122,9 @@ class Given:
     def why_not(self, name: str) -> str:
         return "it needs an address" if name in self.names else f"the policy has no channel {name} any more"
 
+    def renew(self) -> None:
+        """There are no secrets."""
+
     @property
     def names(self) -> Sequence[str]:
         return list(self._policy.channels)

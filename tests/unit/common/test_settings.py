@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from common.database.settings import DatabaseSettings
-from common.settings import EXIT_CODE, Settings, SettingsInvalid, load, markdown, read
+from common.settings import EXIT_CODE, Settings, SettingsInvalid, load, markdown, read, renewed
 from common.web.settings import WebSettings
 
 
@@ -24,6 +24,7 @@ class MailSettings(BaseModel):
     retries: Annotated[int, Field(le=9, description="How often.")] = 3
     spool: Annotated[Path | None, Field(description="Where.")] = None
     headers: Annotated[dict[str, str], Field(description="Extra | headers.")] = {}
+    accounts: Annotated[dict[str, SecretStr], Field(description="Passwords by name.")] = {}
 
 
 class SampleSettings(Settings):
@@ -141,6 +142,36 @@ def test_a_secret_is_read_from_a_file_without_its_last_line_end(
 )
 def test_a_mistake_is_one_line_that_names_the_variable(variables: dict[str, str], mistake: str) -> None:
     assert mistakes(**variables) == [mistake]
+
+
+def test_a_file_of_secrets_by_name_is_json(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "accounts"
+    file.write_text('{"ana": "hunter2"}\n')
+    environment.setenv("SAMPLE_MAIL__ACCOUNTS_FILE", str(file))
+    assert read(SampleSettings).mail.accounts["ana"].get_secret_value() == "hunter2"
+    file.write_text("ana=hunter2")
+    assert mistakes(SAMPLE_MAIL__ACCOUNTS_FILE=str(file)) == [
+        'SAMPLE_MAIL__ACCOUNTS_FILE: not JSON; write it like {"a": 1}'
+    ]
+
+
+def test_secrets_in_files_can_be_replaced_while_the_process_runs(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "accounts"
+    file.write_text('{"ana": "hunter2", "ben": "x"}')
+    environment.setenv("SAMPLE_MAIL__ACCOUNTS_FILE", str(file))
+    environment.setenv("SAMPLE_MAIL__PASSWORD", "kept")
+    settings = read(SampleSettings)
+    assert renewed(settings) == settings
+    file.write_text('{"ana": "hunter3"}')
+    found = renewed(settings).mail
+    assert {name: each.get_secret_value() for name, each in found.accounts.items()} == {"ana": "hunter3"}
+    assert found.password == SecretStr("kept")
+    file.write_text("half a fi")
+    assert renewed(settings) == settings
+    file.unlink()
+    assert renewed(settings) == settings
 
 
 def test_a_file_that_is_not_text_is_a_mistake(tmp_path: Path) -> None:

@@ -10,8 +10,11 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -81,6 +84,19 @@ def read(kind: type[AnySettings]) -> AnySettings:
     return settings
 
 
+def renewed(settings: AnySettings) -> AnySettings:
+    """With what the files of secrets hold now. What cannot be read stays; the very same if the rest will not do."""
+    kind = type(settings)
+    values = settings.model_dump()
+    for leaf, file in _secret_files(kind):
+        with suppress(OSError, ValueError):
+            reduce(getitem, leaf.path[:-1], values)[leaf.path[-1]] = _value(leaf, file)
+    try:
+        return kind.model_validate(values)
+    except ValidationError:
+        return settings
+
+
 def markdown(kind: type[Settings]) -> str:
     """The settings as Markdown tables, one for each group, for the generated documentation.
 
@@ -112,6 +128,10 @@ class Leaf:
     @property
     def secret(self) -> bool:
         return SecretStr in (self.field.annotation, *get_args(self.field.annotation))
+
+    @property
+    def is_json(self) -> bool:
+        return get_origin(self.field.annotation) in (list, dict)
 
     @property
     def type_name(self) -> str:
@@ -156,14 +176,20 @@ class _SecretFiles(PydanticBaseSettingsSource):
         values: dict[str, Any] = {}
         for leaf, file in _secret_files(self.settings_cls):
             try:
-                text = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError):
+                value = _value(leaf, file)
+            except (OSError, ValueError):
                 continue  # reported with all the other mistakes
             inner = values
             for step in leaf.path[:-1]:
                 inner = inner.setdefault(step, {})
-            inner[leaf.path[-1]] = text.rstrip("\r\n")
+            inner[leaf.path[-1]] = value
         return values
+
+
+def _value(leaf: Leaf, file: Path) -> Any:
+    """Raises OSError, and ValueError for what is no text, or no JSON where it has to be."""
+    text = file.read_text(encoding="utf-8").rstrip("\r\n")
+    return json.loads(text) if leaf.is_json else text
 
 
 def _secret_files(kind: type[BaseSettings]) -> Iterator[tuple[Leaf, Path]]:
@@ -185,13 +211,18 @@ def _unusable_files(kind: type[Settings]) -> Iterator[str]:
 
 
 def _malformed_json(kind: type[Settings]) -> Iterator[str]:
-    for leaf in leaves(kind):
-        if get_origin(leaf.field.annotation) in (list, dict) and (text := os.environ.get(leaf.variable)):
-            try:
-                json.loads(text)
-            except ValueError:
-                example = '["a", "b"]' if get_origin(leaf.field.annotation) is list else '{"a": 1}'
-                yield f"{leaf.variable}: not JSON; write it like {example}"
+    texts = [(leaf, leaf.variable, os.environ.get(leaf.variable)) for leaf in leaves(kind)]
+    for leaf, file in _secret_files(kind):
+        with suppress(OSError, UnicodeDecodeError):
+            texts.append((leaf, leaf.variable + _FILE, file.read_text(encoding="utf-8")))
+    for leaf, variable, text in texts:
+        if not leaf.is_json or not text:
+            continue
+        try:
+            json.loads(text)
+        except ValueError:
+            example = '["a", "b"]' if get_origin(leaf.field.annotation) is list else '{"a": 1}'
+            yield f"{variable}: not JSON; write it like {example}"
 
 
 def _unknown_variables(kind: type[Settings]) -> Iterator[str]:

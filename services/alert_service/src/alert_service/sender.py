@@ -14,7 +14,7 @@ from alert_service.channels.opened import Channels
 from alert_service.channels.posting import TIMEOUT_SECONDS
 from alert_service.paces import Paces
 from alert_service.rendering import Rendered, Rendering
-from alert_service.retries import Trouble, next_attempt_at
+from alert_service.retries import BROKEN, Trouble, next_attempt_at
 from alert_service.sending import Claim, Way, way_of
 from alert_service.storage.claims import LOAN
 from alert_service.storage.deliveries import Deliveries
@@ -198,6 +198,8 @@ class Sender:
             return
         if self.trouble.error is None or self.trouble.error.reason is not error.reason:
             logger.warning("channel %s failed: %s: %s", self.name, error.reason, error)
+        if error.reason in BROKEN:
+            self._means.channels.renew()
         self.trouble = self.trouble.after(error, self._clock.monotonic(), luck=luck)
         again_at = next_attempt_at(error, claim.attempts, claim.queued_at, now, luck=luck)
         await self._deliveries.failed(claim, error.reason, str(error), again_at=again_at, at=now)

@@ -12,6 +12,7 @@ from alert_service.policy.settings import AlertPolicy
 from alert_service.settings import AlertSettings
 from common.clock import Clock
 from common.policy.mistakes import Mistake
+from common.settings import renewed
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,13 @@ class Channels:
     def mistakes(self) -> Sequence[Mistake]:
         """All at once, for the log and the readiness probe."""
         return self._now().mistakes
+
+    def renew(self) -> None:
+        """A vendor takes a secret no more: whoever mounts it may have replaced it in its file."""
+        found = renewed(self._settings)
+        if (found.slack, found.channels) != (self._settings.slack, self._settings.channels):
+            logger.info("the secrets of channels have changed, and are used from now on")
+            self._settings, self._made = found, None
 
     async def close(self) -> None:
         await self._http.aclose()
