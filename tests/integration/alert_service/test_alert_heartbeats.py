@@ -100,3 +100,24 @@ async def test_one_that_the_policy_no_longer_has_is_forgotten(intake: Intake) ->
     await pass_time(intake, 60)
     assert await intake.heartbeats.known() == {}
     assert await intake.states() == []
+
+
+async def test_the_alarm_of_one_that_the_policy_no_longer_has_ends(intake: Intake) -> None:
+    await intake.listener.look()
+    await pass_time(intake, 11)
+    assert await intake.states() == ["firing"]
+    intake.policy = intake.policy.model_copy(update={"heartbeats": []})
+    for _ in range(2):
+        await pass_time(intake, 1)
+    assert await intake.states() == ["resolved"]
+    assert await intake.heartbeats.known() == {}
+
+
+async def test_an_incident_of_what_became_a_heartbeat_ends(intake: Intake) -> None:
+    listening, intake.policy = intake.policy, intake.policy.model_copy(update={"heartbeats": []})
+    other = an_alert("checkout-1")
+    await intake.take(a_post(WATCHDOG, other, group="watchdog"))
+    intake.policy = listening
+    await intake.take(a_post(WATCHDOG, other, group="watchdog"))
+    assert await intake.rows("SELECT alertname FROM member WHERE status = 'firing'") == [("KubePodCrashLooping",)]
+    assert await intake.rows("SELECT name FROM heartbeat") == [("prod",)]

@@ -106,12 +106,12 @@ class Batch:
             self.bad.append((entry, " ".join(str(error).split())[:LONGEST_ERROR]))
             return None
 
-    def _without_beats(self, post: Post, entry: Entry) -> Post | None:
+    def _without_beats(self, post: Post, entry: Entry) -> Post:
         """A heartbeat is heard, and is no incident."""
-        beats, others = self._heartbeats.split(post, at=entry.received_at)
+        beats, alerts = self._heartbeats.split(post, at=entry.received_at)
         for name, at in beats.items():
             self.beats[name] = max(at, self.beats.get(name, at))
-        return msgspec.structs.replace(post, alerts=others) if others else None
+        return msgspec.structs.replace(post, alerts=alerts)
 
     def _post(self, post: Post, entry: Entry) -> None:
         key = key_of(post.source, post.group_key)

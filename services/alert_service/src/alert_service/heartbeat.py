@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from alert_service.alert import Alert, AlertSeverity, AlertStatus, Post, Source
 from alert_service.incidents import shortly
 from alert_service.matchers import Matcher, all_match
@@ -26,18 +28,20 @@ class Heartbeats:
         ]
 
     def split(self, post: Post, *, at: datetime) -> tuple[Beats, tuple[Alert, ...]]:
-        """What was heard at that time, and the alerts that are no heartbeats. One that resolved is not heard."""
+        """What was heard at that time, and the alerts as they are to be taken. One that resolved is not heard.
+
+        A heartbeat is taken as over: that ends its incident, if it had one before anybody listened for it.
+        """
         if not self._matchers or post.source is not Source.ALERTMANAGER:
             return {}, tuple(post.alerts)
         beats: Beats = {}
-        others = []
+        taken = []
         for alert in post.alerts:
             names = [name for name, matchers in self._matchers if all_match(matchers, alert.labels)]
-            if not names:
-                others.append(alert)
-            elif alert.status is AlertStatus.FIRING:
+            if names and alert.status is AlertStatus.FIRING:
                 beats |= dict.fromkeys(names, at)
-        return beats, tuple(others)
+            taken.append(msgspec.structs.replace(alert, status=AlertStatus.RESOLVED, ends_at=at) if names else alert)
+        return beats, tuple(taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,8 @@ class Listener:
         parts = {part.name: part for part in self._policy().heartbeats}
         pulses = await self._store.listen(parts.keys(), now)
         missing = {name: await self._judged(part, pulses[name], self._since, now) for name, part in parts.items()}
+        for name in pulses.keys() - parts.keys():
+            await self._end(name, pulses[name])  # nobody wants to hear it any more
         self._on_looked(missing)
 
     async def _judged(self, part: HeartbeatPart, pulse: Pulse, since: datetime, now: datetime) -> bool:
@@ -72,7 +74,10 @@ class Listener:
             await self._alarms.raise_alarm(labels_of(part.name), annotations_of(part, pulse, now), since=now)
             await self._store.mark(part.name, now)
         elif pulse.missing_since is not None and pulse.heard_at > pulse.missing_since:
-            await self._alarms.end_alarm(labels_of(part.name), since=pulse.missing_since)
-            await self._store.mark(part.name, None)
+            await self._end(part.name, pulse)
             return False
         return missing or pulse.missing_since is not None
+
+    async def _end(self, name: str, pulse: Pulse) -> None:
+        await self._alarms.end_alarm(labels_of(name), since=pulse.missing_since)
+        await self._store.mark(name, None)

@@ -104,7 +104,8 @@ class Reconciler:
         """Those always fire, and nobody is told of them."""
         there = [each for group in groups for each in _there(group)]
         post = Post(source=Source.ALERTMANAGER, group_key="", alerts=[each.alert for each in there])
-        others = {alert.fingerprint for alert in Heartbeats(self._policy()).split(post, at=now)[1]}
+        _, alerts = Heartbeats(self._policy()).split(post, at=now)
+        others = {alert.fingerprint for alert in alerts if alert.status is AlertStatus.FIRING}
         return [
             each if each.alert.fingerprint in others else msgspec.structs.replace(each, told=False) for each in there
         ]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,9 +19,11 @@ class HeartbeatStore:
         self._database = database
 
     async def listen(self, names: Collection[str], now: datetime) -> dict[str, Pulse]:
-        """What is known of these. One that is new counts as heard now; others are forgotten."""
+        """What is known of these, and of others that are missing. One that is new counts as heard now; others that are
+        not missing are forgotten."""
         async with self._database.begin() as connection:
-            await connection.execute(delete(heartbeat).where(heartbeat.c.name.not_in(names)))
+            forgotten = and_(heartbeat.c.name.not_in(names), heartbeat.c.missing_since.is_(None))
+            await connection.execute(delete(heartbeat).where(forgotten))
             if names:
                 new = insert(heartbeat).values([{"name": name, "heard_at": now} for name in sorted(names)])
                 await connection.execute(new.on_conflict_do_nothing())
