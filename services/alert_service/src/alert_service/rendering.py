@@ -176,7 +176,7 @@ async def _relatives(connection: AsyncConnection, incident: Incident) -> Relativ
     """A card has room for some children only."""
     columns = table.c
     title_of_parent = select(columns.title).where(columns.id == incident.parent_id)
-    open_below = select(columns.title).where(columns.parent_id == incident.id, columns.state != "resolved")
+    open_below = select(columns.title).where(columns.parent_id == incident.id, incidents.OPEN)
     parent = None if incident.parent_id is None else await connection.scalar(title_of_parent)
     children = await connection.scalars(open_below.order_by(columns.opened_at).limit(_CHILDREN))
     return Relatives(parent=parent or "", children=children.all())

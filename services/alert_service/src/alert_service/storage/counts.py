@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from alert_service.storage.claims import PENDING
+from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import delivery, inbox, incident, intake, storm
 from alert_service.wanted import DeliveryState
 from common.database.connections import Database
@@ -31,7 +32,7 @@ async def count(database: Database) -> Counts:
     async with database.begin() as connection:
         incidents = await connection.execute(
             select(incident.c.state, incident.c.severity, number)
-            .where(incident.c.state != "resolved")
+            .where(OPEN)
             .group_by(incident.c.state, incident.c.severity)
         )
         entries = await connection.scalar(select(number).select_from(inbox).where(inbox.c.done_at.is_(None)))

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import not_, select
 
 from alert_service.incident import Incident
 from alert_service.storage import incidents
 from alert_service.storage.incident_rows import bonds_of, tie_keys
+from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import incident as incident_table
 from alert_service.storage.models import member
 from common.database.connections import Database
@@ -27,7 +28,7 @@ class Explanations:
             select(columns.id)
             .join(member, member.c.incident_id == columns.id)
             .where(member.c.fingerprint == fingerprint)
-            .order_by(columns.state == "resolved", columns.opened_at.desc(), columns.id)
+            .order_by(not_(OPEN), columns.opened_at.desc(), columns.id)
             .limit(limit)
         )
         async with self._database.begin() as connection:

@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.alert import Source
+from alert_service.alert import AlertStatus, Source
+from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import incident, member
 from alert_service.turns import Turns
 
@@ -37,7 +38,7 @@ async def firing(connection: AsyncConnection, source: Source) -> list[Firing]:
             member.c.seen_at,
         )
         .join(incident, incident.c.id == member.c.incident_id)
-        .where(member.c.status == "firing", incident.c.state != "resolved", incident.c.source == source)
+        .where(member.c.status == AlertStatus.FIRING, OPEN, incident.c.source == source)
     )
     turns, found = Turns(), []
     for row in await connection.execute(query):

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.alert import AlertSeverity
 from alert_service.correlation import reach_of
-from alert_service.incident import Healing, Incident, Member, SuppressionReason
+from alert_service.incident import Healing, Incident, IncidentState, Member, SuppressionReason
 from alert_service.settle import Settled
 from alert_service.storage.bulk import Insert
 from alert_service.storage.incident_rows import (
@@ -30,7 +30,7 @@ from alert_service.storage.incident_rows import (
 from alert_service.storage.models import card, healing, incident, member, tie, timeline
 from common.contracts.objects import ObjectKey
 
-_OPEN = incident.c.state != "resolved"
+OPEN = incident.c.state != IncidentState.RESOLVED
 _MOST_NEAR = 100
 
 
@@ -85,7 +85,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[In
 async def look_again(connection: AsyncConnection, now: datetime) -> None:
     """At all that are open, but for those that others decide about: their parents, or the storm that tells of them."""
     held = func.coalesce(incident.c.value["suppression"]["reason"].astext, "")
-    looked = and_(_OPEN, held.not_in((SuppressionReason.PARENT, SuppressionReason.STORM)))
+    looked = and_(OPEN, held.not_in((SuppressionReason.PARENT, SuppressionReason.STORM)))
     await connection.execute(update(incident).where(looked).values(next_at=now))
 
 
@@ -93,13 +93,13 @@ async def about(connection: AsyncConnection, objects: Collection[ObjectKey]) -> 
     """Open ones with an alert about any of the objects, locked."""
     keys = [object_tie(each) for each in objects]
     return await _loaded(
-        connection, and_(_OPEN, incident.c.id.in_(select(tie.c.incident_id).where(tie.c.key.in_(keys))))
+        connection, and_(OPEN, incident.c.id.in_(select(tie.c.incident_id).where(tie.c.key.in_(keys))))
     )
 
 
 async def ended_under(connection: AsyncConnection, run_id: UUID, since: datetime) -> list[Incident]:
     """Those that were resolved since while this run of healing was the last that was told of them, locked."""
-    lately = and_(incident.c.changed_at >= since, incident.c.state == "resolved")
+    lately = and_(incident.c.changed_at >= since, not_(OPEN))
     run = incident.c.value["healing"]["run_id"].astext
     return await _loaded(connection, and_(lately, run == str(run_id)))
 
@@ -120,7 +120,7 @@ async def near(
     query = (
         select(incident.c.id)
         .where(incident.c.id.in_(tied))
-        .where(_OPEN, incident.c.parent_id.is_(None), incident.c.changed_at >= since)
+        .where(OPEN, incident.c.parent_id.is_(None), incident.c.changed_at >= since)
         .order_by(incident.c.opened_at)
         .limit(_MOST_NEAR)
     )
@@ -133,7 +133,7 @@ async def untold(connection: AsyncConnection, channel: str, since: datetime, lim
     carded = exists().where(card.c.channel == channel, card.c.incident_id == incident.c.id)
     query = (
         select(incident.c.id)
-        .where(_OPEN, incident.c.opened_at >= since, not_(carded))
+        .where(OPEN, incident.c.opened_at >= since, not_(carded))
         .order_by(rank.desc(), incident.c.opened_at)
         .limit(limit)
     )
@@ -143,7 +143,7 @@ async def untold(connection: AsyncConnection, channel: str, since: datetime, lim
 
 async def children(connection: AsyncConnection, parents: Collection[UUID]) -> list[Incident]:
     """Open ones that belong to any of them, locked."""
-    return await _loaded(connection, and_(_OPEN, incident.c.parent_id.in_(parents))) if parents else []
+    return await _loaded(connection, and_(OPEN, incident.c.parent_id.in_(parents))) if parents else []
 
 
 async def _loaded(connection: AsyncConnection, condition: Any, *, lock: bool = True) -> list[Incident]:

@@ -1,17 +1,18 @@
 """Silences that were made here, and what such silences would have muted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, desc, select, update
+from sqlalchemy import Row, desc, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from alert_service.alert import AlertSeverity, Source
+from alert_service.alert import AlertSeverity, AlertStatus, Source
 from alert_service.matchers import Matcher, all_match, parse_matcher
 from alert_service.silences.scope import Muted
+from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import card, incident, member, silence
 from common.database.connections import Database
 
@@ -49,6 +50,10 @@ class SilenceRows:
             if instead_of not in (None, made.id):
                 await connection.execute(silence.delete().where(silence.c.id == instead_of))
             await connection.execute(statement)
+
+    async def moved(self, made: Kept) -> None:
+        """It begins or ends when Alertmanager says so; one that was changed meanwhile has gone on under another id."""
+        await self._set(made.id, starts_at=made.starts_at, ends_at=made.ends_at)
 
     async def ended(self, silence_id: str, at: datetime) -> None:
         await self._set(silence_id, ended_at=at)
@@ -88,20 +93,30 @@ class SilenceRows:
 
     async def concerned(self, made: Kept, limit: int = 20) -> Sequence[UUID]:
         """Open incidents that it mutes: its own, or else those with an alert that it matches, the newest first."""
-        open_ = incident.c.state != "resolved"
         if made.incident_id is not None:
-            query = select(incident.c.id).where(incident.c.id == made.incident_id, open_)
+            query = select(incident.c.id).where(incident.c.id == made.incident_id, OPEN)
             async with self._database.begin() as connection:
                 return list(await connection.scalars(query))
         query_all = (
             select(incident.c.id, member.c.alert["labels"].label("labels"))
             .join(member, incident.c.id == member.c.incident_id)
-            .where(open_, incident.c.source == Source.ALERTMANAGER, member.c.status == "firing")
+            .where(OPEN, incident.c.source == Source.ALERTMANAGER, member.c.status == AlertStatus.FIRING)
             .order_by(desc(incident.c.opened_at))
         )
         async with self._database.begin() as connection:
             rows = await connection.execute(query_all)
             return list(dict.fromkeys(row.id for row in rows if all_match(made.matchers, row.labels)))[:limit]
+
+    async def silenced(self, muted: Collection[str]) -> Sequence[UUID]:
+        """Open incidents of Alertmanager's that one of these alerts fires of, or that are silenced as far as is known."""
+        fires = select(member.c.incident_id).where(member.c.fingerprint.in_(muted), member.c.status == "firing")
+        query = select(incident.c.id).where(
+            incident.c.state != "resolved",
+            incident.c.source == Source.ALERTMANAGER,
+            or_(incident.c.id.in_(fires), incident.c.value["silenced"].astext.is_not(None)),
+        )
+        async with self._database.begin() as connection:
+            return list(await connection.scalars(query.order_by(incident.c.id)))
 
     async def channels_of(self, incident_id: UUID) -> Sequence[str]:
         """Where it has a card."""
