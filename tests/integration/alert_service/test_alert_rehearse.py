@@ -87,7 +87,7 @@ async def test_what_does_not_arrive_is_told_and_the_exit_code_says_so(
     steps = json.loads(capsys.readouterr().out)["steps"]
     failed = {each["channel"] for each in steps if each["outcome"] == "failed"}
     assert failed == {"sre"}
-    assert any("token_revoked" in each["detail"] for each in steps)
+    assert any("token_revoked; install the app again" in each["detail"] for each in steps)
     assert {each["outcome"] for each in steps if each["channel"] == "pager"} == {"posted", "left-out"}
 
 

@@ -29,7 +29,7 @@ from alert_service.incident import Incident, IncidentState
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import calls
 from alert_service.rehearsal.playing import Rehearsal, Script
-from alert_service.rehearsal.report import Outcome, Report, Step, Tried, table
+from alert_service.rehearsal.report import Outcome, Report, Step, Tried, figures, table
 from alert_service.rehearsal.scenes import HARMLESS, life, others
 from alert_service.rehearsal.way_back import WayBack
 from alert_service.storm import Storm
@@ -125,7 +125,7 @@ async def test_every_state_is_a_message_where_nothing_can_be_changed_and_nobody_
     assert outcomes(report, Tried.UPDATE) == []
     assert set(outcomes(report, Tried.POST)) == {Outcome.ACCEPTED}
     assert len(outcomes(report, Tried.POST)) == len(life(ANY, NOON)) + len(others(ANY, NOON)) + 2
-    assert "does not say whether they were posted" in table(report)
+    assert "does not say whether it was posted" in table(report)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,18 @@ async def test_links_that_act_are_looked_at_and_others_are_left_alone() -> None:
     ("answer", "saying"),
     [
         pytest.param(httpx.Response(200), "", id="it answers"),
-        pytest.param(httpx.Response(502), "alerts.example.com answered 502", id="a proxy does"),
+        pytest.param(httpx.Response(502), "https://alerts.example.com answered 502", id="a proxy does"),
         pytest.param(
-            httpx.ConnectError("refused"), "no answer from alerts.example.com: ConnectError", id="nobody does"
+            httpx.Response(401),
+            "https://alerts.example.com answered 401: ALERT_SERVICE_SLACK__SIGNING_SECRET is not the one that the "
+            "service has, or a clock is minutes wrong",
+            id="it has another signing secret",
+        ),
+        pytest.param(
+            httpx.ConnectError("refused"),
+            "no answer from https://alerts.example.com: ConnectError; is the service up, and "
+            "ALERT_SERVICE_LINKS__URL its address?",
+            id="nobody does",
         ),
     ],
 )
@@ -291,3 +300,23 @@ def test_a_report_is_the_same_after_it_was_stored() -> None:
     lines = table(report).splitlines()
     assert lines[1].split() == ["sre", "post", "an", "incident", "opens", "posted", "0.25", "s"]
     assert lines[-1] == "sre: 1 of 1 went well, the slowest took 0.25 s"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "line"),
+    [
+        pytest.param([Outcome.POSTED, Outcome.LEFT_OUT], "1 of 1 went well, the slowest took 0.25 s", id="all well"),
+        pytest.param(
+            [Outcome.POSTED, Outcome.FAILED], "1 of 2 went well, the slowest took 0.25 s; 1 FAILED", id="one failed"
+        ),
+        pytest.param(
+            [Outcome.ACCEPTED],
+            "1 of 1 went well, the slowest took 0.25 s; "
+            "for 1 the vendor does not say whether it was posted: look at the channel",
+            id="what was only accepted",
+        ),
+    ],
+)
+def test_a_channel_has_its_figures_in_one_line(outcomes: list[Outcome], line: str) -> None:
+    steps = [Step(channel="sre", tried=Tried.POST, what="it", outcome=each, at=NOON, seconds=0.25) for each in outcomes]
+    assert list(figures(Report(started_at=NOON, ended_at=NOON, steps=tuple(steps)))) == [f"sre: {line}"]

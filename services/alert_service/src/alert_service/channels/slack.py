@@ -76,6 +76,21 @@ _REASONS = {
     ),
     DeliveryReason.TOO_LARGE: ("msg_too_long", "msg_blocks_too_long", "too_many_attachments"),
 }
+_REINSTALL = "install the app again, and give its new token in ALERT_SERVICE_SLACK__TOKEN"
+_INVITE = "invite the app into the channel: /invite @ and its name"
+# What people have to do, where a person has to do something. docs/slack.md has more.
+_TO_DO = {
+    "not_authed": "give the bot token (xoxb-...) in ALERT_SERVICE_SLACK__TOKEN",
+    "invalid_auth": "the bot token (xoxb-...) in ALERT_SERVICE_SLACK__TOKEN is not one of Slack's",
+    "not_allowed_token_type": "ALERT_SERVICE_SLACK__TOKEN takes a bot token (xoxb-...), not one of a user or an app",
+    "token_revoked": _REINSTALL,
+    "token_expired": _REINSTALL,
+    "account_inactive": _REINSTALL,
+    "missing_scope": "give the app the scopes of docs/slack-manifest.yaml, and reinstall it to the workspace",
+    "channel_not_found": f"there is no such channel, or it is private: {_INVITE}, or give the channel's id (C...)",
+    "not_in_channel": _INVITE,
+    "is_archived": "the channel is archived: name another one in the policy",
+}
 _REASON_OF = {error: reason for reason, errors in _REASONS.items() for error in errors}
 
 
@@ -147,5 +162,6 @@ class Slack:
         details = found.get("response_metadata")
         messages = details.get("messages", []) if isinstance(details, dict) else []
         missing = f", the app needs the scope {found['needed']}" if found.get("needed") else ""
-        why = "; ".join([error + missing, *map(str, messages)])[:300]
+        to_do = [_TO_DO[error]] if error in _TO_DO else []
+        why = "; ".join([error + missing, *to_do, *map(str, messages)])[:400]
         return posting.failed(answer, _REASON_OF.get(error, DeliveryReason.REFUSED), why)

@@ -140,7 +140,7 @@ async def _history(
 
 
 def _as_text(verdict: "Verdict") -> str:
-    from alert_service.incidents import shortly
+    from alert_service.durations import shortly
     from common.policy.shape import format_duration
 
     rule, found = verdict.rule, verdict.firings

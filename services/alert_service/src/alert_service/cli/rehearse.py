@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 async def _rehearse(settings: "AlertSettings", policy: "AlertPolicy", script: "Script") -> "Report":
     from alert_service.rehearsal.making import a_rehearsal
 
-    print(f"rehearsing on {', '.join(script.channels)}; this takes about a minute", file=sys.stderr)
+    print(f"rehearsing on {', '.join(script.channels)}; this takes up to a minute", file=sys.stderr)
     async with a_rehearsal(settings, policy) as rehearsal:
         return await rehearsal.play(script)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from alert_service.cards.card import Card
 from alert_service.channels.channel import Buttons, Channel, MessageRef
-from alert_service.incidents import shortly
+from alert_service.durations import shortly
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import Called, calls
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried
@@ -18,7 +18,7 @@ from alert_service.rehearsal.stage import Stage
 from alert_service.rehearsal.way_back import WayBack
 from alert_service.rendering import Cards
 
-_NO_ADDRESS = "ALERT_SERVICE_LINKS__URL is not set"
+_NO_ADDRESS = "ALERT_SERVICE_LINKS__URL is not set: the address at which vendors and people reach the service"
 _NO_KEYS = "ALERT_SERVICE_LINKS__KEYS is not set, so the service would not know the links of this run"
 
 
@@ -160,4 +160,6 @@ class Rehearsal:
 
     def _missing(self, name: str) -> Step:
         why = self._wrong.get(name, "the policy has no such channel")
-        return Step(channel=name, tried=Tried.POST, what="anything", outcome=Outcome.FAILED, at=self._now(), detail=why)
+        return Step(
+            channel=name, tried=Tried.POST, what="every card", outcome=Outcome.FAILED, at=self._now(), detail=why
+        )

@@ -90,10 +90,10 @@ def figures(report: Report) -> Iterator[str]:
         slowest = max((each.seconds for each in tried), default=0.0)
         unproven = sum(each.outcome is Outcome.ACCEPTED for each in tried)
         line = f"{channel}: {len(tried) - failed} of {len(tried)} went well, the slowest took {slowest:.2f} s"
+        if failed:
+            line += f"; {failed} FAILED"
         if unproven:
-            line += (
-                f"; {unproven} were accepted by a vendor who does not say whether they were posted: look at the channel"
-            )
+            line += f"; for {unproven} the vendor does not say whether it was posted: look at the channel"
         yield line
 
 

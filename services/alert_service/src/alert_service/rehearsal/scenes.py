@@ -32,9 +32,9 @@ _LIFE = {
     "resolved": "it is resolved",
 }
 _OTHERS = {
-    "suppressed": "one that nobody is told of aloud",
+    "suppressed": "an incident that is held back",
     "many": "more alerts than a card can show",
-    "bare": "an alert without labels",
+    "bare": "an alert without a name",
 }
 
 

@@ -85,7 +85,7 @@ class Stage:
             self.note(tried, what, at, Outcome.FAILED, seconds=time.monotonic() - self._begun, detail=why)
             if error.reason in _HOPELESS:
                 self._hopeless = True
-                self.leave_out(tried, "everything else", "it would fail alike")
+                self.leave_out(tried, "everything else", "it would fail in the same way")
             return None
         outcome, detail = Outcome.POSTED if receipt.posted else Outcome.ACCEPTED, ""
         if message.card.error:

@@ -15,6 +15,11 @@ SLACK_SECONDS = 3.0  # https://docs.slack.dev/interactivity/handling-user-intera
 INTERACTIVITY = "/api/v1/slack/interactivity"
 _BODY = "ssl_check=1"
 _HTTP_OK = 200
+_WHAT_IS_WRONG = {
+    401: "ALERT_SERVICE_SLACK__SIGNING_SECRET is not the one that the service has, or a clock is minutes wrong",
+    404: "something else answers there: ALERT_SERVICE_LINKS__URL has to lead to alert_service",
+    410: "the service has other ALERT_SERVICE_LINKS__KEYS than this rehearsal",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +77,12 @@ class WayBack:
         try:
             answer = await self._http.request(method, url, **request)  # type: ignore[arg-type]
         except httpx.HTTPError as error:
-            what = f"no answer from {httpx.URL(url).host}: {type(error).__name__}"
+            why = f"{type(error).__name__}; is the service up, and ALERT_SERVICE_LINKS__URL its address?"
+            what = f"no answer from {self._url}: {why}"
             return Looked(seconds=time.monotonic() - start, error=what)
         seconds = time.monotonic() - start
         if answer.status_code != _HTTP_OK:
-            return Looked(seconds=seconds, error=f"{httpx.URL(url).host} answered {answer.status_code}")
+            why = _WHAT_IS_WRONG.get(answer.status_code, "")
+            said = f"{self._url} answered {answer.status_code}"
+            return Looked(seconds=seconds, error=f"{said}: {why}" if why else said)
         return Looked(seconds=seconds)
