@@ -210,6 +210,10 @@ class TestHealthEvents:
         assert told.labels["node"] == "n1"
         assert told.fingerprint == post_of_event(an_event()).alerts[0].fingerprint
 
+    def test_of_a_namespace_that_names_a_channel_reach_it(self) -> None:
+        told = post_of_event(an_event(evidence={a_policy().namespace_annotation: "team"})).alerts[0]
+        assert Life().post(told).heard() == ["sre card! opened", "team card! opened"]
+
     def test_that_resolve_close_the_incident(self) -> None:
         life = Life()
         for change in (Change.OPENED, Change.RESOLVED):

@@ -13,6 +13,7 @@ from tests.support.rows import (
     a_deployment,
     a_job,
     a_lease,
+    a_namespace,
     a_node,
     a_pod,
     a_replica_set,
@@ -26,6 +27,7 @@ from common.contracts import Change, ObjectKey, Severity
 from common.contracts.objects import CLUSTER, ZONE
 from health_monitor.checks.check import SOURCES, Symptom
 from health_monitor.engine.engine import OpenFinding
+from health_monitor.engine.looking import CHANNEL
 from health_monitor.engine.settings import EngineSettings
 from health_monitor.policy import Override, Policy, Rule
 from health_monitor.policy.mutes import MUTE
@@ -110,6 +112,13 @@ def test_every_event_about_a_pod_names_its_node() -> None:
     assert event.finding.evidence["node"] == "node-1"
     (event,) = world.put(ill(a_pod("two", node="")))
     assert "node" not in event.finding.evidence
+
+
+def test_every_event_about_what_is_in_a_namespace_names_its_channel() -> None:
+    world = EngineUnderTest(a_namespace(NAMESPACE, annotations={CHANNEL: "payments"}))
+    for row in (ill(a_pod("one")), ill(a_deployment("web"))):
+        (event,) = world.put(row)
+        assert event.finding.evidence[CHANNEL] == "payments"
 
 
 def test_an_event_says_what_changed_and_the_scores_after_it() -> None:

@@ -1,12 +1,13 @@
 """One look at one object: runs its checks, follows its findings and sets its score."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from common.cluster.rows import Labels, PodRow, Row
 from common.cluster.snapshot import ClusterSnapshot, SourceState
 from common.contracts import ObjectKey
+from common.contracts.health import Scalar
 from common.contracts.objects import CLUSTER, ZONE
 from health_monitor.engine.agenda import Kinds
 from health_monitor.engine.evaluate import OnCheckError, Part, Rule, Seen, Sighting, Timers, examine, sightings
@@ -20,6 +21,7 @@ from health_monitor.engine.tellings import Tellings
 UNTRUSTED = frozenset({SourceState.STALE, SourceState.STARTING})
 OUTAGE = timedelta(seconds=10)  # a shorter gap is made up for before anybody's patience ends
 RETRY = timedelta(minutes=1)  # of what could not be judged when it was due
+CHANNEL = "k8s-health-checker/channel"  # annotation of a namespace: where its people hear of alerts
 NO_LABELS: Labels = {}
 NO_CODES: frozenset[str] = frozenset()
 
@@ -132,8 +134,17 @@ class Looker:
             open_after=self.settings.open_after,
             single_look=self._single_look,
         )
-        placed = _with_node(seen, subject.node) if isinstance(subject, PodRow) and subject.node else seen
-        return sightings(placed, key.ref(uid), annotations, timers=timers, scoring=self.settings.scoring, now=now)
+        if seen and (place := self._place(key, subject)):
+            seen = [(rule, replace(symptom, evidence={**symptom.evidence, **place})) for rule, symptom in seen]
+        return sightings(seen, key.ref(uid), annotations, timers=timers, scoring=self.settings.scoring, now=now)
+
+    def _place(self, key: ObjectKey, subject: Row | ObjectKey) -> dict[str, Scalar]:
+        """What its place tells of it: a sick node may explain it, and its namespace may name who is to know."""
+        place: dict[str, Scalar] = {"node": subject.node} if isinstance(subject, PodRow) and subject.node else {}
+        namespace = self._snapshot.find(ObjectKey("Namespace", "", key.namespace)) if key.namespace else None
+        if namespace is not None and (channel := namespace.annotations.get(CHANNEL)):
+            place[CHANNEL] = channel
+        return place
 
     def _freeze(self, key: ObjectKey, rules: Sequence[Rule]) -> frozenset[str]:
         frozen = frozenset(rule.code for rule in rules if rule.kinds & self._stale)
@@ -150,8 +161,3 @@ class Looker:
         self._scores.set_own(key, self._findings.loss(key))
         at = self._findings.next_look_at(key)
         return now + RETRY if at is not None and at <= now else at
-
-
-def _with_node(seen: Iterable[Seen], node: str) -> list[Seen]:
-    """Whatever is wrong with a pod, a sick node may explain it."""
-    return [(rule, replace(symptom, evidence={**symptom.evidence, "node": node})) for rule, symptom in seen]
