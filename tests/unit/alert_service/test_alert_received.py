@@ -11,9 +11,10 @@ from tests.support.alert_incidents import NOW, Life, a_policy, a_post, an_alert,
 
 from alert_service.acts import ActKind
 from alert_service.alert import Alert, AlertSeverity, Source
+from alert_service.durations import shortly
 from alert_service.hearing import LATE
 from alert_service.incident import HappeningKind, IncidentState
-from alert_service.incidents import key_of, received, shortly
+from alert_service.incidents import key_of, received
 
 K = HappeningKind
 MINUTE = timedelta(minutes=1)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from alert_service.acts import Act, ActKind, Answer
 from alert_service.change import Changed, changed
+from alert_service.durations import shortly
 from alert_service.escalation import still_missing
 from alert_service.incident import (
     Acknowledgement,
@@ -20,7 +21,7 @@ from alert_service.incident import (
     Member,
     Silenced,
 )
-from alert_service.incidents import resolved, shortly
+from alert_service.incidents import resolved
 from alert_service.policy.settings import AlertPolicy
 from alert_service.severity import highest
 

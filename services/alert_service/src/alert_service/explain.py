@@ -10,9 +10,9 @@ from uuid import UUID
 from pydantic import Field
 
 from alert_service.alert import AlertSeverity, Source
+from alert_service.durations import shortly
 from alert_service.escalation import Foreseen, foreseen
 from alert_service.incident import Acknowledgement, Healing, Incident, IncidentState, Suppression, SuppressionReason
-from alert_service.incidents import shortly
 from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
 from alert_service.routing import Asked, Routed, Routes

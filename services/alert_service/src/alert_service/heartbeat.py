@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from alert_service.alert import Alert, AlertSeverity, AlertStatus, Post, Source
-from alert_service.incidents import shortly
+from alert_service.durations import shortly
 from alert_service.matchers import Matcher, all_match
 from alert_service.policy.part import matchers_of
 from alert_service.policy.settings import AlertPolicy

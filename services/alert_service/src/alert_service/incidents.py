@@ -7,11 +7,12 @@ post leaves out says nothing about it, and a post that was cut short closes noth
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed, changed
+from alert_service.durations import shortly
 from alert_service.hearing import Heard, counts, new_member
 from alert_service.incident import (
     Happening,
@@ -214,19 +215,6 @@ def _still(suppression: Suppression | None) -> Suppression | None:
 
 def _after(incident: Incident, now: datetime) -> str:
     return f"after {shortly(now - incident.opened_at)}"
-
-
-def shortly(duration: timedelta) -> str:
-    """For people: "41 s", "12 min", "3 h 20 min", "2 d 4 h"."""
-    seconds = max(int(duration.total_seconds()), 0)
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if minutes < 60:
-        return f"{minutes} min"
-    if hours < 24:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
 
 
 def _alerts(count: int) -> str:

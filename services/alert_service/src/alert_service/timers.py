@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alert_service.change import Changed, changed
+from alert_service.durations import shortly
 from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, SuppressionReason
-from alert_service.incidents import resolved, shortly
+from alert_service.incidents import resolved
 from alert_service.notices import over_due
 from alert_service.policy.settings import AlertPolicy
 

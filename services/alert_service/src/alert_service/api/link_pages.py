@@ -12,8 +12,8 @@ from fastapi import Response
 from jinja2 import Environment, StrictUndefined, Template
 
 from alert_service.acts import ActKind
+from alert_service.durations import shortly
 from alert_service.incident import Incident
-from alert_service.incidents import shortly
 from alert_service.links import LinkReason
 from alert_service.notify import title_of
 from alert_service.storage.used_links import Use

@@ -9,8 +9,8 @@ from alert_service.cards.address import is_address, quoted
 from alert_service.cards.card import Button
 from alert_service.cards.shown import runbook_of
 from alert_service.channels.channel import Buttons
+from alert_service.durations import shortly
 from alert_service.incident import Healing, Incident, SuppressionReason
-from alert_service.incidents import shortly
 from alert_service.policy.settings import AlertPolicy
 from alert_service.values import ButtonValue
 

@@ -16,7 +16,7 @@ from jinja2.bccache import Bucket
 
 from alert_service.cards import marks
 from alert_service.cards.sandbox import Sandbox
-from alert_service.incidents import shortly
+from alert_service.durations import shortly
 
 NAMES = ("incident", "storm", "message")
 SHIPPED = "shipped/"

@@ -96,7 +96,10 @@ def _night(args: argparse.Namespace) -> "Hours":
     try:
         return Hours.model_validate({"start": start, "end": end, "zone": args.zone})
     except ValueError:
-        raise CommandFailed(f"--night {args.night} --zone {args.zone}: write 22:00-07:00 and Europe/Berlin") from None
+        raise CommandFailed(
+            f"--night {args.night} --zone {args.zone}: write times such as 22:00-07:00, and an IANA zone such as "
+            "Europe/Berlin"
+        ) from None
 
 
 async def _replay(url: str, rules: "Sequence[Rule]", args: argparse.Namespace, night: "Hours") -> "list[Verdict]":
@@ -150,15 +153,16 @@ def _as_text(verdict: "Verdict") -> str:
         f"{rule.name}{severity}, for {format_duration(rule.hold)}, "
         f"{verdict.start:%Y-%m-%d %H:%M} to {verdict.end:%Y-%m-%d %H:%M} UTC"
     ]
+    if not any(verdict.by_hold.values()):
+        return "\n".join([*lines, "would not have fired, with any `for`: the expression was never true in that time"])
     if not found:
         lines.append("would not have fired")
     else:
         lasted = sorted(each.lasted for each in found)
         lines.append(
-            f"would have fired {_times(len(found))} ({len(found) / days:.2g} a day), "
-            f"{_times(verdict.at_night)} of it at night"
+            f"would have fired {_times(len(found))} ({len(found) / days:.2g} a day), {verdict.at_night} at night"
         )
-        lines.append(f"lasting {shortly(lasted[len(lasted) // 2])} in the middle, {shortly(lasted[-1])} at most")
+        lines.append(f"half of them over within {shortly(lasted[(len(lasted) - 1) // 2])}, the longest {shortly(lasted[-1])}")
     lines += ["", "for     times"]
     for hold, count in verdict.by_hold.items():
         lines.append(f"{format_duration(hold):7} {count}{'   suggested' if hold == verdict.suggested else ''}")

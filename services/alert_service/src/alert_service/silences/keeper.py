@@ -12,7 +12,7 @@ from alert_service.clients.alertmanager import GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.desk import Desk
 from alert_service.incident import Happening, HappeningKind, Incident
-from alert_service.incidents import shortly
+from alert_service.durations import shortly
 from alert_service.policy import AlertPolicy
 from alert_service.silences.scope import SilenceRefused, still_firing
 from alert_service.silences.silencing import LOAN, Silencing

@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from alert_service.acts import ActKind, Person
 from alert_service.alert import AlertSeverity, Labels, Source
+from alert_service.durations import shortly
 from alert_service.fingerprint import fingerprint_of
 from alert_service.incident import Incident
-from alert_service.incidents import shortly
 from alert_service.matchers import Matcher, matcher
 from alert_service.policy.settings import SeverityPart
 from alert_service.policy.suppression import SilencePart
