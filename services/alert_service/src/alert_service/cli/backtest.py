@@ -162,7 +162,7 @@ def _as_text(verdict: "Verdict") -> str:
         lines.append(
             f"would have fired {_times(len(found))} ({len(found) / days:.2g} a day), {verdict.at_night} at night"
         )
-        lines.append(f"half of them over within {shortly(lasted[(len(lasted) - 1) // 2])}, the longest {shortly(lasted[-1])}")
+        lines.append(f"median {shortly(lasted[(len(lasted) - 1) // 2])}, longest {shortly(lasted[-1])}")
     lines += ["", "for     times"]
     for hold, count in verdict.by_hold.items():
         lines.append(f"{format_duration(hold):7} {count}{'   suggested' if hold == verdict.suggested else ''}")
