@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +15,7 @@ from tests.support.alert_database import alert_rows
 from tests.support.alert_incidents import an_alert, numbered
 from tests.support.waiting import eventually
 
-from alert_service.acts import ActKind
+from alert_service.acts import ActKind, Person
 from alert_service.alert import Source
 from alert_service.clients.asking import Refused
 from alert_service.incident import IncidentState, SuppressionReason
@@ -207,6 +207,22 @@ async def test_presses_of_one_incident_keep_their_order(acting: Acting) -> None:
 
     kinds = [kind for kind, _ in await acting.happened(incident)]
     assert kinds == ["acknowledged", "unacknowledged"] * 5
+
+
+async def test_whoever_acknowledges_waits_for_nobody_who_waits_for_healing(acting: Acting) -> None:
+    incident, answers = await acting.opens(), asyncio.Event()
+
+    async def approve(run_id: UUID, person: Person) -> None:
+        await answers.wait()
+
+    acting.healing.approve = approve  # type: ignore[method-assign,assignment]
+    async with working(acting.clicks.run):
+        await acting.press("approve", acting.value(incident, run_id=uuid4()))
+        await acting.press("acknowledge", acting.value(incident))
+        await settled(acting)
+        assert [text for _, text in acting.told.texts] == ["acknowledged: it is yours for 4 h"]
+        answers.set()
+        await settled(acting, 2)
 
 
 async def test_what_alertmanager_does_not_tell_is_silenced_here(acting: Acting) -> None:

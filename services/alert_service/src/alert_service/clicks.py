@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from alert_service.acts import ActKind, Answer, Person, Via
 from alert_service.channels.channel import MessageRef
 from alert_service.people import People
-from alert_service.performing import Performing
+from alert_service.performing import ELSEWHERE, Performing
 from alert_service.policy import AlertPolicy
 from alert_service.slack_requests import Click
 from alert_service.storage.clicks import ClickRows
@@ -101,7 +101,8 @@ class Clicks:
             put.exception()
 
     async def run(self) -> None:
-        """Until cancelled: what this replica took. Presses of one incident's buttons keep their order."""
+        """Until cancelled: what this replica took. Presses of one incident's buttons keep their order, but for those
+        that wait for another system."""
         room = asyncio.Semaphore(_AT_ONCE)
         async with asyncio.TaskGroup() as group:
             while True:
@@ -123,8 +124,7 @@ class Clicks:
 
     async def _in_turn(self, click: Click, at: datetime) -> None:
         """What fails for so long is left for later."""
-        value = ButtonValue.parse(click.value)
-        lock = self._turns.setdefault(click.id if value is None else value.incident_id.hex, asyncio.Lock())
+        lock = self._turns.setdefault(_turn_of(click), asyncio.Lock())
         try:
             async with asyncio.timeout(_WORK_SECONDS), lock:
                 while not await self._work(click, at):  # noqa: ASYNC110 - the database tells nobody that it is back
@@ -183,6 +183,14 @@ class Clicks:
             )
         except DatabaseError as error:
             self._complaint.warn(f"a press does not show on its message: {error}")
+
+
+def _turn_of(click: Click) -> str:
+    """Presses of one turn are worked off one after the other. Nobody who acknowledges waits for Alertmanager."""
+    value, act = ButtonValue.parse(click.value), click.act
+    if value is None:
+        return click.id
+    return f"{value.incident_id}:{act if act in ELSEWHERE else 'here'}"
 
 
 def _who_are_you(click: Click) -> str:

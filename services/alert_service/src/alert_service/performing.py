@@ -16,6 +16,8 @@ from alert_service.incident import Happening, HappeningKind
 from alert_service.silences.scope import SilenceRefused
 from alert_service.silences.silencing import Silencing
 
+# What takes effect in another system first, which may take its time.
+ELSEWHERE = frozenset({ActKind.SILENCE, ActKind.APPROVE, ActKind.DENY})
 Explain = Callable[[UUID], Awaitable[str]]
 _NO_HEALING = "auto_healing cannot be told: ALERT_SERVICE_HEALING__URL is not set"
 _NO_ALERTMANAGER = "nothing can be silenced: ALERT_SERVICE_ALERTMANAGER__URL is not set"
