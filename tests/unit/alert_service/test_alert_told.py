@@ -7,7 +7,7 @@ from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_a
 
 from alert_service.acts import ActKind
 from alert_service.incident import HappeningKind, IncidentState
-from alert_service.notify import _TELLING, _UNTOLD, title_of
+from alert_service.notify import _TELLING, _UNTOLD
 from alert_service.policy.settings import SeverityPart
 from alert_service.wanted import DeliveryKind, NotifyReason
 from common.contracts.healing import NoticeKind
@@ -259,7 +259,7 @@ class TestHealing:
     ],
 )
 def test_titles(labels: dict[str, str], title: str) -> None:
-    assert title_of(opened(an_alert(labels))) == title
+    assert opened(an_alert(labels)).title == title
 
 
 def test_what_nobody_is_told_leaves_no_time_of_telling() -> None:

@@ -13,7 +13,6 @@ from alert_service.alert import AlertSeverity, Source
 from alert_service.durations import shortly
 from alert_service.escalation import Foreseen, foreseen
 from alert_service.incident import Acknowledgement, Healing, Incident, IncidentState, Suppression, SuppressionReason
-from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
 from alert_service.routing import Asked, Routed, Routes
 from alert_service.timers import Timer, TimerKind, timers_of
@@ -106,7 +105,7 @@ def explained(
     action = _next_action(incident, steps, policy)
     return Explanation(
         incident_id=incident.id,
-        title=title_of(incident),
+        title=incident.title,
         state=incident.state,
         severity=incident.severity,
         verdict=verdict,
@@ -145,7 +144,7 @@ def _summary(
     held, ack = incident.suppression, incident.acknowledgement
     held_by = held.detail if held else ""
     if held and held.reason is SuppressionReason.PARENT and parent is not None:
-        held_by = f"it belongs to {title_of(parent)}, and is told with it"
+        held_by = f"it belongs to {parent.title}, and is told with it"
     return {
         Verdict.RESOLVED: f"Resolved {shortly(at - incident.resolved_at)} ago." if incident.resolved_at else "",
         Verdict.PLUMBING: f"Nobody is told: the severity {incident.severity} is told nobody.",
@@ -173,7 +172,7 @@ def _grouping(incident: Incident) -> Grouping:
 
 
 def _correlation(parent: Incident) -> Correlation:
-    return Correlation(parent_id=parent.id, title=title_of(parent), state=parent.state)
+    return Correlation(parent_id=parent.id, title=parent.title, state=parent.state)
 
 
 def _steps(incident: Incident, policy: AlertPolicy) -> list[Foreseen]:

@@ -196,3 +196,24 @@ class Incident:
     @property
     def open(self) -> bool:
         return self.state is not IncidentState.RESOLVED
+
+    @property
+    def alertname(self) -> str:
+        """What its alerts are called, or the first of them; empty when none has a name."""
+        named = (member.alert.name for member in self.members.values())
+        return self.labels.get("alertname") or next(named, "")
+
+    @property
+    def title(self) -> str:
+        """In plain text: what it is, and where, such as "KubePodCrashLooping: shop/checkout-7d4b9c-x2x9z"."""
+        name, labels, subject = self.alertname, self.labels, self.subject
+        if subject is not None:
+            place = "/".join(part for part in (subject.namespace, subject.name) if part)
+        else:
+            place = labels.get("namespace") or labels.get("cluster", "")
+        if not name:
+            name = "An alert without a name"
+            place = place or ", ".join(
+                f"{label}={text}" for label, text in sorted(labels.items()) if label != "severity"
+            )
+        return f"{name}: {place}" if place else name

@@ -203,21 +203,6 @@ def _digest(done: Changed, places: Places) -> Iterator[Wanted]:
             channel=channel,
             reason=NotifyReason.OPENED,
             incident_id=done.incident.id,
-            text=title_of(done.incident),
+            text=done.incident.title,
             not_before=slot,
         )
-
-
-def title_of(incident: Incident) -> str:
-    """In plain text: what it is, and where. "KubePodCrashLooping: shop/checkout-7d4b9c-x2x9z"."""
-    labels = incident.labels
-    name = labels.get("alertname") or next((each.alert.name for each in incident.members.values()), "")
-    subject = incident.subject
-    if subject is not None:
-        place = "/".join(part for part in (subject.namespace, subject.name) if part)
-    else:
-        place = labels.get("namespace") or labels.get("cluster", "")
-    if not name:
-        name = "An alert without a name"
-        place = place or ", ".join(f"{label}={value}" for label, value in sorted(labels.items()) if label != "severity")
-    return f"{name}: {place}" if place else name

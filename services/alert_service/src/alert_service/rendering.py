@@ -17,7 +17,6 @@ from alert_service.cards.templates import NAMES, Templates
 from alert_service.channels.channel import Channel
 from alert_service.incident import Incident
 from alert_service.links import LinkSigner
-from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
 from alert_service.sending import Claim
 from alert_service.storage import incidents, storms
@@ -167,7 +166,7 @@ class Rendering:
             card = _with_note(card, claim, channel)
         else:
             below = claim.kind is DeliveryKind.REPLY and claim.at is not None and channel.abilities.threads
-            about = "" if below else title_of(incident)
+            about = "" if below else incident.title
             card = self._cards.plain(_text(claim), channel, mentions=claim.mentions, about=about)
         return Rendered(card=card, goes_on=incident.open, revision=incident.revision)
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from alert_service.incident import Incident
-from alert_service.notify import title_of
 from alert_service.policy.suppression import StormPart
 from alert_service.storm import Openings, Storm, begins, is_over, stays_apart
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
@@ -56,7 +55,7 @@ class Weather:
             self._storms[channel] = replace(counted, apart=counted.apart + apart)
             self._touched.add(channel)
         if new and not apart:
-            self._lines[channel].append(title_of(incident))
+            self._lines[channel].append(incident.title)
         return not apart
 
     def calm(self) -> list[Storm]:

@@ -15,7 +15,6 @@ from alert_service.acts import ActKind
 from alert_service.durations import shortly
 from alert_service.incident import Incident
 from alert_service.links import LinkReason
-from alert_service.notify import title_of
 from alert_service.storage.used_links import Use
 from alert_service.values import ButtonValue
 
@@ -76,7 +75,7 @@ def confirm(
     return LinkPage(
         title=f"{title(act, value)}?",
         tone=incident.severity.value,
-        incident=title_of(incident),
+        incident=incident.title,
         facts=facts,
         text=text,
         ask=ask,
@@ -96,7 +95,7 @@ def answered(act: ActKind, value: ButtonValue, incident: Incident | None, text: 
     return LinkPage(
         title=said if done else "Nothing was changed",
         tone="good" if done else "muted",
-        incident="" if incident is None else title_of(incident),
+        incident="" if incident is None else incident.title,
         text=text,
     )
 
@@ -105,7 +104,7 @@ def used(act: ActKind, value: ButtonValue, incident: Incident | None, use: Use) 
     """It acts once."""
     return LinkPage(
         title="This link was used",
-        incident="" if incident is None else title_of(incident),
+        incident="" if incident is None else incident.title,
         facts=[("What", title(act, value)), ("By", use.person), ("At", f"{use.at:%Y-%m-%d %H:%M:%S} UTC")],
         text=use.answer or "It is being worked on.",
     )

@@ -12,7 +12,6 @@ from alert_service.alert import Labels
 from alert_service.cards.marks import foreign
 from alert_service.escalation import foreseen
 from alert_service.incident import Acknowledgement, Escalation, Healing, Incident, Member, Suppression
-from alert_service.notify import title_of
 from alert_service.policy.settings import AlertPolicy
 from alert_service.storm import Storm
 from alert_service.subjects import labels_of
@@ -43,7 +42,7 @@ def incident_shown(
     own = _texts(first.annotations) if first is not None else Texts()
     return {
         "id": str(incident.id),
-        "title": _clean(title_of(incident)),
+        "title": _clean(incident.title),
         "state": incident.state.value,
         "severity": incident.severity.value,
         "source": incident.source.value,

@@ -10,7 +10,6 @@ import msgspec
 from alert_service.alert import Alert, AlertSeverity
 from alert_service.correlation import keys_of, object_key_of, reach_of
 from alert_service.incident import Happening, Incident, Member
-from alert_service.notify import title_of
 from alert_service.policy.suppression import Tie
 from common.contracts.objects import ObjectKey
 
@@ -37,7 +36,7 @@ def incident_row(incident: Incident, next_at: object) -> Row:
         "group_key": incident.group_key,
         "state": incident.state,
         "severity": incident.severity,
-        "title": title_of(incident),
+        "title": incident.title,
         "revision": incident.revision,
         "opened_at": incident.opened_at,
         "changed_at": incident.changed_at,
