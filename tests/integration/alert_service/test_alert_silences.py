@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from alert_service.alert import Alert
 from alert_service.clients.prometheus import Prometheus
 from alert_service.fingerprint import fingerprint_of
 from alert_service.incident import Incident, SuppressionReason
+from alert_service.matchers import parse_matcher
 from alert_service.people import People
 from common.database.connections import Database
 
@@ -332,3 +334,114 @@ async def told(acting: Acting, labels: dict[str, str], at: datetime) -> None:
         at=at,
         id=incident.id,
     )
+
+
+async def extended(acting: Acting, silence_id: str, ends_at: datetime) -> str:
+    """By its id from then on."""
+    answered = await ask(acting, OPERATE_TOKEN, f"/{silence_id}/extend", ends_at=ends_at.isoformat())
+    assert answered.status_code == 200, answered.text
+    return str(answered.json()["id"])
+
+
+async def is_silenced_by(acting: Acting, incident: Incident) -> tuple[tuple[str, ...], datetime | None]:
+    """Its ids, and until when; once whoever keeps them has looked."""
+    await acting.keeper.look()
+    now = await acting.incident(incident)
+    assert (now.suppression is not None) is (now.silenced is not None)
+    return now.silences, None if now.silenced is None else now.silenced.until
+
+
+async def test_an_incident_goes_by_the_end_and_the_id_that_its_silence_was_given(acting: Acting) -> None:
+    """Alertmanager gives another id when it cannot change the old one."""
+    await fires(acting, LABELS)
+    incident = await acting.opens(told_of(acting, LABELS))
+    await silence(acting, incident, 1)
+    (made,) = await there(acting)
+    acting.clock.step(timedelta(minutes=1))
+    later = acting.clock.now() + timedelta(hours=3)
+
+    assert await extended(acting, made.id, later) == made.id
+    assert await is_silenced_by(acting, incident) == ((made.id,), later)
+
+    known = await acting.silence_rows.get(made.id)
+    assert known is not None
+    assert acting.silencing is not None
+    other_beginning = replace(known, starts_at=known.starts_at - timedelta(minutes=5))
+    changed = await acting.silencing._change(other_beginning)
+    assert changed.id != made.id
+    await eventually(lambda: _is_silenced(acting, changed.id))
+    acting.clock.step(timedelta(minutes=1))
+    assert await is_silenced_by(acting, incident) == ((changed.id,), later)
+
+    answered = await ask(acting, OPERATE_TOKEN, f"/{changed.id}/expire")
+    assert answered.status_code == 204
+    assert await is_silenced_by(acting, incident) == ((), None)
+    ((text, _, loud),) = await replies(acting)
+    assert (text, loud) == ("no silence in Alertmanager mutes it any more", True)
+
+
+async def test_a_silence_that_somebody_made_elsewhere_keeps_people_from_being_told_here_too(acting: Acting) -> None:
+    both = [LABELS, {**LABELS, "pod": "web-1"}]
+    await fires(acting, *both)
+    incident = await acting.opens(*(told_of(acting, each) for each in both))
+    assert acting.alertmanager is not None
+    now = acting.clock.now()
+
+    async def made(pods: str) -> str:
+        assert acting.alertmanager is not None
+        matchers = [parse_matcher("namespace=shop"), parse_matcher(f'pod=~"{pods}"')]
+        made = await acting.alertmanager.create(
+            matchers, starts_at=now, ends_at=now + timedelta(hours=2), created_by="ana@example.com", comment=""
+        )
+        await eventually(lambda: _is_silenced(acting, made))
+        return made
+
+    half = await made("web-0")
+    acting.clock.step(timedelta(minutes=1))
+    assert await is_silenced_by(acting, incident) == ((), None)  # web-1 is told
+
+    other = await made("web-1")
+    assert await is_silenced_by(acting, incident) == (tuple(sorted([half, other])), now + timedelta(hours=2))
+    assert await is_silenced_by(acting, incident) == (tuple(sorted([half, other])), now + timedelta(hours=2))
+    sql = "SELECT text FROM timeline WHERE incident_id = :id AND kind = 'silenced'"
+    assert await alert_rows(acting.database, sql, id=incident.id) == [
+        ("silenced in Alertmanager by Ana, for 1 h 59 min",)
+    ]
+
+    await acting.alertmanager.expire(half)
+    assert await is_silenced_by(acting, incident) == ((other,), now + timedelta(hours=2))
+    await acting.alertmanager.expire(other)
+    assert await is_silenced_by(acting, incident) == ((), None)
+
+
+async def test_a_silence_of_which_this_alertmanager_has_not_heard_yet_is_given_time(acting: Acting) -> None:
+    """Its peer made it a moment ago."""
+    await fires(acting, LABELS)
+    incident = await acting.opens(told_of(acting, LABELS))
+    await silence(acting, incident, 4)
+    known = await acting.silence_rows.of_incident(incident.id)
+    assert known is not None
+    await acting.silence_rows.keep(replace(known, id="of-its-peer"), instead_of=known.id)
+
+    await acting.keeper.look()
+    assert len(await acting.silence_rows.standing()) == 1
+    acting.clock.step(timedelta(minutes=1))
+    await acting.keeper.look()
+    assert await acting.silence_rows.standing() == []
+
+
+async def test_what_another_silence_mutes_still_is_not_said_to_be_told_again(acting: Acting) -> None:
+    await fires(acting, LABELS)
+    incident = await acting.opens(told_of(acting, LABELS))
+    await has_a_card(acting, incident)
+    await silence(acting, incident, 4)
+    assert acting.alertmanager is not None
+    now = acting.clock.now()
+    await acting.alertmanager.create(
+        [parse_matcher("namespace=shop")], starts_at=now, ends_at=now + timedelta(days=1), created_by="ben", comment=""
+    )
+
+    acting.clock.step(timedelta(hours=3, minutes=40))
+    await acting.keeper.look()
+
+    assert await replies(acting) == []

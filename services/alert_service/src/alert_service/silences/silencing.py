@@ -77,6 +77,12 @@ class Silencing:
         part = self._policy().severities
         return [_muted(each, part) for each in await self.alertmanager.alerts(matchers=matchers)]
 
+    async def left_by(self, known: Kept) -> list[Muted]:
+        """What fires and would be told without it: no other silence mutes it, and no other alert inhibits it."""
+        part = self._policy().severities
+        firing = await self.alertmanager.alerts(matchers=known.matchers, inhibited=False)
+        return [_muted(each, part) for each in firing if {*each.status.silenced_by} <= {known.id}]
+
     async def for_incident(self, incident: Incident, wanted: Act) -> Kept:
         """As a button asks for it: until its time is over or, without one, until the incident resolves.
 
@@ -155,7 +161,7 @@ class Silencing:
             if refused.status == _NOT_FOUND:
                 raise _gone(changed.id) from None
             raise
-        kept = replace(changed, id=new_id)
+        kept = changed if new_id == changed.id else replace(changed, id=new_id, created_at=self._clock.now())
         await self.rows.keep(kept, instead_of=changed.id)
         return kept
 

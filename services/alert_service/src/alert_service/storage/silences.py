@@ -108,7 +108,7 @@ class SilenceRows:
             return list(dict.fromkeys(row.id for row in rows if all_match(made.matchers, row.labels)))[:limit]
 
     async def silenced(self, muted: Collection[str]) -> Sequence[UUID]:
-        """Open incidents of Alertmanager's that one of these alerts fires of, or that are silenced as far as is known."""
+        """Open incidents of Alertmanager's that one of these alerts fires of, or that were silenced until now."""
         fires = select(member.c.incident_id).where(member.c.fingerprint.in_(muted), member.c.status == "firing")
         query = select(incident.c.id).where(
             incident.c.state != "resolved",
