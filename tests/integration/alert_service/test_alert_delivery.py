@@ -83,6 +83,18 @@ async def test_cards_that_waited_are_one_card_of_the_newest_state(alert_database
     assert await sending.states() == ["card posted"] + ["card superseded"] * 3
 
 
+async def test_cards_that_waited_call_everybody_whom_any_of_them_was_to_call(alert_database: Database) -> None:
+    ops = Obedient(abilities=SIMPLE)
+    sending = Sending(alert_database, ops)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    for name in ("ana", "ben", "ana"):
+        await sending.want("card", "escalated", incident, loud=True, mentions=(name,))
+    await sending.send()
+    assert ops.seen == ["post incident firing @ana @ben"]
+    assert await sending.states() == ["card accepted"] + ["card superseded"] * 3
+
+
 async def test_gathered_changes_wait_for_their_time(alert_database: Database) -> None:
     sre = Obedient()
     sending = Sending(alert_database, sre)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, literal_column, not_, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, exists, literal_column, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.channels.channel import Abilities, MessageRef
@@ -47,8 +47,8 @@ async def take(connection: AsyncConnection, channel: str, now: datetime, *, upda
     ids = [each.id for each in rows]
     lent = {"state": DeliveryState.SENDING, "attempts": delivery.c.attempts + 1, "sent_at": now, "due_at": now + LOAN}
     await connection.execute(update(delivery).where(delivery.c.id.in_(ids)).values(lent))
-    newest = await connection.scalar(select(func.max(delivery.c.number)).where(same_card(row)))
-    return _claim(row, rows, now, newest or row.number)
+    told = rows if row.kind in _MERGES else await _told_with(connection, row)
+    return _claim(row, rows, told, now)
 
 
 def _next(channel: str, now: datetime, *, updates: bool) -> Any:
@@ -140,11 +140,18 @@ async def _merged(connection: AsyncConnection, row: Any, now: datetime) -> list[
     return list(found) if any(each.id == row.id for each in found) else [row, *found[:-1]]
 
 
+async def _told_with(connection: AsyncConnection, row: Any) -> list[Any]:
+    """All that wait for the same card, which tells the newest: whoever any of them calls is called by it."""
+    query = select(delivery.c.number, delivery.c.mentions, delivery.c.loud)
+    return list(await connection.execute(query.where(same_card(row)).order_by(delivery.c.number)))
+
+
 def same_card(of: Any) -> ColumnElement[bool]:
     return and_(delivery.c.channel == of.channel, delivery.c.subject == of.subject, delivery.c.kind == of.kind, PENDING)
 
 
-def _claim(row: Any, rows: Sequence[Any], now: datetime, newest: int) -> Claim:
+def _claim(row: Any, rows: Sequence[Any], told: Sequence[Any], now: datetime) -> Claim:
+    """`rows` are sent, and all that is `told` thereby need not be sent any more."""
     received = [each.received_at for each in rows if each.received_at is not None]
     return Claim(
         ids=tuple(each.id for each in rows),
@@ -156,13 +163,13 @@ def _claim(row: Any, rows: Sequence[Any], now: datetime, newest: int) -> Claim:
         storm_id=UUID(row.subject.removeprefix(STORM)) if row.subject.startswith(STORM) else None,
         subject=row.subject,
         texts=tuple(each.text for each in rows if each.text),
-        mentions=tuple(dict.fromkeys(name for each in rows for name in each.mentions)),
-        loud=any(each.loud for each in rows),
+        mentions=tuple(dict.fromkeys(name for each in told for name in each.mentions)),
+        loud=any(each.loud for each in told),
         quiet=all(each.quiet for each in rows),
         attempts=row.attempts + 1,
         received_at=min(received, default=None),
         queued_at=row.queued_at,
-        newest=newest,
+        newest=max(each.number for each in told),
         shown=row.card_in is not None,
         at=MessageRef(conversation=row.card_in, id=row.card_id) if row.card_id else None,
     )
