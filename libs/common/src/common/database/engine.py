@@ -13,8 +13,9 @@ from common.database.url import parse_url
 
 # A peer that vanished without a word is noticed after about 20 s (10 + 2 x 5) instead of the kernel's two hours.
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 20_000}
-# Longer than any transaction of ours; what hangs in one would hold its locks for ever.
-_IDLE_IN_TRANSACTION_SECONDS = 60
+# Longer than any transaction of ours thinks between two statements. A replica that is paused or cut off amid one holds
+# its locks for so long, and whoever leads next waits for them.
+_IDLE_IN_TRANSACTION_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from common.logs import Complaint
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 2.0
+_ASK_SECONDS = 5.0
 # The lock's own keeper needs a moment to find out that it was lost, when it was.
 _AFTER_DEPOSITION_SECONDS = 5.0
 
@@ -128,9 +129,13 @@ class Leadership:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._over.wait()
-            with suppress(DatabaseError):  # who cannot ask goes on: nobody else can have asked either
-                if await self._current_epoch() != epoch:
-                    return
+            if self._over.is_set():
+                return
+            # Who cannot ask goes on, until the lock is lost for want of an answer.
+            with suppress(DatabaseError, TimeoutError):
+                async with asyncio.timeout(_ASK_SECONDS):
+                    if await self._current_epoch() != epoch:
+                        return
 
     async def _current_epoch(self) -> int:
         async with self._database.begin() as connection:

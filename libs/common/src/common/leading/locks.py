@@ -75,18 +75,21 @@ class DatabaseLock:
         """Take and renew the lock until cancelled; then let the next one have it at once."""
         try:
             while True:
-                asked = monotonic()
-                with suppress(DatabaseError):
-                    if await self._renewed():
-                        self._held_until = asked + self._ttl_seconds
-                        on_held()
-                    else:
-                        self._held_until = 0.0
-                        on_lost()
+                await self._attempt()
+                (on_held if self.leading else on_lost)()
                 await asyncio.sleep(self._renew_seconds)
         finally:
             with suppress(DatabaseError):
                 await self._release()
+
+    async def _attempt(self) -> None:
+        """Without an answer it is held for as long as it was to be: by then others may take it."""
+        asked = monotonic()
+        patience = self._held_until - asked if self.leading else self._ttl_seconds
+        with suppress(DatabaseError, TimeoutError):
+            async with asyncio.timeout(patience):
+                renewed = await self._renewed()
+            self._held_until = asked + self._ttl_seconds if renewed else 0.0
 
     async def _renewed(self) -> bool:
         """Take or renew it. Who held it last may renew it late, as long as nobody else has taken it."""
