@@ -85,6 +85,11 @@ def foreseen(escalation: Escalation, policy: AlertPolicy, *, limit: int) -> list
     return found
 
 
+def due_at(escalation: Escalation, policy: AlertPolicy) -> datetime | None:
+    """When the next step is told, within its hours; None: nobody is left."""
+    return next((each.at for each in foreseen(escalation, policy, limit=1)), None)
+
+
 def still_missing(escalation: Escalation, policy: AlertPolicy) -> tuple[str, ...]:
     """Who has to acknowledge yet for the step that was told last to be answered, by their shown names."""
     part = policy.escalations.get(escalation.policy)

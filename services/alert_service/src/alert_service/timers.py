@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alert_service.change import Changed, changed
+from alert_service.escalation import due_at
 from alert_service.durations import shortly
 from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, SuppressionReason
 from alert_service.incidents import resolved
@@ -59,7 +60,7 @@ def timers_of(incident: Incident, policy: AlertPolicy) -> list[Timer]:
     if (healing := incident.healing) is not None:
         due += [(TimerKind.HEALING_DEADLINE, healing.deadline_at), (TimerKind.APPROVAL_EXPIRY, healing.approve_until)]
     if incident.escalation is not None and _climbs(incident):
-        due.append((TimerKind.ESCALATION, incident.escalation.next_at))
+        due.append((TimerKind.ESCALATION, due_at(incident.escalation, policy)))
     if incident.suppression is not None:
         due.append((TimerKind.SUPPRESSION_END, incident.suppression.until))
     known = (Timer(kind=kind, at=at) for kind, at in due if at is not None)

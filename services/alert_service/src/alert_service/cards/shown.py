@@ -177,11 +177,11 @@ def _healing(known: Healing | None, now: datetime) -> Shown | None:
 def _escalation(incident: Incident, known: Escalation | None, policy: AlertPolicy) -> Shown | None:
     if known is None or not incident.open:
         return None
-    due = next((each.people for each in foreseen(known, policy, limit=1)), ())
-    people = [policy.people[name] for name in due if name in policy.people]
+    due = next(iter(foreseen(known, policy, limit=1)), None)
+    people = [policy.people[name] for name in (due.people if due else ()) if name in policy.people]
     return {
         "policy": known.policy,
-        "next_at": known.next_at if incident.acknowledgement is None else None,
+        "next_at": due.at if due is not None and incident.acknowledgement is None else None,
         "next_people": [_clean(each.shown or each.identity) for each in people],
         "held": known.held_since is not None,
         "told": len(known.told),
