@@ -137,7 +137,8 @@ class Rendering:
         if claim.storm_id is not None:
             return await self._storm(claim, claim.storm_id, channel)
         if claim.kind is DeliveryKind.DIGEST:
-            about = f"Digest: {len(claim.texts)} of little weight"
+            many = len(claim.texts)
+            about = f"Digest: {many} incident{'s' if many != 1 else ''} that can wait"
             return Rendered(card=self._cards.plain(_text(claim), channel, about=about))
         if claim.incident_id is None:
             return Rendered(card=self._cards.plain(_text(claim), channel, mentions=claim.mentions))
