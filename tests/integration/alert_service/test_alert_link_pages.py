@@ -207,13 +207,25 @@ async def test_a_proxy_in_front_says_who_it_is(acting: Acting) -> None:
     assert acting.healing.decided == [("approve", run, "ana@example.com")]
 
 
-async def test_another_sites_page_cannot_post_a_link(acting: Acting) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": "null"}, id="as browsers say"),
+        pytest.param({"Origin": "https://evil.example"}, id="as old browsers say"),
+    ],
+)
+async def test_another_sites_page_cannot_post_a_link(acting: Acting, headers: dict[str, str]) -> None:
     path = link(acting, incident := await acting.opens())
 
-    answer = await confirm(acting, path, {"Sec-Fetch-Site": "cross-site"}, person="ana")
+    answer = await confirm(acting, path, headers, person="ana")
 
     assert answer.status_code == 403
     assert (await acting.incident(incident)).state is IncidentState.FIRING
+
+
+async def test_what_programs_add_to_a_link_does_not_keep_people_from_its_page(acting: Acting) -> None:
+    path = link(acting, await acting.opens())
+    assert (await acting.ask("GET", f"{path}?utm_source=chat&next=https://evil.example")).status_code == 200
 
 
 async def test_a_link_that_must_not_be_followed_says_no_more_than_needed(acting: Acting) -> None:
@@ -222,12 +234,13 @@ async def test_a_link_that_must_not_be_followed_says_no_more_than_needed(acting:
 
     assert (await confirm(acting, forged, person="ana")).status_code == 403
     assert (await acting.ask("GET", PATH + "nonsense")).status_code == 403
+    assert (await acting.ask("GET", PATH + "a" * 5000)).status_code == 403
     acting.clock.step(3600)
     late = await confirm(acting, path, person="ana")
 
     assert late.status_code == 410
     assert "This link has expired" in shown(late)
-    assert acting.refused == [("link", "forged"), ("link", "malformed"), ("link", "expired")]
+    assert acting.refused == [("link", "forged"), ("link", "malformed"), ("link", "malformed"), ("link", "expired")]
     assert (await acting.incident(incident)).state is IncidentState.FIRING
 
 

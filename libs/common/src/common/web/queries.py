@@ -9,6 +9,9 @@ from common.policy.mistakes import nearest
 from common.web.auth import bearer, identify
 from common.web.problems import Mistake, wrong_request
 
+# Of an operation in OpenAPI: for people, whose mail and chat programs add parameters to the links that they follow.
+ANY_QUERY = "x-any-query"
+
 
 async def only_known(request: Request) -> None:
     """Raises a problem of 422 for a question with parameters that the route does not describe.
@@ -18,6 +21,8 @@ async def only_known(request: Request) -> None:
     if request.method not in {"GET", "HEAD"} or not request.query_params:
         return
     operation = _operation(request)
+    if operation.get(ANY_QUERY):
+        return
     known = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
     mistakes = [
         # model_construct: a name that the client made up may hold what pydantic would refuse.

@@ -5,7 +5,7 @@ Link previews and mail protections open every link, and some run what pages hold
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -20,6 +20,7 @@ from alert_service.storage import incidents
 from alert_service.values import ButtonValue
 from common.database.errors import DatabaseError
 from common.web.auth import AuthenticationUnavailable, Authenticator
+from common.web.queries import ANY_QUERY
 
 router = APIRouter(prefix=PATH.rstrip("/"), tags=["links"])
 
@@ -28,7 +29,7 @@ _PROOF = frozenset({ActKind.APPROVE, ActKind.DENY})
 _AWAY = LinkPage(title="Not now", text="The database does not answer. Nothing was done: try again soon.")
 _GONE = LinkPage(title="Nothing is left of it", text="The incident is not kept any more.")
 
-Token = Annotated[str, Path(description="The token of the link", max_length=4096)]
+Token = Annotated[str, Path(description="The token of the link")]
 _PAGE: dict[int | str, dict[str, Any]] = {
     status: {"description": what, "content": {"text/html": {"schema": {"type": "string"}}}}
     for status, what in (
@@ -59,7 +60,7 @@ class _Opened:
     incident: Incident | None
 
 
-@router.get("/{token}", response_class=Response, responses=_PAGE)
+@router.get("/{token}", response_class=Response, responses=_PAGE, openapi_extra={ANY_QUERY: True})
 async def show_link(request: Request, services: AnyServices, token: Token) -> Response:
     """The page of a link, which asks before it acts. Needs no token: the link is signed. Changes nothing."""
     try:
@@ -194,5 +195,11 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _from_its_own_page(request: Request) -> bool:
-    """Whether no other site's page posts it: a browser says where a form stands."""
-    return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+    """Whether no other site's page posts it: a browser says where a form stands, an old one at least whose it is.
+
+    These pages send no referrer, for which some browsers say `null`.
+    """
+    if (site := request.headers.get("sec-fetch-site")) is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin", "null")
+    return origin == "null" or urlsplit(origin).netloc == request.headers.get("host")
