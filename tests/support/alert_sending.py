@@ -37,8 +37,8 @@ from alert_service.storm import Storm
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 from common.database.connections import Database
 
-LIVELY = Abilities(updates=True, threads=True, buttons=Buttons.NATIVE, confirms=True)
-SIMPLE = Abilities(updates=False, threads=False, buttons=Buttons.LINKS, confirms=False)
+LIVELY = Abilities(updates=True, threads=True, buttons=Buttons.NATIVE)
+SIMPLE = Abilities(updates=False, threads=False, buttons=Buttons.LINKS)
 CHANNELS = {"sre": {"kind": "slack", "conversation": "#sre"}}
 
 
@@ -63,7 +63,7 @@ class Obedient:
             raise self.down
         self.messages.append(message)
         if not self.abilities.updates:
-            return Receipt(posted=self.abilities.confirms)
+            return Receipt(posted=False)
         return Receipt(posted=True, ref=message.update or MessageRef(conversation="C1", id=str(len(self.messages))))
 
     async def close(self) -> None:

@@ -433,10 +433,10 @@ def test_the_vendors_take_every_card(name: str) -> None:
         assert slack_blocks.mistakes(blocks) == [], state
         assert [each for text in slack_blocks.texts(blocks, "mrkdwn") for each in mrkdwn.unescaped(text)] == [], state
     for state, card in previews(name, Stand(SHIPPED, TEAMS, NOON)).items():
-        message = json.loads(message_of(card, TEAMS))
+        message = json.loads(message_of(card))
         assert teams_cards.mistakes(message) == [], state
 
 
 def test_a_message_without_a_title_says_its_text_once() -> None:
     card = build.plain_card("nothing is wrong", samples.POLICY, TEAMS, templates=SHIPPED)
-    assert [each["text"] for each in adaptive_card(card, TEAMS)["body"]] == ["nothing is wrong"]
+    assert [each["text"] for each in adaptive_card(card)["body"]] == ["nothing is wrong"]

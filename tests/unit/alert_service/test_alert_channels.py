@@ -73,7 +73,7 @@ def test_slack_finds_no_fault_with_any_card(card: Card) -> None:
 @settings(deadline=None, max_examples=40)
 @given(some_cards(TEAMS.escape))
 def test_teams_finds_no_fault_with_any_card(card: Card) -> None:
-    body = message_of(card, TEAMS)
+    body = message_of(card)
     message = json.loads(body)
     assert teams_mistakes(message) == []
     assert len(body) <= MOST_BYTES
@@ -135,11 +135,11 @@ def test_an_incoming_webhook_has_links_where_an_app_has_buttons() -> None:
 def test_every_tone_has_a_sign_of_its_own_and_a_style(tone: Tone) -> None:
     card = a_card(tone=tone)
     assert notification(card) == f"{SIGNS[tone]} short"
-    assert adaptive_card(card, TEAMS)["body"][0]["style"]
+    assert adaptive_card(card)["body"][0]["style"]
 
 
 def test_labels_in_a_title_become_no_markup_in_teams() -> None:
-    title = adaptive_card(a_card(title="[click](https://evil.example) *now*"), TEAMS)["body"][0]["items"][0]["text"]
+    title = adaptive_card(a_card(title="[click](https://evil.example) *now*"))["body"][0]["items"][0]["text"]
     assert re.search(r"(?<!\\)[\[\]*]", title) is None
 
 

@@ -58,7 +58,7 @@ class Told:
 
     def __init__(self, name: str = "sre", *, buttons: Buttons = Buttons.NONE, simple: bool = False) -> None:
         self.name = name
-        self.abilities = Abilities(updates=not simple, threads=not simple, buttons=buttons, confirms=not simple)
+        self.abilities = Abilities(updates=not simple, threads=not simple, buttons=buttons)
         self.messages: list[Message] = []
         self.failures: list[DeliveryError] = []
 
@@ -66,7 +66,7 @@ class Told:
         if self.failures:
             raise self.failures.pop(0)
         self.messages.append(message)
-        if not self.abilities.confirms:
+        if not self.abilities.updates:
             return Receipt(posted=False)
         return Receipt(posted=True, ref=message.update or MessageRef(conversation="C0", id=str(len(self.messages))))
 

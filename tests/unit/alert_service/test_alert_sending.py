@@ -11,8 +11,8 @@ from alert_service.channels.channel import Abilities, Buttons, MessageRef
 from alert_service.sending import Claim, Way, way_of
 from alert_service.wanted import DeliveryKind, NotifyReason
 
-SLACK = Abilities(updates=True, threads=True, buttons=Buttons.NATIVE, confirms=True)
-TEAMS = Abilities(updates=False, threads=False, buttons=Buttons.LINKS, confirms=False)
+SLACK = Abilities(updates=True, threads=True, buttons=Buttons.NATIVE)
+TEAMS = Abilities(updates=False, threads=False, buttons=Buttons.LINKS)
 HERE = MessageRef(conversation="C1", id="1.1")
 CARD = Claim(
     ids=(UUID(int=1),),

@@ -34,7 +34,7 @@ _DEFECTS = 5
 # Of the loan of a claim, what two requests leave: a process that was paused for longer finds another leader at work.
 _LENT_SECONDS = LOAN.total_seconds() - 2 * TIMEOUT_SECONDS
 # Of a channel that cannot be made nothing is known.
-_UNKNOWN = Abilities(updates=True, threads=True, buttons=Buttons.NONE, confirms=False)
+_UNKNOWN = Abilities(updates=True, threads=True, buttons=Buttons.NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from alert_service.cards.card import Button, Card, Tone
-from alert_service.cards.dialect import Dialect
+from alert_service.cards.dialects.teams import TEAMS
 from alert_service.channels.fitting import fitted, shortened
 
 Json = dict[str, Any]
@@ -32,8 +32,8 @@ _STYLES = {
 }
 
 
-def message_of(card: Card, dialect: Dialect) -> bytes:
-    """The body of the post. The dialect escapes what is plain text in a card."""
+def message_of(card: Card) -> bytes:
+    """The body of the post."""
     bounded = replace(
         card,
         title=shortened(card.title, 300),
@@ -42,14 +42,14 @@ def message_of(card: Card, dialect: Dialect) -> bytes:
         footer=shortened(card.footer, _LONGEST_TEXT),
         error=shortened(card.error, _LONGEST_TEXT),
     )
-    return _written(_message(fitted(bounded, lambda each: _fits(_message(each, dialect))), dialect))
+    return _written(_message(fitted(bounded, lambda each: _fits(_message(each)))))
 
 
-def adaptive_card(card: Card, dialect: Dialect) -> Json:
+def adaptive_card(card: Card) -> Json:
     """The card alone, whatever its size."""
-    body: list[Json] = [_title(card, dialect)] if card.title or not card.body else []
+    body: list[Json] = [_title(card)] if card.title or not card.body else []
     people = dict.fromkeys(card.mentions)
-    called = [dialect.mention(each) for each in people]
+    called = [TEAMS.mention(each) for each in people]
     body += [_text(text) for text in (" ".join(called), card.status, card.body) if text]
     if card.facts:
         facts = [{"title": each.label, "value": each.value or "-"} for each in card.facts]
@@ -62,20 +62,20 @@ def adaptive_card(card: Card, dialect: Dialect) -> Json:
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.5",
-        "fallbackText": dialect.escape(card.fallback or card.title),
+        "fallbackText": TEAMS.escape(card.fallback or card.title),
         "body": body,
         "msteams": {
             "width": "Full",
             "entities": [
-                {"type": "mention", "text": dialect.mention(each), "mentioned": {"id": each, "name": _name(each)}}
+                {"type": "mention", "text": TEAMS.mention(each), "mentioned": {"id": each, "name": _name(each)}}
                 for each in people
             ],
         },
     }
 
 
-def _message(card: Card, dialect: Dialect) -> Json:
-    content = adaptive_card(card, dialect)
+def _message(card: Card) -> Json:
+    content = adaptive_card(card)
     kind = "application/vnd.microsoft.card.adaptive"
     return {
         "type": "message",
@@ -95,8 +95,8 @@ def _fits(message: Json) -> bool:
     return len(_written(message)) <= MOST_BYTES and len(escaped) <= _MOST_WRITTEN_AGAIN
 
 
-def _title(card: Card, dialect: Dialect) -> Json:
-    title = _text(dialect.escape(card.title or card.fallback), size="large", weight="bolder")
+def _title(card: Card) -> Json:
+    title = _text(TEAMS.escape(card.title or card.fallback), size="large", weight="bolder")
     return {"type": "Container", "style": _STYLES[card.tone], "bleed": True, "items": [title]}
 
 

@@ -36,7 +36,6 @@ class Abilities:
     updates: bool  # a message can be changed in place
     threads: bool
     buttons: Buttons
-    confirms: bool  # success means posted; else only that it was accepted
     limits: tuple[Window, ...] = ()
     update_limits: tuple[Window, ...] = ()  # of updates on all channels of the kind together
 

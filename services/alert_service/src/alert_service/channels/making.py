@@ -6,9 +6,6 @@ from datetime import datetime
 
 import httpx
 
-from alert_service.cards.dialects.plain import PLAIN
-from alert_service.cards.dialects.slack import SLACK
-from alert_service.cards.dialects.teams import TEAMS
 from alert_service.channels import teams
 from alert_service.channels.channel import Channel
 from alert_service.channels.slack import Slack
@@ -65,23 +62,23 @@ def _slack(name: str, part: ChannelPart, means: _Means) -> Channel:
         raise _Wrong("needs ALERT_SERVICE_SLACK__TOKEN, the bot token of the Slack app (xoxb-...)")
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise _Wrong("has in ALERT_SERVICE_SLACK__TOKEN more than a token: it is one word (xoxb-...)")
-    return Slack(name, means.http, api_url=slack.api_url, token=token, conversation=part.conversation, dialect=SLACK)
+    return Slack(name, means.http, api_url=slack.api_url, token=token, conversation=part.conversation)
 
 
 def _slack_webhook(name: str, part: ChannelPart, means: _Means) -> Channel:
-    return SlackWebhook(name, means.http, url=_url(part, means), dialect=SLACK)
+    return SlackWebhook(name, means.http, url=_url(part, means))
 
 
 def _teams(name: str, part: ChannelPart, means: _Means) -> Channel:
     url = _url(part, means)
     if (why := teams.why_not(url)) is not None:
         raise _Wrong(f"the address {part.secret} {why}")
-    return Teams(name, means.http, url=url, dialect=TEAMS)
+    return Teams(name, means.http, url=url)
 
 
 def _webhook(name: str, part: ChannelPart, means: _Means) -> Channel:
     url, secrets = _url(part, means), _secrets(part, means)
-    return Webhook(name, means.http, url=url, secrets=secrets, now=means.now, dialect=PLAIN)
+    return Webhook(name, means.http, url=url, secrets=secrets, now=means.now)
 
 
 def _url(part: ChannelPart, means: _Means) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from alert_service.cards.dialect import Dialect
+from alert_service.cards.dialects.slack import SLACK
 from alert_service.channels import posting
 from alert_service.channels.blocks import block_kit, notification
 from alert_service.channels.channel import (
@@ -28,7 +28,6 @@ ABILITIES = Abilities(
     updates=True,
     threads=True,
     buttons=Buttons.NATIVE,
-    confirms=True,
     limits=(Window.of(4, seconds=4),),
     update_limits=(Window.of(45, seconds=60),),
 )
@@ -99,12 +98,10 @@ class Slack:
 
     kind = "slack"
     abilities = ABILITIES
+    dialect = SLACK
 
-    def __init__(
-        self, name: str, http: httpx.AsyncClient, *, api_url: str, token: str, conversation: str, dialect: Dialect
-    ) -> None:
+    def __init__(self, name: str, http: httpx.AsyncClient, *, api_url: str, token: str, conversation: str) -> None:
         self.name = name
-        self.dialect = dialect
         self._http = http
         self._api_url = api_url.rstrip("/")
         self._headers = {"authorization": f"Bearer {token}", "content-type": "application/json; charset=utf-8"}

@@ -7,7 +7,7 @@ import json
 
 import httpx
 
-from alert_service.cards.dialect import Dialect
+from alert_service.cards.dialects.slack import SLACK
 from alert_service.channels import posting
 from alert_service.channels.blocks import block_kit, notification
 from alert_service.channels.channel import (
@@ -23,7 +23,6 @@ ABILITIES = Abilities(
     updates=False,
     threads=False,
     buttons=Buttons.LINKS,
-    confirms=True,
     limits=(Window.of(4, seconds=4),),
 )
 # https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks
@@ -49,10 +48,10 @@ class SlackWebhook:
 
     kind = "slack-webhook"
     abilities = ABILITIES
+    dialect = SLACK
 
-    def __init__(self, name: str, http: httpx.AsyncClient, *, url: str, dialect: Dialect) -> None:
+    def __init__(self, name: str, http: httpx.AsyncClient, *, url: str) -> None:
         self.name = name
-        self.dialect = dialect
         self._http = http
         self._url = url
 

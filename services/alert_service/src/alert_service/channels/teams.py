@@ -5,7 +5,7 @@ https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook
 
 import httpx
 
-from alert_service.cards.dialect import Dialect
+from alert_service.cards.dialects.teams import TEAMS
 from alert_service.channels import posting
 from alert_service.channels.adaptive import message_of
 from alert_service.channels.channel import Abilities, Buttons, DeliveryReason, Message, Receipt, Window
@@ -15,7 +15,6 @@ ABILITIES = Abilities(
     updates=False,
     threads=False,
     buttons=Buttons.LINKS,
-    confirms=False,
     limits=(
         Window.of(4, seconds=1),
         Window.of(60, seconds=30),
@@ -44,16 +43,16 @@ class Teams:
 
     kind = "teams"
     abilities = ABILITIES
+    dialect = TEAMS
 
-    def __init__(self, name: str, http: httpx.AsyncClient, *, url: str, dialect: Dialect) -> None:
+    def __init__(self, name: str, http: httpx.AsyncClient, *, url: str) -> None:
         self.name = name
-        self.dialect = dialect
         self._http = http
         self._url = url
 
     async def send(self, message: Message) -> Receipt:
         """202 says that the flow has begun; with a Response action behind the post it is 200, and posted."""
-        answer = await posting.post(self._http, self._url, message_of(message.card, self.dialect), {})
+        answer = await posting.post(self._http, self._url, message_of(message.card), {})
         posting.check(answer)
         if answer.is_page:
             raise posting.failed(answer, DeliveryReason.VENDOR_ERROR, "with a page, as proxies do, and no flow does")

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 
 from alert_service.cards.card import Card
-from alert_service.cards.dialect import Dialect
+from alert_service.cards.dialects.plain import PLAIN
 from alert_service.channels import posting
 from alert_service.channels.channel import Abilities, Buttons, Message, Receipt
 from common.web.signatures import SIGNATURE, sign
 
-ABILITIES = Abilities(updates=False, threads=False, buttons=Buttons.LINKS, confirms=True)
+ABILITIES = Abilities(updates=False, threads=False, buttons=Buttons.LINKS)
 TYPE = "k8s-health-checker.card.v1"
 
 
@@ -25,6 +25,7 @@ class Webhook:
 
     kind = "webhook"
     abilities = ABILITIES
+    dialect = PLAIN
 
     def __init__(
         self,
@@ -34,10 +35,8 @@ class Webhook:
         url: str,
         secrets: Sequence[str],
         now: Callable[[], datetime],
-        dialect: Dialect,
     ) -> None:
         self.name = name
-        self.dialect = dialect
         self._http = http
         self._url = url
         self._secrets = secrets

@@ -94,13 +94,12 @@ def _templates(folder: Path | None) -> "Templates":
 
 
 def _payloads(cards: Mapping[str, "Card"], form: str) -> dict[str, Any]:
-    from alert_service.cards.dialects import TEAMS
     from alert_service.channels.adaptive import adaptive_card
     from alert_service.channels.blocks import block_kit
 
     if form == "slack":
         return {state: {"blocks": block_kit(card)} for state, card in cards.items()}
-    return {state: adaptive_card(card, TEAMS) for state, card in cards.items()}
+    return {state: adaptive_card(card) for state, card in cards.items()}
 
 
 def _text(cards: Mapping[str, "Card"]) -> str:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from alert_service.cards.address import is_address
+from alert_service.cards.dialect import Dialect
 
 
 class PlainDialect:
@@ -30,4 +31,4 @@ class PlainDialect:
         return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-PLAIN = PlainDialect()
+PLAIN: Dialect = PlainDialect()

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from alert_service.cards.address import is_address, quoted
+from alert_service.cards.dialect import Dialect
 
 # Slack has no escape for these. Where one could begin or end emphasis, a space of no width keeps it from doing so;
 # between two letters, as in kube_pod_info, it never could.
@@ -51,4 +52,4 @@ def _entities(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-SLACK = SlackDialect()
+SLACK: Dialect = SlackDialect()

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 
 from alert_service.cards.address import is_address, quoted
+from alert_service.cards.dialect import Dialect
 
 _SPECIAL = re.compile(r"[\\\[\]*`~]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 _LINE_START = re.compile(r"^(\s*)(#|[-+>](?=\s)|\d+(?=[.)]\s))", re.MULTILINE)
@@ -57,4 +58,4 @@ def _harmless_start(found: re.Match[str]) -> str:
     return f"{found[1]}{mark}\\" if mark.isdigit() else f"{found[1]}\\{mark}"
 
 
-TEAMS = TeamsDialect()
+TEAMS: Dialect = TeamsDialect()
