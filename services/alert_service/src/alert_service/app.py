@@ -1,6 +1,7 @@
 """The composition root: makes the parts of the service, starts them in their order, and ends them in reverse."""
 
 import asyncio
+import gc
 import logging
 from importlib.metadata import version
 
@@ -116,6 +117,7 @@ class App:
 
     async def _store_and_lead(self) -> None:
         opened = await self._storage.open()
+        gc.freeze()  # what is there now stays: to look at it again in a storm would hold up every click
         self._supervisor.start("clicks", opened.stored.clicks.run)
         self._rehearser = rehearser = self._rehearser_of(opened)
         leadership = self._lead(opened, rehearser)

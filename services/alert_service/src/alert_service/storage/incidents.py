@@ -28,6 +28,7 @@ from alert_service.storage.incident_rows import (
     timeline_rows,
 )
 from alert_service.storage.models import card, healing, incident, member, tie, timeline
+from alert_service.turns import Turns
 from common.contracts.objects import ObjectKey
 
 OPEN = incident.c.state != IncidentState.RESOLVED
@@ -162,8 +163,10 @@ async def _members(connection: AsyncConnection, ids: Sequence[UUID]) -> Mapping[
             .where(member.c.incident_id.in_(ids))
             .order_by(member.c.joined_at, member.c.fingerprint)
         )
+        turns = Turns()
         for row in await connection.execute(query):
             found[row.incident_id][row.fingerprint] = member_of(row)
+            await turns.over()
     return found
 
 
