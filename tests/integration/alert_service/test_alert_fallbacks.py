@@ -162,3 +162,6 @@ async def test_two_channels_that_stand_in_for_each_other_do_not_pass_a_message_t
     for _ in range(4):
         await two.pass_(timedelta(minutes=6).total_seconds())
     assert await two.sending.rows("SELECT channel FROM delivery ORDER BY number") == [("sre",), ("ops",)]
+    now = two.sending.clock.now()
+    reports = await two.sending.reports.report(now - timedelta(hours=1), now)
+    assert {each.channel: each.copied for each in reports} == {"sre": 1, "ops": 0}

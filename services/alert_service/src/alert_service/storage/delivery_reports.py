@@ -14,6 +14,7 @@ from alert_service.storage.models import delivery
 from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.database.connections import Database
 
+_copy = delivery.alias("copy")
 _CONFIRMED = (DeliveryState.POSTED, DeliveryState.ACTED)
 
 
@@ -120,6 +121,7 @@ def _report(since: datetime, until: datetime) -> Any:
     state, error = delivery.c.state, delivery.c.error
     came_in = func.coalesce(delivery.c.received_at, delivery.c.queued_at)
     seconds = cast(func.extract("epoch", delivery.c.accepted_at - came_in), Float)
+    copies = select(_copy.c.fallback_of).where(_copy.c.fallback_of.is_not(None))
     newest_error = func.array_agg(aggregate_order_by(error, desc(delivery.c.sent_at))).filter(error.is_not(None))
 
     def share(name: str, *conditions: Any) -> Any:
@@ -137,7 +139,7 @@ def _report(since: datetime, until: datetime) -> Any:
             share("acted", state == DeliveryState.ACTED),
             share("waiting", PENDING),
             share("dead", state == DeliveryState.DEAD),
-            share("copied", delivery.c.fallback_at.is_not(None)),
+            share("copied", delivery.c.id.in_(copies)),
             share("retried", delivery.c.attempts > 1),
             func.min(delivery.c.queued_at).filter(PENDING).label("oldest_waiting_at"),
             quantile("seconds_p50", 0.5),
