@@ -71,5 +71,5 @@ class Channels:
             made = make_channels(policy, self._settings, http=self._http, now=self._clock.now)
             self._made = (policy, made)
             for each in made.mistakes:
-                logger.warning("%s cannot be used: it %s", each.path, each.message)
+                logger.warning("%s cannot be used: %s", each.path, each.message)
         return self._made[1]
