@@ -11,6 +11,7 @@ from alert_service.incident import SuppressionReason
 from alert_service.inhibition import inhibit_rules
 from alert_service.policy import AlertPolicy
 from alert_service.routing import RouteReason, Routes
+from alert_service.settle import Surroundings
 from alert_service.timers import TimerKind
 from common.contracts.healing import NoticeKind
 
@@ -27,7 +28,9 @@ def why(life: Life) -> Explanation:
 
 
 def foreseen(labels: dict[str, str], policy: AlertPolicy, *, at: datetime = NOW, **annotations: str) -> Foresight:
-    return what_if(imagined(labels, annotations, policy, at=at), [], policy, Routes(policy), at=at)
+    return what_if(
+        imagined(labels, annotations, policy, at=at), Surroundings(policy=policy, routes=Routes(policy)), at=at
+    )
 
 
 def acked() -> Life:

@@ -11,6 +11,7 @@ from alert_service.explain import Explanation, Verdict, explained
 from alert_service.foresight import imagined, what_if
 from alert_service.policy import AlertPolicy
 from alert_service.routing import Routes
+from alert_service.settle import Surroundings
 from alert_service.wanted import DeliveryKind
 
 A_MOMENT = timedelta(microseconds=1)
@@ -61,7 +62,7 @@ def why(life: Life) -> Explanation:
 @given(st.sampled_from([BY_TIME, POLICY]), ALERTS, INSTANTS)
 def test_what_would_happen_is_what_happens(text: str, labels: dict[str, str], at: datetime) -> None:
     policy = a_policy(text)
-    imagine = what_if(imagined(labels, {}, policy, at=at), [], policy, Routes(policy), at=at)
+    imagine = what_if(imagined(labels, {}, policy, at=at), Surroundings(policy=policy, routes=Routes(policy)), at=at)
     life = Life(policy=policy, now=at).post(an_alert(labels, at=at, severity=labels["severity"]))
     told = [(each.channel, each.kind, each.reason, each.loud, each.mentions) for each in life.wanted]
     assert [(each.channel, each.kind, each.reason, each.loud, each.mentions) for each in imagine.messages] == told

@@ -18,9 +18,10 @@ from alert_service.subjects import labels_of, subject_of
 from common.contracts import Change, HealthEvent
 from common.contracts.healing import NoticeKind
 from common.contracts.health import EVENT_TYPE_PREFIX
-from common.contracts.objects import ObjectRef
+from common.contracts.objects import ObjectKey, ObjectRef
 
 MINUTE = timedelta(minutes=1)
+POD_KEY = ObjectKey("Pod", "shop", "web-0")
 
 
 @pytest.mark.parametrize(
@@ -157,12 +158,12 @@ class TestNotices:
 
     def test_healing_that_began_before_the_incident_joins_it_while_it_works(self) -> None:
         told = healing_of(a_notice(NoticeKind.STARTED), a_policy(), now=NOW)
-        assert joined(opened(), told, now=NOW + MINUTE).has(HappeningKind.HEALING)
-        assert not joined(opened(), told, now=NOW + timedelta(hours=1)).happenings
+        assert joined(opened(), {POD_KEY: told}, now=NOW + MINUTE).has(HappeningKind.HEALING)
+        assert not joined(opened(), {POD_KEY: told}, now=NOW + timedelta(hours=1)).happenings
 
     def test_healing_that_ended_before_joins_nothing(self) -> None:
         told = healing_of(a_notice(NoticeKind.DECLINED), a_policy(), now=NOW)
-        assert not joined(opened(), told, now=NOW).happenings
+        assert not joined(opened(), {POD_KEY: told}, now=NOW).happenings
 
     def test_a_deadline_that_has_passed_holds_nothing(self) -> None:
         told = healing_of(a_notice(NoticeKind.STARTED, deadline_at=NOW - MINUTE), a_policy(), now=NOW)

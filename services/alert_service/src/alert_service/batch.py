@@ -132,17 +132,10 @@ class Batch:
     async def _join_healing(self) -> None:
         """Healing may have begun before anybody told of the fault."""
         opened = [each for each in self._open.values() if each.before is None and each.done.incident.healing is None]
-        objects = {id(each): [ref.key for ref in objects_of(each.done.incident)] for each in opened}
-        told = await incidents.healing_of(self._connection, {key for keys in objects.values() for key in keys})
+        objects = {ref.key for each in opened for ref in objects_of(each.done.incident)}
+        told = await incidents.healing_of(self._connection, objects)
         for each in opened:
-            found = [
-                healing
-                for key in objects[id(each)]
-                if (healing := told.get(key)) is not None and may_be_of(each.done.incident, healing.cluster)
-            ]
-            if found:
-                newest = max(found, key=lambda healing: healing.at)
-                each.done = each.done.then(joined(each.done.incident, newest, now=self._now))
+            each.done = each.done.then(joined(each.done.incident, told, now=self._now))
 
     async def _notice(self, notice: Notice, entry: Entry) -> None:
         """It joins every open incident about its objects, and those that ended under its run, whose cards tell how it

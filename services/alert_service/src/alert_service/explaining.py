@@ -1,7 +1,7 @@
 """Gathers what an explanation rests on: the incidents of an alert, and what Alertmanager makes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -11,13 +11,14 @@ from pydantic import Field
 from alert_service.alert import Source
 from alert_service.clients.alertmanager import Alertmanager, GettableAlert, GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
-from alert_service.correlation import began_at
 from alert_service.explain import Explanation, explained
 from alert_service.foresight import Foresight, imagined, what_if
 from alert_service.inhibition import inhibit_rules
 from alert_service.matchers import all_match, matcher
+from alert_service.notices import joined
 from alert_service.policy import AlertPolicy
 from alert_service.routing import Routes
+from alert_service.settle import Surroundings
 from alert_service.storage.explanations import Explanations
 
 _MOST_INCIDENTS = 5  # one alert is in several groups where routes of Alertmanager go on
@@ -118,19 +119,20 @@ class Explaining:
     async def what_if(
         self, labels: Mapping[str, str], annotations: Mapping[str, str], *, at: datetime, now: datetime
     ) -> Foreseeing:
-        """As if an alert with these labels fired then. What is open now may explain it when that is soon.
+        """As if an alert with these labels fired then. When that is soon, what is going on now is taken into account:
+        incidents that explain it, storms, healing of what it is about, and whose turn it is.
 
         Raises DatabaseError.
         """
         opened = imagined(labels, annotations, self._policy, at=at)
-        within = self._policy.correlation.within
-        soon = abs(at - now) <= within
-        near = await self._stored.near(opened.incident, began_at([opened.incident]) - within) if soon else []
-        return Foreseeing(
-            at=at,
-            alert=what_if(opened, near, self._policy, self._routes, at=at),
-            alertmanager=await self._foreseen(labels, at),
-        )
+        around = Surroundings(policy=self._policy, routes=self._routes)
+        if abs(at - now) <= self._policy.correlation.within:
+            seen = await self._stored.surroundings(opened.incident, self._policy, now=now)
+            opened = opened.then(joined(opened.incident, seen.healing, now=at))
+            around = replace(around, near=seen.near, turn=seen.rota.next)
+            if at - now <= self._policy.storm.calm_for:
+                around = replace(around, storming=seen.weather.hides)
+        return Foreseeing(at=at, alert=what_if(opened, around, at=at), alertmanager=await self._foreseen(labels, at))
 
     async def _standing(self, source: Source, fingerprint: str, labels: Mapping[str, str]) -> Standing:
         if self._alertmanager is None or source is not Source.ALERTMANAGER:

@@ -15,10 +15,8 @@ from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed
 from alert_service.explain import Explanation, explained
 from alert_service.fingerprint import fingerprint_of
-from alert_service.incident import Incident
 from alert_service.incidents import received
 from alert_service.policy.settings import AlertPolicy
-from alert_service.routing import Routes
 from alert_service.settle import Surroundings, settle
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 
@@ -62,14 +60,12 @@ def imagined(
     return opened
 
 
-def what_if(
-    opened: Changed, near: Sequence[Incident], policy: AlertPolicy, routes: Routes, *, at: datetime
-) -> Foresight:
-    """What would become of what is `imagined`. `near`: open incidents that might explain it."""
-    settled = settle(None, opened, Surroundings(policy=policy, routes=routes, near=near), now=at)
+def what_if(opened: Changed, around: Surroundings, *, at: datetime) -> Foresight:
+    """What would become of what is `imagined`, in surroundings as they are, or would be."""
+    settled = settle(None, opened, around, now=at)
     incident = settled.incident
-    parent = next((each for each in near if each.id == incident.parent_id), None)
-    explanation = explained(incident, parent, policy, routes, at=at)
+    parent = next((each for each in around.near if each.id == incident.parent_id), None)
+    explanation = explained(incident, parent, around.policy, around.routes, at=at)
     return Foresight(
         fingerprint=next(iter(incident.members)),
         explanation=replace(explanation, incident_id=None),

@@ -1,16 +1,18 @@
 """What a healing notice does to the incident that it concerns, and when it is one of its own. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed, changed
+from alert_service.correlation import may_be_of, objects_of
 from alert_service.fingerprint import fingerprint_of
 from alert_service.incident import Happening, HappeningKind, Healing, Incident
 from alert_service.policy.settings import AlertPolicy
 from alert_service.subjects import labels_of
 from common.contracts.healing import Notice, NoticeKind
-from common.contracts.objects import ObjectRef
+from common.contracts.objects import ObjectKey, ObjectRef
 
 # A person is needed, also when nobody has told of the fault itself.
 NEEDS_PEOPLE = frozenset({NoticeKind.APPROVAL_WANTED, NoticeKind.FAILED, NoticeKind.HUMAN_NEEDED})
@@ -60,12 +62,14 @@ def healing_of(
     )
 
 
-def joined(incident: Incident, told: Healing, *, now: datetime) -> Changed:
-    """Healing that was told of before the incident opened, if it is still at work or waits for somebody."""
-    until = told.deadline_at or told.approve_until
-    if until is None or until <= now:
+def joined(incident: Incident, told: Mapping[ObjectKey, Healing], *, now: datetime) -> Changed:
+    """Healing that was told of an object of it before it opened, if it is still at work or waits for somebody."""
+    found = [told[ref.key] for ref in objects_of(incident) if ref.key in told]
+    newest = max((each for each in found if may_be_of(incident, each.cluster)), key=lambda each: each.at, default=None)
+    until = None if newest is None else newest.deadline_at or newest.approve_until
+    if newest is None or until is None or until <= now:
         return Changed(incident=incident)
-    return changed(incident, _said(told.message, "", told, now), healing=told)
+    return changed(incident, _said(newest.message, "", newest, now), healing=newest)
 
 
 def _said(text: str, by: str, told: Healing, now: datetime, *, guard: str = "") -> Happening:

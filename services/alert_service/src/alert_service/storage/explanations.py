@@ -1,18 +1,34 @@
 """What an explanation needs to know of incidents; nothing here is locked or changed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import not_, select
 
-from alert_service.incident import Incident
-from alert_service.storage import incidents
+from alert_service.correlation import began_at, objects_of
+from alert_service.incident import Healing, Incident
+from alert_service.policy import AlertPolicy
+from alert_service.storage import incidents, storms
 from alert_service.storage.incident_rows import bonds_of, tie_keys
 from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import incident as incident_table
 from alert_service.storage.models import member
+from alert_service.storage.rota import Rota
+from alert_service.weather import Weather
+from common.contracts.objects import ObjectKey
 from common.database.connections import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What goes on now."""
+
+    near: Sequence[Incident]  # open ones that may explain it
+    healing: Mapping[ObjectKey, Healing]
+    weather: Weather
+    rota: Rota
 
 
 class Explanations:
@@ -41,10 +57,22 @@ class Explanations:
         async with self._database.begin() as connection:
             return await incidents.by_ids(connection, ids, lock=False) if ids else {}
 
-    async def near(self, incident: Incident, since: datetime) -> list[Incident]:
-        """Open ones that have something in common with it and changed since."""
+    async def surroundings(self, incident: Incident, policy: AlertPolicy, *, now: datetime) -> Seen:
+        """What decides about an incident that opens."""
+        ties = bonds_of(incident, tie_keys(incident))
+        since = began_at([incident]) - policy.correlation.within
         async with self._database.begin() as connection:
-            return await incidents.near(connection, bonds_of(incident, tie_keys(incident)), since, lock=False)
+            return Seen(
+                near=await incidents.near(connection, ties, since, lock=False),
+                healing=await incidents.healing_of(connection, {each.key for each in objects_of(incident)}),
+                weather=Weather(
+                    await storms.raging(connection),
+                    await storms.openings(connection, now - policy.storm.within),
+                    policy.storm,
+                    now,
+                ),
+                rota=await Rota.of(connection, policy),
+            )
 
     async def labels_of(self, fingerprints: Sequence[str]) -> dict[str, Mapping[str, str]]:
         """Of the alerts that are known."""
