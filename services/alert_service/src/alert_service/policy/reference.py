@@ -38,8 +38,8 @@ _INTRODUCTION = """\
 
 Who is told of what, how, and who may do what about it. Name the file in `ALERT_SERVICE_POLICY__FILE`. It is read again
 whenever it changes; one with mistakes changes nothing, and all its mistakes are told with their places: in the log, by
-`/readyz` and by `GET /api/v1/policy`. `POST /api/v1/policy/check` checks a file before it is rolled out, and
-[alerting-policy.schema.json](alerting-policy.schema.json) lets an editor complete it:
+`/readyz` and by `GET /api/v1/policy`. `alert-service policy check FILE`, or `POST /api/v1/policy/check`, checks a file
+before it is rolled out, and [alerting-policy.schema.json](alerting-policy.schema.json) lets an editor complete it:
 
 ```yaml
 # yaml-language-server: $schema=alerting-policy.schema.json
@@ -52,8 +52,14 @@ process.
 ## How an incident finds its people
 
 Routes are asked in their order; the first that matches gives channels and escalation, unless it says `continue`.
-`POST /api/v1/explain` tells for any labels and any time who would be told, and why; `GET
-/api/v1/alerts/FINGERPRINT/explain` tells it of an alert that fires.
+Who would be told of any labels at any time, and why, a file tells by itself:
+
+```sh
+alert-service policy explain policy.yaml alertname=NodeNotReady severity=critical --at 2026-12-06T03:00:00+01:00
+```
+
+`POST /api/v1/explain` tells it of the running service, which knows what is silenced and what else is open, and `GET
+/api/v1/alerts/FINGERPRINT/explain` of an alert that fires.
 """
 
 
