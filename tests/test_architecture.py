@@ -274,6 +274,7 @@ def test_an_alert_rule_has_a_runbook(rule: Rule) -> None:
     assert path.exists(), f"write {path.relative_to(ROOT)}"
     if runbook not in HEALING_RUNBOOKS:
         assert re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE) == SECTIONS
+    assert f"`{rule['alert']}`" in path.read_text(encoding="utf-8"), "a runbook speaks of each alert that leads to it"
 
 
 def test_every_metric_of_a_rule_is_told_by_somebody() -> None:

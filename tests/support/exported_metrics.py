@@ -13,7 +13,9 @@ LABELS: dict[str, dict[str, frozenset[str]]] = {
         "node_load1": frozenset({"node"}),
         "node_memory_MemAvailable_bytes": frozenset({"node"}),
         "node_memory_MemTotal_bytes": frozenset({"node"}),
+        "node_timex_maxerror_seconds": frozenset({"node"}),
         "node_timex_offset_seconds": frozenset({"node"}),
+        "node_timex_sync_status": frozenset({"node"}),
         "node_vmstat_pgmajfault": frozenset({"node"}),
     },
     # https://kubernetes.io/docs/reference/instrumentation/metrics/
@@ -28,6 +30,8 @@ LABELS: dict[str, dict[str, frozenset[str]]] = {
     },
     # https://kubernetes.io/docs/reference/instrumentation/metrics/
     "kube-apiserver": {
+        "apiserver_request_sli_duration_seconds_bucket": frozenset({"le", "resource", "scope", "verb"}),
+        "apiserver_request_sli_duration_seconds_count": frozenset({"resource", "scope", "verb"}),
         "apiserver_request_total": frozenset(
             {"code", "component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"}
         )

@@ -175,7 +175,7 @@ GROUPS = {
             PROMETHEUS,
             tuple(_prometheus("prometheus", name, PROMETHEUS) for name in ("prometheus", "promtool")),
             {"github.com/prometheus/common/version.Version": PROMETHEUS},
-            tags="netgo,remove_all_sd",
+            tags="netgo,remove_all_sd,enable_kubernetes_sd",
         ),
         Group(
             "alertmanager",
