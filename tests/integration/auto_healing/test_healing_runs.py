@@ -22,6 +22,8 @@ from common.web.auth import Identity, Scope
 
 pytestmark = pytest.mark.database
 
+BOB = Identity.of("bob", [Scope.APPROVE])
+
 COOLDOWN = Decline(guard="cooldown", message="it was restarted 20 s ago", numbers={"seconds": 20})
 
 
@@ -135,16 +137,29 @@ async def test_a_yes_and_a_no(healing_url: str) -> None:
         with pytest.raises(NotNow):
             await execution.runs.approve(no.id, ALICE)
         with pytest.raises(NotNow):
-            await execution.runs.approve(yes.id, ALICE)
+            await execution.runs.approve(yes.id, BOB)
         with pytest.raises(NoSuchRun):
             await execution.runs.deny(uuid4(), ALICE)
+
+
+async def test_whoever_did_not_hear_the_answer_may_say_it_again(healing_url: str) -> None:
+    async with an_execution(healing_url) as execution:
+        yes = await proposed(execution, a_plan("a", mode=Mode.APPROVE))
+        no = await proposed(execution, a_plan("b", mode=Mode.APPROVE))
+        assert await execution.runs.approve(yes.id, ALICE) == await execution.runs.approve(yes.id, ALICE)
+        assert await execution.runs.deny(no.id, ALICE, "no") == await execution.runs.deny(no.id, ALICE, "no")
+        assert await execution.told(yes.id) == ["proposed awaiting-approval", "approved"]
+        assert await execution.told(no.id) == ["proposed awaiting-approval", "declined declined approval"]
+        assert await execution.jobs_waiting() == 1
 
 
 async def test_two_people_who_say_yes_at_the_same_time_begin_it_once(healing_url: str) -> None:
     async with an_execution(healing_url) as execution:
         run = await proposed(execution, a_plan(mode=Mode.APPROVE))
-        said = await asyncio.gather(*(execution.runs.approve(run.id, ALICE) for _ in range(5)), return_exceptions=True)
-        assert [type(each) for each in said].count(Run) == 1
+        people = [ALICE, BOB] * 3
+        said = await asyncio.gather(*(execution.runs.approve(run.id, each) for each in people), return_exceptions=True)
+        assert [type(each) for each in said].count(Run) == 3  # whose yes it was, each time
+        assert [type(each) for each in said].count(NotNow) == 3
         assert await execution.jobs_waiting() == 1
 
 

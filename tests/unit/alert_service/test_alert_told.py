@@ -231,6 +231,12 @@ class TestHealing:
         assert life.it.healing is not None
         assert life.it.healing.approve_until is None
 
+    def test_that_waits_for_a_person_says_so_at_once_also_where_the_fault_is_told_in_a_digest(self) -> None:
+        life = Life().post(an_alert(severity="info"))
+        life.heard()
+        life.notice(NoticeKind.APPROVAL_WANTED, approve_until=life.now + 30 * MINUTE)
+        assert life.heard() == ["sre card! approval_wanted", "sre reply! approval_wanted"]
+
     def test_that_was_told_before_changes_nothing(self) -> None:
         life = Life().post(an_alert()).after(minutes=1).notice(NoticeKind.STARTED)
         started = life.now

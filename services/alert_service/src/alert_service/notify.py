@@ -94,7 +94,7 @@ def wanted(before: Incident | None, done: Changed, places: Places) -> tuple[Want
     digests: tuple[Wanted, ...] = ()
     if incident.severity in severities.never:
         routed = ()
-    elif incident.severity in severities.digest:
+    elif incident.severity in severities.digest and not is_urgent(done):
         routed, digests = (), () if incident.channels else tuple(_digest(done, places))
     known = (each for each in incident.channels if each in places.policy.channels)
     channels = dict.fromkeys((*routed, *known))

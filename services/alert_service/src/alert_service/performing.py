@@ -85,7 +85,9 @@ class Performing:
             await self._note_refusal(wanted, str(error))
             return Answer(changed=False, text=f"auto_healing says: {error}")
         except Unavailable as error:
-            return Answer(changed=False, text=f"nothing is decided: {error}; try again in a moment")
+            # Its answer may be what is lost: the same decision once more is the same.
+            text = f"auto_healing has not confirmed it: {error}; try again in a moment, it counts once"
+            return Answer(changed=False, text=text)
         return await self._desk.act(wanted)
 
     async def _note_refusal(self, wanted: Act, why: str) -> None:

@@ -59,7 +59,18 @@ def test_only_what_waits_is_approved(state: RunState) -> None:
         approved(a_stored_run(state), ALICE, NOON)
 
 
-def test_who_says_yes_once_more_is_told_who_did() -> None:
+@pytest.mark.parametrize("state", [RunState.APPROVED, RunState.RUNNING, RunState.VERIFYING, RunState.HEALED])
+def test_the_same_yes_once_more_changes_nothing(state: RunState) -> None:
+    run = a_stored_run(state, approved_by="ana@example.com", vouched_by="alerts")
+    assert approved(run, Identity.of("alerts", [Scope.APPROVE]), NOON, person="ana@example.com") is run
+
+
+def test_a_no_to_what_is_declined_changes_nothing() -> None:
+    run = a_stored_run(RunState.DECLINED, reason="denied by bob")
+    assert denied(run, "alice", "", NOON) is run
+
+
+def test_who_says_yes_after_somebody_else_is_told_who_did() -> None:
     run = a_stored_run(RunState.APPROVED, approved_by="bob")
     with pytest.raises(NotNow, match="is approved, by bob"):
         approved(run, ALICE, NOON)
@@ -70,7 +81,7 @@ def test_a_yes_that_comes_too_late_is_none() -> None:
         approved(a_stored_run(RunState.AWAITING_APPROVAL, approval_expires_at=NOON), ALICE, NOON)
 
 
-@pytest.mark.parametrize("state", RunState)
+@pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.DECLINED])
 def test_a_no_is_for_what_has_not_begun(state: RunState) -> None:
     run = a_stored_run(state)
     if state in {RunState.AWAITING_APPROVAL, RunState.APPROVED}:

@@ -9,6 +9,7 @@ from common.web.auth import Identity
 # A yes is for now: a run that could not begin for so long is asked about again.
 APPROVAL_HOLDS = timedelta(minutes=15)
 _DENIABLE = frozenset({RunState.AWAITING_APPROVAL, RunState.APPROVED})
+_APPROVED = frozenset({RunState.APPROVED, RunState.RUNNING, RunState.VERIFYING, RunState.HEALED})
 _UNDOABLE = frozenset({RunState.RUNNING, RunState.VERIFYING, RunState.HEALED, RunState.FAILED})
 
 
@@ -17,7 +18,11 @@ class NotNow(Exception):
 
 
 def approved(run: Run, by: Identity, at: datetime, *, person: str = "") -> Run:
-    """`person`: for whom `by` speaks, when not for itself. Raises NotNow unless it waits for approval."""
+    """`person`: for whom `by` speaks, when not for itself. The same yes once more changes nothing: its first answer may
+    have been lost. Raises NotNow unless it waits for approval.
+    """
+    if run.state in _APPROVED and run.approved_by == (person or by.name):
+        return run
     if run.state is RunState.EXPIRED or (run.state is RunState.AWAITING_APPROVAL and is_late(run, at)):
         raise NotNow(
             "the run is expired, as nobody approved it in time; while its cause lasts, another one is proposed, though "
@@ -38,7 +43,9 @@ def approved(run: Run, by: Identity, at: datetime, *, person: str = "") -> Run:
 
 
 def denied(run: Run, by: str, reason: str, at: datetime) -> Run:
-    """Raises NotNow when it has begun or ended."""
+    """One that is declined already is as wanted. Raises NotNow when it has begun or ended otherwise."""
+    if run.state is RunState.DECLINED:
+        return run
     if run.state not in _DENIABLE:
         raise NotNow(f"the run is {run.state}, which is too late to deny it")
     message = reason or f"denied by {by}"

@@ -139,7 +139,8 @@ class Runs(RunReader):
         async with fenced(self._database, None) as connection:
             before, at = await self._locked(connection, run_id)
             run = approved(before, by, at, person=person)
-            await self._decide(connection, run, said(run, Told.APPROVED, at, by, person))
+            if run is not before:
+                await self._decide(connection, run, said(run, Told.APPROVED, at, by, person))
         self.past.put(run)
         return run
 
@@ -149,7 +150,8 @@ class Runs(RunReader):
             before, at = await self._locked(connection, run_id)
             run = denied(before, person or by.name, reason, at)
             no = {"guard": A_PERSON, "outcome": "declined", "message": run.reason}
-            await self._decide(connection, run, said(run, Told.DECLINED, at, by, person, **no))
+            if run is not before:
+                await self._decide(connection, run, said(run, Told.DECLINED, at, by, person, **no))
         self.past.put(run)
         return run
 
