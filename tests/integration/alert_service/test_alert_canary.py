@@ -138,6 +138,17 @@ async def test_one_that_does_not_arrive_is_an_alert_until_the_next_one_does(flyi
     assert [state for _, _, state, _ in await flying.incidents()] == ["resolved"]
 
 
+async def test_an_alarm_ends_also_where_the_leader_died_amid_a_canary_since(flying: Flying) -> None:
+    assert not (await flying.fly(ops="accepted")).passed
+    assert [state for _, _, state, _ in await flying.incidents()] == ["firing"]
+    flying.clock.step(timedelta(hours=1))
+    died = await flying.rehearsals.begin(RehearsalKind.CANARY, flying.clock.now())
+    flying.clock.step(timedelta(hours=1))
+    await alert_rows(flying.database, "UPDATE rehearsal SET ended_at = started_at WHERE id = :id", id=died)
+    assert (await flying.fly(ops="accepted", sre="posted")).passed
+    assert [state for _, _, state, _ in await flying.incidents()] == ["resolved"]
+
+
 async def test_when_nothing_that_comes_in_takes_effect_every_channel_counts_as_cut_off(flying: Flying) -> None:
     report = await flying.fly(worked=False, sre="posted", ops="accepted")
     assert [(each.channel, each.detail) for each in report.failed] == [
@@ -151,11 +162,12 @@ async def test_when_nothing_that_comes_in_takes_effect_every_channel_counts_as_c
 
 
 async def test_what_was_not_sent_in_its_time_is_not_sent_later(flying: Flying) -> None:
+    states = "SELECT state FROM delivery WHERE channel = 'sre' ORDER BY number"
     await flying.fly(ops="accepted")
+    assert await alert_rows(flying.database, states) == [("superseded",)]
     flying.clock.step(timedelta(hours=1))
     await flying.fly(ops="accepted", sre="posted")
-    states = await alert_rows(flying.database, "SELECT state FROM delivery WHERE channel = 'sre' ORDER BY number")
-    assert states == [("superseded",), ("posted",)]
+    assert await alert_rows(flying.database, states) == [("superseded",), ("posted",)]
 
 
 @pytest.mark.parametrize(

@@ -90,28 +90,22 @@ class Canary:
         """One, now. Raises DatabaseError."""
         policy, now = self._policy(), self._clock.now()
         self._flown = _tries(policy)
-        failed_before = await self._failed_before()
         made = await self._rehearsals.begin(RehearsalKind.CANARY, now)
         channels = list(dict.fromkeys(policy.canary.channels))
         steps = [await self._taken_in(str(made), policy.canary.within)]
         queued_at = self._clock.now()
         async with self._database.begin() as connection:
-            await drop_waiting(connection, NotifyReason.CANARY)
+            await drop_waiting(connection, NotifyReason.CANARY)  # of a leader that died meanwhile
             await self._deliveries.queue(connection, _messages(channels, now), received_at=queued_at, now=queued_at)
         sent = await self._arrived(queued_at, policy.canary.within)
+        async with self._database.begin() as connection:
+            await drop_waiting(connection, NotifyReason.CANARY)
         steps += [_judged(each, queued_at, policy.canary.within) for each in sent]
         steps += [step for each in channels if (step := await self._came_back(each)) is not None]
         report = Report(started_at=now, ended_at=self._clock.now(), steps=tuple(steps))
         await self._rehearsals.end(made, at=report.ended_at, passed=report.passed, report=report.to_json())
-        await self._tell(report, channels, failed_before)
+        await self._tell(report, channels)
         return report
-
-    async def _failed_before(self) -> frozenset[str]:
-        last = await self._rehearsals.last(RehearsalKind.CANARY)
-        if last is None or last.ended_at is None:
-            return frozenset()
-        failed = {each.channel for each in Report.from_json(last.report).failed}
-        return frozenset(self._policy().canary.channels if INTAKE in failed else failed)
 
     async def _taken_in(self, key: str, within: timedelta) -> Step:
         """A post without alerts changes nothing, but is stored and worked off like any other."""
@@ -162,14 +156,15 @@ class Canary:
             detail=looked.error,
         )
 
-    async def _tell(self, report: Report, channels: Sequence[str], failed_before: frozenset[str]) -> None:
+    async def _tell(self, report: Report, channels: Sequence[str]) -> None:
+        """An alarm that another leader raised ends too."""
         for name in channels:
             why = "; ".join(each.detail for each in report.failed if each.channel in (name, INTAKE))
             self._on_result(name, not why)
             if why:
                 logger.warning("the canary of channel %s failed: %s", name, why)
                 await self._alarms.raise_alarm(_labels(name), _annotations(name, why))
-            elif name in failed_before:
+            else:
                 await self._alarms.end_alarm(_labels(name))
 
 
