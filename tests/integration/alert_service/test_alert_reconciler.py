@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 from aiohttp import web
-from tests.support.alert_intake import Intake
+from tests.support.alert_intake import Intake, a_post, a_resolved_alert, an_alert
 from tests.support.monitoring import RunAlertmanager
 from tests.support.waiting import eventually
 
@@ -185,6 +185,24 @@ async def test_what_it_does_not_know_any_more_is_closed_after_a_while_and_not_by
         assert sorted((await comparing.incidents()).values()) == ["firing", "resolved", "resolved"]
         assert (await intake.history()).count("reconciled") == len(ALERTS) - 1
         await comparing.client.close()
+
+
+async def test_what_a_post_that_was_cut_short_left_open_is_closed_once_alertmanager_knows_nothing_of_it(
+    intake: Intake, run_alertmanager: RunAlertmanager
+) -> None:
+    server = await asyncio.to_thread(run_alertmanager, config("http://127.0.0.1:9/"))
+    key = '{}:{alertname="KubePodCrashLooping"}'
+    await intake.take(a_post(an_alert(), group=key, receiver="us"))
+    over = a_resolved_alert(at=intake.clock.now())
+    await intake.take(a_post(over, group=key, receiver="us", truncatedAlerts=1))
+    assert await intake.states() == ["firing"]
+    comparing = Comparing(intake, server.url)
+    assert await comparing.reconciler.look() == 0
+    intake.clock.step(GONE_AFTER)
+    assert await comparing.reconciler.look() == 1
+    assert await intake.states() == ["resolved"]
+    assert await comparing.reconciler.look() == 0
+    await comparing.client.close()
 
 
 async def test_whose_alerts_are_not_from_alertmanager_are_none_of_its_business(

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from tests.support.clock import NOON
 
@@ -132,6 +133,32 @@ def test_what_is_absent_for_long_enough_at_every_look_is_over() -> None:
     assert differences(mine, [], ROOT, receivers={"us"}, absent_since=since, now=later - timedelta(seconds=1)) == {}
     since = absent(mine, [], ROOT, since, now=later)
     assert differences(mine, [], ROOT, receivers={"us"}, absent_since=since, now=later)[KEY].over == {"f" * 16}
+
+
+@pytest.mark.parametrize(
+    ("others", "over"),
+    [
+        pytest.param([], True, id="it knows nothing of the group"),
+        pytest.param([there(an_alert(), told=False)], True, id="nobody is told of what it knows"),
+        pytest.param([there(an_alert(pod="left-out"))], False, id="it fires what the post left out"),
+        pytest.param([there(an_alert(since=NOON - ON_ITS_WAY / 2))], False, id="something is on its way"),
+    ],
+)
+def test_an_incident_of_which_a_post_that_was_cut_short_left_nothing_is_over_when(
+    others: list[There], over: bool
+) -> None:
+    mine = [here("")]
+    since = absent(mine, others, ROOT, {}, now=NOON - GONE_AFTER)
+    got = differences(mine, others, ROOT, receivers={"us"}, absent_since=since, now=NOON)
+    assert ("" in got[KEY].over if KEY in got else False) is over
+    alert = an_alert()
+    ended = msgspec.structs.replace(alert, status=AlertStatus.RESOLVED, ends_at=NOON)
+    post = Post(source=Source.ALERTMANAGER, group_key=KEY, receiver="us", alerts=[ended], truncated=1)
+    left = received(an_incident(alert), post, POLICY, now=NOON, new_id=ID)
+    assert left is not None
+    assert (left.incident.open, left.incident.firing) == (True, ())
+    done = put(left.incident, got[KEY]) if KEY in got else None
+    assert (done is not None and done.incident.state is IncidentState.RESOLVED) is over
 
 
 def test_what_comes_back_is_counted_from_anew() -> None:

@@ -1,6 +1,6 @@
 """What Alertmanager says and what stands here, compared: which alerts were missed, and which are long over. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,7 +11,7 @@ import msgspec
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.change import Changed
 from alert_service.incident import Happening, HappeningKind, Incident
-from alert_service.incidents import received
+from alert_service.incidents import received, resolved
 from alert_service.policy.settings import AlertPolicy
 from alert_service.route_tree import Route, group_key, receivers_of
 
@@ -22,7 +22,7 @@ GONE_AFTER = timedelta(minutes=5)
 
 
 class Fires(Protocol):
-    """An alert that fires here."""
+    """An alert that fires here. Without a fingerprint: an open incident of which nothing that is known fires."""
 
     @property
     def fingerprint(self) -> str: ...
@@ -51,17 +51,20 @@ class Difference:
     over: set[str] = field(default_factory=set)  # fingerprints
 
 
+Absent = Mapping[tuple[str, str], datetime]  # by group key and fingerprint
+
+
 def absent(
-    here: Iterable[Fires], there: Iterable[There], root: Route, since: Mapping[str, datetime], *, now: datetime
-) -> dict[str, datetime]:
-    """Since when Alertmanager does not know what fires here, by fingerprint; `since` is the answer of the look before.
+    here: Iterable[Fires], there: Iterable[There], root: Route, since: Absent, *, now: datetime
+) -> dict[tuple[str, str], datetime]:
+    """Since when Alertmanager does not know what fires here; `since` is the answer of the look before.
 
     An Alertmanager that does not even know the receiver is another one, and says nothing.
     """
     known = {each.alert.fingerprint for each in there}
     receivers = receivers_of(root)
     return {
-        each.fingerprint: since.get(each.fingerprint, now)
+        (each.group_key, each.fingerprint): since.get((each.group_key, each.fingerprint), now)
         for each in here
         if each.fingerprint not in known and each.receiver in receivers
     }
@@ -73,27 +76,35 @@ def differences(
     root: Route,
     *,
     receivers: Collection[str],
-    absent_since: Mapping[str, datetime],
+    absent_since: Absent,
     now: datetime,
 ) -> dict[str, Difference]:
     """By group key. `receivers`: those that post to this service."""
     here = list(here)
     found: dict[str, Difference] = {}
+    coming: set[str] = set()  # keys of groups with alerts that are on their way
     fires = {each.fingerprint for each in here}
     for each in there:
-        young = now - each.alert.starts_at < ON_ITS_WAY
-        if not each.told or each.receiver not in receivers or each.alert.fingerprint in fires or young:
+        if not each.told or each.receiver not in receivers or each.alert.fingerprint in fires:
             continue
-        for route in root.matching(each.alert.labels):
-            if route.receiver == each.receiver and not route.timed and _is_of(route, each):
-                key = group_key(route, each.group_labels)
-                group = found.setdefault(key, Difference(each.receiver, each.group_labels))
-                group.missed.append(each.alert)
+        for key in _keys_of(each, root):
+            if now - each.alert.starts_at < ON_ITS_WAY:
+                coming.add(key)
+            else:
+                found.setdefault(key, Difference(each.receiver, each.group_labels)).missed.append(each.alert)
     for mine in here:
-        at = absent_since.get(mine.fingerprint)
-        if at is not None and now - at >= GONE_AFTER:
+        at = absent_since.get((mine.group_key, mine.fingerprint))
+        still_fires = not mine.fingerprint and (mine.group_key in coming or mine.group_key in found)
+        if at is not None and now - at >= GONE_AFTER and not still_fires:
             found.setdefault(mine.group_key, Difference(mine.receiver)).over.add(mine.fingerprint)
     return found
+
+
+def _keys_of(each: There, root: Route) -> Iterator[str]:
+    """Of the groups in which it may be told."""
+    for route in root.matching(each.alert.labels):
+        if route.receiver == each.receiver and not route.timed and _is_of(route, each):
+            yield group_key(route, each.group_labels)
 
 
 def _is_of(route: Route, each: There) -> bool:
@@ -124,6 +135,8 @@ def put_right(
         alerts=(*missed, *over),
     )
     done = received(incident, post, policy, now=now, new_id=new_id) if post.alerts else None
+    if incident is not None and incident.open and not incident.firing and "" in difference.over:
+        done = resolved(incident, now, "with all that its last post left out")
     if done is None or not done.happenings:
         return None
     return replace(done, happenings=(_reconciled(missed, over, now), *done.happenings))
@@ -148,6 +161,8 @@ def _reconciled(missed: Collection[Alert], over: Collection[Alert], now: datetim
         said.append(f"it fires {_count(missed)} that nobody had told of")
     if over:
         said.append(f"it does not know {_count(over)} any more")
+    if not said:
+        said.append("it knows nothing of this group any more")
     text = f"compared with Alertmanager: {', and '.join(said)}"
     fingerprints = tuple(each.fingerprint for each in (*missed, *over))
     return Happening(kind=HappeningKind.RECONCILED, at=now, text=text, fingerprints=fingerprints)

@@ -23,7 +23,7 @@ from alert_service.settings import AlertmanagerSettings
 from alert_service.settle import Settled
 from alert_service.settling import Settling
 from alert_service.storage import incidents
-from alert_service.storage.firing import Firing, firing
+from alert_service.storage.firing import Firing, firing, hollow
 from alert_service.storage.models import incident
 from alert_service.turns import Turns
 from common.clock import Clock
@@ -58,7 +58,7 @@ class Reconciler:
         self._settings = settings
         self._policy = policy
         self._on_settled = on_settled
-        self._absent: dict[str, datetime] = {}
+        self._absent: dict[tuple[str, str], datetime] = {}
         self._complaint = Complaint(logger, clock)
 
     async def run(self) -> None:
@@ -79,7 +79,7 @@ class Reconciler:
         now = self._clock.now()
         groups = await self._alertmanager.groups()
         async with self._database.begin() as connection:
-            here = await firing(connection, Source.ALERTMANAGER)
+            here = await firing(connection, Source.ALERTMANAGER) + await hollow(connection, Source.ALERTMANAGER)
         receivers = self._settings.receivers or await self._heard_of()
         found = await asyncio.to_thread(self._compared, configuration, groups, here, receivers, now)
         put, rest = 0, iter(found.items())

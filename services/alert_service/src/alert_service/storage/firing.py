@@ -4,13 +4,15 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Text, cast, select
+from sqlalchemy import Text, cast, exists, literal, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.alert import AlertStatus, Source
 from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import incident, member
 from alert_service.turns import Turns
+
+NOTHING = ""  # in the place of a fingerprint
 
 
 class Firing(msgspec.Struct, frozen=True, gc=False):
@@ -45,3 +47,18 @@ async def firing(connection: AsyncConnection, source: Source) -> list[Firing]:
         found.append(Firing(*row))
         await turns.over()
     return found
+
+
+async def hollow(connection: AsyncConnection, source: Source) -> list[Firing]:
+    """Open incidents of the source of which nothing that is known fires, as a post leaves them that was cut short."""
+    fires = exists().where(member.c.incident_id == incident.c.id, member.c.status == "firing")
+    query = select(
+        incident.c.id,
+        incident.c.group_key,
+        cast(incident.c.value["receiver"].astext, Text),
+        incident.c.cluster,
+        literal(NOTHING),
+        incident.c.opened_at,
+        incident.c.changed_at,
+    ).where(incident.c.state != "resolved", incident.c.source == source, not_(fires))
+    return [Firing(*row) for row in await connection.execute(query)]
