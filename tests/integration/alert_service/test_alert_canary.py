@@ -78,7 +78,7 @@ class Flying:
 
     async def _let_in(self, worked: bool) -> None:
         async def came_in() -> bool:
-            flown = "SELECT id::text FROM rehearsal WHERE ended_at IS NULL"
+            flown = "SELECT id::text FROM rehearsal ORDER BY started_at DESC LIMIT 1"
             waits = f"SELECT id FROM inbox WHERE done_at IS NULL AND key = ({flown})"
             return bool(await alert_rows(self.database, waits))
 
@@ -142,9 +142,8 @@ async def test_an_alarm_ends_also_where_the_leader_died_amid_a_canary_since(flyi
     assert not (await flying.fly(ops="accepted")).passed
     assert [state for _, _, state, _ in await flying.incidents()] == ["firing"]
     flying.clock.step(timedelta(hours=1))
-    died = await flying.rehearsals.begin(RehearsalKind.CANARY, flying.clock.now())
+    await flying.rehearsals.begin(RehearsalKind.CANARY, flying.clock.now())
     flying.clock.step(timedelta(hours=1))
-    await alert_rows(flying.database, "UPDATE rehearsal SET ended_at = started_at WHERE id = :id", id=died)
     assert (await flying.fly(ops="accepted", sre="posted")).passed
     assert [state for _, _, state, _ in await flying.incidents()] == ["resolved"]
 
