@@ -1,26 +1,31 @@
-"""`policy check FILE` and `policy schema`."""
+"""`policy check FILE`, `policy schema`, and what a service adds to them."""
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.cli.failure import NOT_GOOD, OK
-from common.cli.program import Commands
+from common.cli.program import Command, Commands
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyCommand:
-    """Of one service: `opened` raises PolicyError for a bad file, `schema` makes the JSON Schema of a good one."""
+    """Of one service: `opened` raises PolicyError for a bad file, `schema` makes the JSON Schema of a good one.
+
+    `others` are commands of its own, such as `policy explain`; `what` tells all of them in the help.
+    """
 
     opened: Callable[[Path], object]
     schema: Callable[[], Mapping[str, Any]]
+    others: Sequence[Command] = ()
+    what: str = "check a policy file, or print the schema of one"
 
     def add(self, commands: "Commands[argparse.ArgumentParser]") -> None:
-        parser = commands.add_parser("policy", help="check a policy file, or print the schema of one")
+        parser = commands.add_parser("policy", help=self.what)
         kinds = parser.add_subparsers(required=True, metavar="COMMAND")
         check = kinds.add_parser(
             "check", help="say whether the file can be used; exit code 1 with every mistake if not"
@@ -29,6 +34,8 @@ class PolicyCommand:
         check.set_defaults(run=self.run_check)
         schema = kinds.add_parser("schema", help="print the JSON Schema, for editors and CI")
         schema.set_defaults(run=self.run_schema)
+        for each in self.others:
+            each.add(kinds)
 
     def run_check(self, args: argparse.Namespace) -> int:
         from common.policy.mistakes import PolicyError

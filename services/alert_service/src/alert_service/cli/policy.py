@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from alert_service.cli import policy_explain
 from common.cli.policy import PolicyCommand
 
 
@@ -19,4 +20,9 @@ def _schema() -> Mapping[str, Any]:
     return policy_json_schema()
 
 
-COMMAND = PolicyCommand(_opened, _schema)
+COMMAND = PolicyCommand(
+    _opened,
+    _schema,
+    others=(policy_explain,),
+    what="check a policy file, say whom an alert would be told to, or print the schema of a file",
+)
