@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -83,11 +84,38 @@ class Hours(Strict):
 
     def edges(self, now: datetime) -> Iterator[datetime]:
         """Instants of the next two weeks, and of the single dates ahead, at which it may begin or end."""
-        zone = ZoneInfo(self.zone)
-        today = now.astimezone(zone).date()
-        ahead = [today + timedelta(days=n) for n in range(-1, _AHEAD.days)]
-        for day in (*ahead, *(each + timedelta(days=n) for each in self.dates for n in (0, 1))):
-            for at in (self.start, self.end):
-                edge = datetime.combine(day, at, zone).astimezone(UTC)
-                if edge > now:
-                    yield edge
+        return (edge for edge in _edges(self, now.astimezone(ZoneInfo(self.zone)).date()) if edge > now)
+
+
+@lru_cache(maxsize=256)  # whatever waits for the same hours asks for the same
+def _edges(hours: Hours, today: date) -> tuple[datetime, ...]:
+    """In their order."""
+    zone = ZoneInfo(hours.zone)
+    ahead = [today + timedelta(days=n) for n in range(-1, _AHEAD.days)]
+    days = {*ahead, *(each + timedelta(days=n) for each in hours.dates for n in (0, 1))}
+    return tuple(
+        sorted(
+            edge
+            for day in days
+            for edge in (*_reached(day, hours.start, zone), *_reached(day, hours.end, zone), *_shifts(day, zone))
+        )
+    )
+
+
+def _reached(day: date, at: time, zone: ZoneInfo) -> Iterator[datetime]:
+    """When clocks show it: twice on the day on which they go back."""
+    for fold in (0, 1):
+        yield datetime.combine(day, at, zone).replace(fold=fold).astimezone(UTC)
+
+
+def _shifts(day: date, zone: ZoneInfo) -> Iterator[datetime]:
+    """When clocks are set on the day, which opens or closes what lies within that hour. To the minute."""
+    low = datetime.combine(day, _MIDNIGHT, zone).astimezone(UTC)
+    high = datetime.combine(day + timedelta(days=1), _MIDNIGHT, zone).astimezone(UTC)
+    before, after = (each.astimezone(zone).utcoffset() for each in (low, high))
+    if before == after:
+        return
+    while high - low > timedelta(minutes=1):
+        middle = low + (high - low) // 2
+        low, high = (middle, high) if middle.astimezone(zone).utcoffset() == before else (low, middle)
+    yield high.replace(second=0, microsecond=0)
