@@ -136,7 +136,7 @@ def _opens_at(step: StepPart, policy: AlertPolicy, now: datetime) -> datetime | 
     hours = None if step.hours is None else policy.hours.get(step.hours)
     if hours is None or hours.contains(now):
         return None
-    return next((edge for edge in sorted(hours.edges(now)) if hours.contains(edge)), None)
+    return next((edge for edge in hours.edges(now) if hours.contains(edge)), None)
 
 
 def _taken(incident: Incident, after: Escalation, step: StepPart, policy: AlertPolicy, now: datetime) -> Advanced:
