@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 from tests.support.alert_database import alert_rows
 from tests.support.clock import SteppedClock
 
+from alert_service.acts import ActKind
 from alert_service.alert import AlertSeverity, Source
-from alert_service.cards.card import Card, Tone
+from alert_service.cards.card import Button, Card, Tone
 from alert_service.cards.dialects.plain import PLAIN
 from alert_service.channels.channel import (
     Abilities,
@@ -96,7 +97,8 @@ class Titles:
     ) -> Card:
         family = f", below {relatives.parent}" if relatives.parent else ""
         family += f", above {', '.join(relatives.children)}" if relatives.children else ""
-        return a_card(f"incident {incident.state}{family}", mentions)
+        acknowledge = Button(act=ActKind.ACKNOWLEDGE, label="Acknowledge", value="1")
+        return replace(a_card(f"incident {incident.state}{family}", mentions), buttons=[acknowledge])
 
     def storm(self, storm: Storm, channel: Channel) -> Card:
         return a_card(f"storm of {storm.incidents}" + (", over" if storm.ended_at else ""))

@@ -139,7 +139,8 @@ FAULTS = [
     ("teams", {"kind": "status", "status": 413}, DeliveryReason.TOO_LARGE, False),
     ("teams", {"kind": "status", "status": 400}, DeliveryReason.REFUSED, False),
     ("webhook", {"kind": "status", "status": 410}, DeliveryReason.NO_CONVERSATION, False),
-    ("webhook", {"kind": "status", "status": 302}, DeliveryReason.REFUSED, False),
+    ("teams", {"kind": "status", "status": 400, "error": "MessageSizeExceeded-..."}, DeliveryReason.TOO_LARGE, False),
+    ("webhook", {"kind": "status", "status": 302}, DeliveryReason.NO_CONVERSATION, False),
     ("webhook", {"kind": "cut-after"}, DeliveryReason.TIMED_OUT, True),
 ]
 

@@ -303,9 +303,15 @@ async def test_a_card_that_somebody_removed_is_posted_anew_when_it_matters(alert
     assert sre.seen[1:] == ["post incident firing"]
 
 
-@pytest.mark.parametrize("reason", [DeliveryReason.REFUSED, DeliveryReason.TOO_LARGE])
+@pytest.mark.parametrize(
+    ("reason", "buttons"),
+    [
+        pytest.param(DeliveryReason.REFUSED, 0, id="without buttons, which may be what is wrong"),
+        pytest.param(DeliveryReason.TOO_LARGE, 1, id="with its buttons when only its size is"),
+    ],
+)
 async def test_what_the_vendor_finds_fault_with_is_sent_as_plain_text(
-    alert_database: Database, reason: DeliveryReason
+    alert_database: Database, reason: DeliveryReason, buttons: int
 ) -> None:
     sre = Obedient()
     sending = Sending(alert_database, sre)
@@ -314,6 +320,7 @@ async def test_what_the_vendor_finds_fault_with_is_sent_as_plain_text(
     await sending.send()
     why = f"slack did not take the whole message ({reason}); the API of alert_service has all of it"
     assert sre.seen == [f"post incident firing ({why})"]
+    assert len(sre.messages[0].card.buttons) == buttons
 
 
 async def test_what_the_vendor_refuses_even_so_is_given_up_and_can_be_sent_again(alert_database: Database) -> None:

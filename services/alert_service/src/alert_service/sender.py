@@ -221,7 +221,7 @@ def _message(claim: Claim, way: Way, card: Card) -> Message:
 
 
 def _plain(card: Card, channel: Channel, error: DeliveryError) -> Card:
-    """Its title, and why there is no more."""
+    """Its title, why there is no more, and the buttons, unless one of them may be what the vendor finds fault with."""
     why = f"{channel.kind} did not take the whole message ({error.reason}); the API of alert_service has all of it"
     return Card(
         title=card.title[:100],
@@ -229,6 +229,7 @@ def _plain(card: Card, channel: Channel, error: DeliveryError) -> Card:
         fallback=card.fallback[:500],
         mentions=card.mentions,
         footer=channel.dialect.escape(why),
+        buttons=card.buttons if error.reason is DeliveryReason.TOO_LARGE else (),
     )
 
 

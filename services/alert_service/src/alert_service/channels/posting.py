@@ -102,7 +102,7 @@ def check(answer: Answer) -> None:
         return
     if status < _BAD_STATUS:
         detail = f"{answer.host} answered {status}: redirects are not followed, give the final address"
-        raise DeliveryError(DeliveryReason.REFUSED, detail, retryable=False)
+        raise DeliveryError(DeliveryReason.NO_CONVERSATION, detail, retryable=False)
     reason = _REASONS.get(status, DeliveryReason.VENDOR_ERROR if status >= _SERVER_ERRORS else DeliveryReason.REFUSED)
     raise failed(answer, reason, said(answer))
 

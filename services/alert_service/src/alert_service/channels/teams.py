@@ -23,7 +23,9 @@ ABILITIES = Abilities(
         Window.of(1800, seconds=86_400),
     ),
 )
-_ACCEPTED = 202
+_ACCEPTED, _BAD_STATUS = 202, 400
+# Where a flow passes on what Teams says: https://github.com/MicrosoftDocs/msteams-docs/issues/11274
+_TOO_LARGE = "MessageSizeExceeded"
 _RETIRED = (".webhook.office.com", "outlook.office.com")
 
 
@@ -53,6 +55,8 @@ class Teams:
     async def send(self, message: Message) -> Receipt:
         """202 says that the flow has begun; with a Response action behind the post it is 200, and posted."""
         answer = await posting.post(self._http, self._url, message_of(message.card), {})
+        if answer.status >= _BAD_STATUS and _TOO_LARGE in answer.text:
+            raise posting.failed(answer, DeliveryReason.TOO_LARGE, posting.said(answer))
         posting.check(answer)
         if answer.is_page:
             raise posting.failed(answer, DeliveryReason.VENDOR_ERROR, "with a page, as proxies do, and no flow does")
