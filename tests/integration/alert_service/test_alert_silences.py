@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from tests.support.alert_acting import Acting
 from tests.support.alert_database import alert_rows
 from tests.support.alert_incidents import an_alert
-from tests.support.monitoring import RunAlertmanager
+from tests.support.monitoring import RunAlertmanager, RunPrometheus, scraping
 from tests.support.waiting import eventually
 from tests.support.web import ADMIN_TOKEN, OPERATE_TOKEN, READ_TOKEN
 
@@ -277,20 +278,29 @@ async def test_silences_over_http(acting: Acting) -> None:
     assert "make a new one" in gone.json()["detail"]
 
 
+OLD = {"groups": [{"name": "test", "rules": [{"alert": "Old", "expr": "vector(1)", "labels": {"namespace": "shop"}}]}]}
+
+
 async def test_a_preview_counts_what_prometheus_remembers(
-    alert_database: Database, run_alertmanager: RunAlertmanager
+    alert_database: Database, run_alertmanager: RunAlertmanager, run_prometheus: RunPrometheus
 ) -> None:
-    row = {"metric": {"__name__": "ALERTS", "alertname": "Old", "alertstate": "firing"}, "value": [1.0, "1"]}
-    answers = [
-        httpx.Response(200, json={"status": "success", "data": {"resultType": "vector", "result": [row]}}),
-        httpx.Response(503),
-    ]
-    prometheus = Prometheus("http://prometheus", transport=httpx.MockTransport(lambda _: answers.pop(0)))
-    acting = Acting(alert_database, run_alertmanager(NOBODY).url, prometheus)
+    """Also by labels that it adds only when it sends alerts."""
+    config = scraping({}, [], ["old.yaml"])
+    config["global"]["external_labels"] = {"cluster": "prod"}
+    server = run_prometheus(config, files={"old.yaml": yaml.safe_dump(OLD)})
+    acting = Acting(alert_database, run_alertmanager(NOBODY).url, Prometheus(server.url))
 
-    known = [(await ask(acting, READ_TOKEN, "/preview", matchers=["alertname=Old"])).json() for _ in range(2)]
+    async def counted(*matchers: str) -> int:
+        acting.clock.step(datetime.now(UTC) - acting.clock.now())
+        preview = await ask(acting, READ_TOKEN, "/preview", matchers=list(matchers))
+        return int(preview.json()["last_30_days"])
 
-    assert [each["last_30_days"] for each in known] == [1, 0]  # without its answer that is not known
+    await eventually(lambda: counted("alertname=Old"), within_seconds=60)
+    assert await counted("alertname=Old", 'cluster=~"pr.+"', "namespace=shop") == 1
+    assert await counted("alertname=Old", "cluster=other") == 0
+    assert await counted("alertname=Old", "namespace=other") == 0
+    await asyncio.to_thread(server.stop)
+    assert await counted("alertname=Old") == 0  # without its answer that is not known
     await acting.close()
 
 

@@ -3,12 +3,14 @@
 https://prometheus.io/docs/prometheus/latest/querying/api/
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import httpx
+import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from alert_service.clients.asking import Asking
@@ -41,7 +43,18 @@ class _Body(BaseModel):
     data: _Data
 
 
+class _ConfigText(BaseModel):
+    yaml: str
+
+
+class _Config(BaseModel):
+    data: _ConfigText
+
+
 _BODY: TypeAdapter[_Body] = TypeAdapter(_Body)
+_CONFIG: TypeAdapter[_Config] = TypeAdapter(_Config)
+# The configuration may have a hundred thousand lines, which take seconds to read: this is all that is needed.
+_GLOBAL = re.compile(r"^global:\n(?:[ ].*\n)*", re.MULTILINE)
 
 
 class Prometheus:
@@ -61,6 +74,13 @@ class Prometheus:
         """At each step. Prometheus refuses more than 11,000 of them."""
         params = {"query": expression, "start": _instant(start), "end": _instant(end)}
         return await self._ask("/api/v1/query_range", params | {"step": f"{step.total_seconds():g}"})
+
+    async def external_labels(self) -> Mapping[str, str]:
+        """What it adds to alerts when it sends them, and to nothing that it stores."""
+        said = self._asking.read(_CONFIG, await self._asking.ask("GET", "/api/v1/status/config"))
+        found = _GLOBAL.search(said.data.yaml)
+        part = yaml.safe_load(found[0])["global"] if found else None
+        return {name: str(value) for name, value in ((part or {}).get("external_labels") or {}).items()}
 
     async def close(self) -> None:
         await self._asking.close()

@@ -1,16 +1,18 @@
 """Makes, changes and ends silences in Alertmanager, and remembers who made them and what for."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alert_service.acts import Act, Person
+from alert_service.alert import Labels
 from alert_service.clients.alertmanager import Alertmanager, GettableAlert, GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.clients.prometheus import Prometheus
 from alert_service.incident import Incident
-from alert_service.matchers import Matcher
+from alert_service.matchers import Matcher, all_match
 from alert_service.policy import AlertPolicy
 from alert_service.policy.settings import SeverityPart
 from alert_service.severity import severity_of
@@ -34,6 +36,7 @@ logger = logging.getLogger(__name__)
 # One that holds until its incident resolves ends so long after this service has: nothing is muted for ever by accident.
 LOAN = timedelta(hours=1)
 _MONTH = timedelta(days=30)
+_HISTORY_SECONDS = 5.0  # whoever has pressed a button waits for it
 _NOT_FOUND = 404
 
 
@@ -62,15 +65,24 @@ class Silencing:
         return Preview(now=firing, month=[*told, *await self._unheard(matchers, [*firing, *told])])
 
     async def _unheard(self, matchers: Sequence[Matcher], known: Sequence[Muted]) -> Sequence[Muted]:
-        """What fired, and was never told here. Without Prometheus, or its answer, that is not known."""
+        """What fired, and was never told here. Without Prometheus, or its answer in time, that is not known."""
         if self._prometheus is None:
             return ()
         try:
-            fired = await self._prometheus.query(fired_within_30_days(matchers), self._clock.now())
-        except (Unavailable, Refused) as error:
-            logger.warning("a preview knows only what was told here: %s", error)
+            async with asyncio.timeout(_HISTORY_SECONDS):
+                fired = await self._fired(self._prometheus, matchers)
+        except (Unavailable, Refused, TimeoutError) as error:
+            why = str(error) or f"Prometheus did not answer within {_HISTORY_SECONDS:g} s"
+            logger.warning("a preview knows only what was told here: %s", why)
             return ()
-        return list(unheard((each.labels for each in fired), known, self._policy().severities))
+        return list(unheard(fired, known, self._policy().severities))
+
+    async def _fired(self, prometheus: Prometheus, matchers: Sequence[Matcher]) -> Sequence[Labels]:
+        """It stores alerts without the labels that it adds when it sends them, which the matchers may ask for."""
+        added = await prometheus.external_labels()
+        stored = [each for each in matchers if each.name not in added]
+        series = await prometheus.query(fired_within_30_days(stored), self._clock.now())
+        return [each.labels for each in series if all_match(matchers, {**added, **each.labels})]
 
     async def firing(self, matchers: Sequence[Matcher]) -> list[Muted]:
         """What fires now, as Alertmanager says."""
