@@ -106,8 +106,3 @@ def _channel(state: State, request: web.Request, body: str) -> str:
     except (ValueError, AttributeError):
         return ""
     return state.channel_named(str(named)) or ""
-
-
-def listening_url(site: web.TCPSite) -> str:
-    host, port = site._server.sockets[0].getsockname()[:2]  # type: ignore[union-attr]
-    return f"http://{host}:{port}"

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiohttp import web
 
-from devchat.app import create_app, listening_url
+from devchat.app import create_app
 from devchat.client import Chat
 from devchat.settings import Settings
 from devchat.state import State
@@ -25,7 +25,8 @@ async def listening(settings: Settings, host: str = "127.0.0.1", port: int = 0) 
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)
         await site.start()
-        state.url = listening_url(site)
+        address, taken = runner.addresses[0][:2]
+        state.url = f"http://{address}:{taken}"
         yield state
     finally:
         await runner.cleanup()

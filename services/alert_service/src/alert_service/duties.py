@@ -1,6 +1,6 @@
 """What the leader does: work off what came in, and what time brings. Each duty is kept running while it leads."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,10 +20,9 @@ from alert_service.rendering import PolicyCards, Rendering
 from alert_service.silences.keeper import SilenceKeeper
 from alert_service.storage.opening import Opened
 from alert_service.told import Told
-from alert_service.upkeep import Upkeep
+from alert_service.upkeep import Upkeep, Work
 from common.clock import Clock
 
-Work = Callable[[], Awaitable[None]]
 Keep = Callable[[str, Work], Coroutine[Any, Any, None]]
 
 
@@ -50,49 +49,60 @@ class Duties:
         rehearser: Rehearser,
         upkeep: Upkeep,
     ) -> None:
-        stored, settling = opened.stored, opened.settling
+        self._opened = opened
+        self._clock = clock
+        self._outward = outward
+        self._policy = policy
+        self._told = told
+        self._rehearser = rehearser
+        self._upkeep = upkeep
+
+    def all(self, keep: Keep) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        """For the leadership, each kept running by `keep`."""
+        works = {**self._on_incidents(), **self._on_messages(), "rehearsals": self._rehearser.run, **self._upkeep.works}
+        return [partial(keep, name, work) for name, work in works.items()]
+
+    def _on_incidents(self) -> dict[str, Work]:
+        """What came in takes effect, and so does time."""
+        stored, settling, clock = self._opened.stored, self._opened.settling, self._clock
+        policy, told = self._policy, self._told
+        pipeline = Pipeline(stored.database, stored.inbox, settling, clock, policy=policy, on_worked=told.worked)
+        clockwork = Clockwork(stored.database, settling, clock, policy=policy, on_settled=told.settled)
+        listener = Listener(stored.heartbeats, self._opened.alarms, clock, policy=policy, on_looked=told.heartbeats)
+        works: dict[str, Work] = {
+            "pipeline": pipeline.run,
+            "clockwork": clockwork.run,
+            "heartbeats": listener.run,
+            "counts": Counting(stored.database, clock, on_counted=told.counted).run,
+            "clicks left": stored.clicks.run_left,
+        }
+        if stored.silencing is not None:
+            keeper = SilenceKeeper(
+                stored.silencing, stored.desk, stored.database, stored.deliveries, clock, policy=policy
+            )
+            works["silences"] = keeper.run
+        return works
+
+    def _on_messages(self) -> dict[str, Work]:
+        """People are told, by another channel when one fails, and it is tried whether they would be."""
+        stored, outward, clock = self._opened.stored, self._outward, self._clock
         delivery = Delivery(
             stored.deliveries,
             outward.channels,
             Rendering(stored.database, outward.cards),
             clock,
-            on_attempt=told.attempted,
+            on_attempt=self._told.attempted,
         )
-        self._works: dict[str, Work] = {
-            "pipeline": Pipeline(
-                stored.database, stored.inbox, settling, clock, policy=policy, on_worked=told.worked
-            ).run,
-            "clockwork": Clockwork(stored.database, settling, clock, policy=policy, on_settled=told.settled).run,
-            "heartbeats": Listener(
-                stored.heartbeats, opened.alarms, clock, policy=policy, on_looked=told.heartbeats
-            ).run,
-            "counts": Counting(stored.database, clock, on_counted=told.counted).run,
-            "delivery": delivery.run,
-            "fallbacks": Fallbacks(
-                stored.database, stored.deliveries, clock, policy=policy, trouble=delivery.trouble
-            ).run,
-            "canary": Canary(
-                stored.database,
-                stored.inbox,
-                stored.deliveries,
-                clock,
-                policy=policy,
-                channel=outward.channels.get,
-                way_back=outward.way_back,
-                alarms=opened.alarms,
-                on_result=told.canary,
-            ).run,
-            "rehearsals": rehearser.run,
-            **upkeep.works,
-        }
-
-        self._works["clicks left"] = stored.clicks.run_left
-        if stored.silencing is not None:
-            keeper = SilenceKeeper(
-                stored.silencing, stored.desk, stored.database, stored.deliveries, clock, policy=policy
-            )
-            self._works["silences"] = keeper.run
-
-    def all(self, keep: Keep) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
-        """For the leadership, each kept running by `keep`."""
-        return [partial(keep, name, work) for name, work in self._works.items()]
+        fallbacks = Fallbacks(stored.database, stored.deliveries, clock, policy=self._policy, trouble=delivery.trouble)
+        canary = Canary(
+            stored.database,
+            stored.inbox,
+            stored.deliveries,
+            clock,
+            policy=self._policy,
+            channel=outward.channels.get,
+            way_back=outward.way_back,
+            alarms=self._opened.alarms,
+            on_result=self._told.canary,
+        )
+        return {"delivery": delivery.run, "fallbacks": fallbacks.run, "canary": canary.run}

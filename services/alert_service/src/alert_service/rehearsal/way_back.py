@@ -4,7 +4,7 @@ Nothing is pressed: Slack's own check of an address is sent, signed, and pages a
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,10 +72,12 @@ class WayBack:
         """Opens a page, as a person does or a link preview."""
         return await self._ask("GET", url)
 
-    async def _ask(self, method: str, url: str, **request: object) -> Looked:
+    async def _ask(
+        self, method: str, url: str, *, content: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Looked:
         start = time.monotonic()
         try:
-            answer = await self._http.request(method, url, **request)  # type: ignore[arg-type]
+            answer = await self._http.request(method, url, content=content, headers=headers)
         except httpx.HTTPError as error:
             why = f"{type(error).__name__}; is the service up, and ALERT_SERVICE_LINKS__URL its address?"
             what = f"no answer from {self._url}: {why}"
