@@ -127,6 +127,9 @@ def test_the_annotation_of_a_namespace_adds_its_channel(annotation: str, value: 
     assert routes(REST).route({}, {annotation: value}, WARNING, at=NOW).channels == channels
 
 
+OWN = "k8s-health-checker/channel"
+
+
 def test_every_reason_is_told() -> None:
     asked = routes(
         SHOP,
@@ -135,13 +138,20 @@ def test_every_reason_is_told() -> None:
         REST,
         "{name: below, channels: [c]}",
     )
-    path = [*asked.path({}, WARNING, at=NOW + timedelta(hours=12)), *asked.path({}, NONE, at=NOW)]
+    path = [
+        *asked.path({}, {OWN: "d"}, WARNING, at=NOW + timedelta(hours=12)),
+        *asked.path({}, {OWN: "d"}, NONE, at=NOW),
+        *routes(SHOP).path({}, {OWN: "nobody"}, WARNING, at=NOW),
+    ]
     assert [(each.route, each.reason, each.detail) for each in path] == [
         ("shop", RouteReason.LABELS, 'namespace="shop"'),
         ("pages", RouteReason.SEVERITY, "warning"),
         ("night", RouteReason.HOURS, "office"),
         ("rest", RouteReason.TAKEN, ""),
+        ("", RouteReason.ANNOTATION, "d"),
         ("", RouteReason.NEVER, "none"),
+        ("shop", RouteReason.LABELS, 'namespace="shop"'),
+        ("", RouteReason.NO_CHANNEL, "nobody"),
     ]
     assert {each.reason for each in path} == set(RouteReason)
 
@@ -159,7 +169,7 @@ def test_the_path_names_what_the_route_takes(labels: dict[str, str], severity: A
         REST,
     )
     at = NOW + timedelta(hours=hour)
-    taken = [each.route for each in asked.path(labels, severity, at=at) if each.reason is RouteReason.TAKEN]
+    taken = [each.route for each in asked.path(labels, {}, severity, at=at) if each.reason is RouteReason.TAKEN]
     assert tuple(taken) == asked.route(labels, {}, severity, at=at).routes
 
 

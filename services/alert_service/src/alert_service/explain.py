@@ -99,7 +99,7 @@ def explained(
 ) -> Explanation:
     """As it stands, by the policy that holds."""
     routed = routes.route(incident.labels, incident.annotations, incident.severity, at=at)
-    path = tuple(routes.path(incident.labels, incident.severity, at=at))
+    path = tuple(routes.path(incident.labels, incident.annotations, incident.severity, at=at))
     verdict = _verdict(incident, routed.channels, policy)
     steps = _steps(incident, policy)
     action = _next_action(incident, steps, policy)

@@ -25,6 +25,8 @@ class RouteReason(StrEnum):
     SEVERITY = "severity"
     HOURS = "hours"
     NEVER = "never"  # this severity is told nobody
+    ANNOTATION = "annotation"  # an annotation of the alert, or of its namespace, names one more channel
+    NO_CHANNEL = "no_channel"  # it does, and the policy has none of that name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Asked:
 
     route: str
     reason: RouteReason
-    detail: str = ""  # the matcher, the severity, the hours
+    detail: str = ""  # the matcher, the severity, the hours, the channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +120,16 @@ class Routes:
         named = [channel for part in taken for channel in part.channels]
         if labels.get("alertname") == heartbeat.ALERT:
             named = [*self._of_heartbeats.get(labels.get(heartbeat.LABEL, ""), ())] or named
-        own = next((annotations[name] for name in self._annotations if annotations.get(name)), "")
-        if own in self._policy.channels:
+        if (own := self._own(annotations)) in self._policy.channels:
             named.append(own)
         return Routed(
             channels=tuple(dict.fromkeys(named)),
             escalation=next((part.escalation for part in taken if part.escalation is not None), None),
             routes=tuple(part.name for part in taken),
         )
+
+    def _own(self, annotations: Mapping[str, str]) -> str:
+        return next((annotations[name] for name in self._annotations if annotations.get(name)), "")
 
     def _taken(self, labels: Mapping[str, str], severity: AlertSeverity, at: datetime) -> Iterator[RoutePart]:
         """Until one is taken that does not go on."""
@@ -136,8 +140,10 @@ class Routes:
                 if not each.part.go_on:
                     return
 
-    def path(self, labels: Mapping[str, str], severity: AlertSeverity, *, at: datetime) -> Iterator[Asked]:
-        """The routes that `route` asks, in order, with what each answers."""
+    def path(
+        self, labels: Mapping[str, str], annotations: Mapping[str, str], severity: AlertSeverity, *, at: datetime
+    ) -> Iterator[Asked]:
+        """The routes that `route` asks, in order, with what each answers, and what an annotation adds."""
         if severity in self._policy.severities.never:
             yield Asked(route="", reason=RouteReason.NEVER, detail=severity)
             return
@@ -145,4 +151,7 @@ class Routes:
             asked = each.answer(labels, severity, at)
             yield asked
             if asked.reason is RouteReason.TAKEN and not each.part.go_on:
-                return
+                break
+        if own := self._own(annotations):
+            known = own in self._policy.channels
+            yield Asked(route="", reason=RouteReason.ANNOTATION if known else RouteReason.NO_CHANNEL, detail=own)

@@ -74,6 +74,8 @@ def _answer(asked: "Asked") -> str:
         RouteReason.SEVERITY: f"no: not for the severity {asked.detail}",
         RouteReason.HOURS: f"no: outside the hours {asked.detail}",
         RouteReason.NEVER: f"none: the severity {asked.detail} is told nobody",
+        RouteReason.ANNOTATION: f"an annotation adds {asked.detail}",
+        RouteReason.NO_CHANNEL: f"an annotation names {asked.detail}, of which the policy has none",
     }[asked.reason]
 
 
