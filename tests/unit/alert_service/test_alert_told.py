@@ -259,6 +259,7 @@ class TestHealing:
         pytest.param(POD, "KubePodCrashLooping: shop/web-0", id="what it is and its object"),
         pytest.param({"alertname": "Slow", "namespace": "shop"}, "Slow: shop", id="or its namespace"),
         pytest.param({"alertname": "Down", "cluster": "prod"}, "Down: prod", id="or its cluster"),
+        pytest.param({"alertname": "Miss", "heartbeat": "w"}, "Miss: w", id="or what is missed"),
         pytest.param({"alertname": "Down"}, "Down", id="or nothing"),
         pytest.param({"job": "x"}, "An alert without a name: job=x", id="and what has no name says so"),
         pytest.param({"severity": "info"}, "An alert without a name", id="also when it has no labels"),

@@ -152,7 +152,7 @@ def _taken(incident: Incident, after: Escalation, step: StepPart, policy: AlertP
     )
     happenings = [what]
     if after.next_at is None:
-        text = f"escalation {before.policy} has told everybody"
+        text = f"the last step of {before.policy} is told now: nobody is left after it"
         happenings.append(Happening(kind=HappeningKind.ESCALATION_ENDED, at=now, text=text))
     messages = [
         Wanted(

@@ -19,6 +19,10 @@ class IncidentState(StrEnum):
     RESOLVED = "resolved"
 
 
+# Labels that say where, when there is no object; the last two are of the service's own alerts.
+_PLACES = ("namespace", "cluster", "heartbeat", "channel")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One alert of the incident, in its newest episode."""
@@ -210,7 +214,7 @@ class Incident:
         if subject is not None:
             place = "/".join(part for part in (subject.namespace, subject.name) if part)
         else:
-            place = labels.get("namespace") or labels.get("cluster", "")
+            place = next((labels[each] for each in _PLACES if labels.get(each)), "")
         if not name:
             name = "An alert without a name"
             place = place or ", ".join(
