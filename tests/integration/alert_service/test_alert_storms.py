@@ -58,6 +58,17 @@ async def test_a_storm_from_beginning_to_end(intake: Intake) -> None:
     assert await intake.rows("SELECT count(*) FROM timeline WHERE kind = 'escalated'") == [(6,)]
 
 
+async def test_a_channel_that_stood_in_hears_of_the_end_too(intake: Intake) -> None:
+    await intake.take(*(body(number) for number in range(6)))
+    await intake.rows(
+        "INSERT INTO card (channel, subject, conversation, message_id, revision, posted_at) "
+        "SELECT 'ops', 'storm:' || id, '', '', 0, now() FROM storm RETURNING channel"
+    )
+    await tick(intake, 400)
+    told = await intake.rows("SELECT channel, count(*) FROM delivery WHERE kind = 'storm' GROUP BY 1 ORDER BY 1")
+    assert told == [("ops", 1), ("sre", 2)]
+
+
 async def test_what_only_the_storm_told_of_ends_without_a_word(intake: Intake) -> None:
     await intake.take(*(body(number) for number in range(6)))
     before = await intake.messages()

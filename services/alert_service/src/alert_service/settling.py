@@ -22,7 +22,7 @@ from alert_service.storm import Openings, worth_a_card
 from alert_service.suppression import lifted
 from alert_service.turns import Turns
 from alert_service.wanted import Wanted
-from alert_service.weather import Weather
+from alert_service.weather import Weather, told
 
 _MOST_LEFT = 500  # that are looked at when a storm ends, the worst first
 
@@ -84,7 +84,8 @@ class Settling:
         part = self._policy().storm
         weather = await self._weather(connection, now)
         ended = weather.calm()
-        await self._deliveries.queue(connection, weather.wanted(), received_at=None, now=now)
+        copies = [told(storm, on=channel) for storm in ended for channel in await storms.copied_to(connection, storm)]
+        await self._deliveries.queue(connection, [*weather.wanted(), *copies], received_at=None, now=now)
         await storms.keep(connection, ended)
         for storm in ended:
             left = await incidents.untold(connection, storm.channel, storm.started_at, _MOST_LEFT)

@@ -72,13 +72,14 @@ class Weather:
         """The live card of each storm that changed, and what opened, below it."""
         messages = []
         for storm in self.storms:
-            messages.append(_of(storm, DeliveryKind.STORM))
+            messages.append(told(storm))
             lines = self._lines[storm.channel]
             if lines:
                 more = [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
-                messages.append(_of(storm, DeliveryKind.REPLY, "\n".join(lines[:_MOST_LINES] + more)))
+                messages.append(told(storm, DeliveryKind.REPLY, "\n".join(lines[:_MOST_LINES] + more)))
         return messages
 
 
-def _of(storm: Storm, kind: DeliveryKind, text: str = "") -> Wanted:
-    return Wanted(kind=kind, channel=storm.channel, reason=NotifyReason.STORM, storm_id=storm.id, text=text)
+def told(storm: Storm, kind: DeliveryKind = DeliveryKind.STORM, text: str = "", *, on: str | None = None) -> Wanted:
+    """Its card, or what stands below it, on its own channel or another one."""
+    return Wanted(kind=kind, channel=on or storm.channel, reason=NotifyReason.STORM, storm_id=storm.id, text=text)

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.storage.models import delivery, storm
+from alert_service.storage.claims import STORM
+from alert_service.storage.models import card, delivery, storm
 from alert_service.storm import Openings, Storm
 from alert_service.wanted import DeliveryKind, NotifyReason
 
@@ -46,6 +47,12 @@ async def get(connection: AsyncConnection, storm_id: UUID) -> Storm | None:
     """Whether it is over or not."""
     row = (await connection.execute(select(storm).where(storm.c.id == storm_id))).first()
     return None if row is None else Storm(**row._mapping)
+
+
+async def copied_to(connection: AsyncConnection, of: Storm) -> list[str]:
+    """The channels that have its card because they stood in for its own: they are to hear of its end, too."""
+    query = select(card.c.channel).where(card.c.subject == f"{STORM}{of.id}", card.c.channel != of.channel)
+    return sorted(await connection.scalars(query))
 
 
 async def keep(connection: AsyncConnection, storms: Iterable[Storm]) -> None:
