@@ -191,28 +191,41 @@ async def test_a_card_that_says_too_much_is_posted_all_the_same(live: Live) -> N
     assert await complaints(live.chat) == []
 
 
-async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Takes a message, and then says a byte now and again for ever."""
-    with suppress(ConnectionError):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 1000000\r\n\r\n")
-        while True:
-            writer.write(b" ")
-            await writer.drain()
-            await asyncio.sleep(0.1)
+class Dripping:
+    """Takes messages, and then says a byte now and again until nobody listens."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.append(task)
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 1000000\r\n\r\n")
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_who_never_comes_to_an_end_holds_up_no_channel() -> None:
+    dripping = Dripping()
     server = await asyncio.start_server(dripping, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     settings = AlertSettings.model_validate(
         {"slack": {"token": "xoxb-1", "api_url": url}, "channels": {"urls": dict.fromkeys(("slack", "teams"), url)}}
     )
-    async with server, a_client() as http:
-        channels = make_channels(POLICY, settings, http=http, now=lambda: datetime.now(UTC)).channels
-        sent = (channels[name].send(Message(delivery_id="d1", card=CARD)) for name in ("teams", "slack"))
-        async with asyncio.timeout(60):
+    async with server, asyncio.timeout(60):
+        async with a_client() as http:
+            channels = make_channels(POLICY, settings, http=http, now=lambda: datetime.now(UTC)).channels
+            sent = (channels[name].send(Message(delivery_id="d1", card=CARD)) for name in ("teams", "slack"))
             taken, unclear = await asyncio.gather(*sent, return_exceptions=True)
+        await asyncio.gather(*dripping.tasks)
     assert taken == Receipt(posted=False)
     assert isinstance(unclear, DeliveryError)
     assert unclear.reason is DeliveryReason.VENDOR_ERROR
