@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -87,6 +88,15 @@ async def test_a_notice_is_taken_and_one_that_is_none_is_refused(intake: Intake,
     assert "id" in refused.json()["detail"]
     assert await intake.inbox.waiting() == 1
     assert intake.refused == [(Source.HEALING, "unreadable")]
+
+
+async def test_a_compressed_post_is_refused_with_what_to_do(intake: Intake, client: httpx.AsyncClient) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    for path in (POSTS, "/api/v1/notices"):
+        answer = await client.post(path, content=gzip.compress(a_post(an_alert())), headers=headers)
+        assert answer.status_code == 400
+        assert "without Content-Encoding" in answer.json()["detail"]
+    assert await intake.inbox.waiting() == 0
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ async def receive_alerts(request: Request) -> Response:
         check_post(body)
     except PayloadInvalid as error:
         services.refused(Source.ALERTMANAGER, "unreadable")
-        raise Problem(400, f"the body {error}") from None
+        raise _unreadable(request, f"the body {error}") from None
     await _store(stored, Source.ALERTMANAGER, hashlib.sha256(body).hexdigest(), body, services)
     return Response(status_code=200)
 
@@ -81,7 +81,8 @@ async def receive_notice(request: Request, services: AnyServices, stored: Stored
     except ValidationError as error:
         first = error.errors()[0]
         services.refused(Source.HEALING, "unreadable")
-        raise Problem(400, f"the body is no notice: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        place = "".join(f"{each}: " for each in first["loc"])
+        raise _unreadable(request, f"the body is no notice: {place}{first['msg']}") from None
     await _store(stored, Source.HEALING, notice.id, body, services)
     return Response(status_code=204)
 
@@ -97,6 +98,11 @@ async def receive_health_event(request: Request, services: AnyServices, stored: 
     )
     await _store(stored, Source.HEALTH, event.id, await request.body(), services)
     return Response(status_code=204)
+
+
+def _unreadable(request: Request, why: str) -> Problem:
+    compressed = "content-encoding" in request.headers
+    return Problem(400, f"{why}. Send it without Content-Encoding: it is read as it comes" if compressed else why)
 
 
 async def _store(stored: Stored, source: Source, key: str, body: bytes, services: AnyServices) -> None:
