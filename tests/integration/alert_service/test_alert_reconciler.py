@@ -10,13 +10,14 @@ import httpx
 import msgspec
 import pytest
 from aiohttp import web
-from tests.support.alert_intake import Intake, a_post, a_resolved_alert, an_alert
+from tests.support.alert_intake import POLICY, Intake, a_post, a_resolved_alert, an_alert
 from tests.support.monitoring import RunAlertmanager
 from tests.support.waiting import eventually
 
 from alert_service.alert import Source
 from alert_service.clients.alertmanager import Alertmanager
 from alert_service.clients.asking import Unavailable
+from alert_service.policy import AlertPolicy
 from alert_service.reconcile import GONE_AFTER
 from alert_service.reconciler import Reconciler
 from alert_service.settings import AlertmanagerSettings
@@ -202,6 +203,30 @@ async def test_what_a_post_that_was_cut_short_left_open_is_closed_once_alertmana
     assert await comparing.reconciler.look() == 1
     assert await intake.states() == ["resolved"]
     assert await comparing.reconciler.look() == 0
+    await comparing.client.close()
+
+
+async def test_an_alertmanager_that_does_not_even_hear_the_heartbeat_ends_nothing(
+    intake: Intake, run_alertmanager: RunAlertmanager
+) -> None:
+    beat = {"name": "prod", "match": ["alertname=Watchdog"], "every": "5m"}
+    intake.policy = AlertPolicy.model_validate(POLICY | {"heartbeats": [beat]})
+    server = await asyncio.to_thread(run_alertmanager, config("http://127.0.0.1:9/"))
+    await intake.take(a_post(an_alert(), receiver="us"))
+    comparing = Comparing(intake, server.url)
+    for _ in range(3):
+        assert await comparing.reconciler.look() == 0
+        intake.clock.step(GONE_AFTER)
+    await fires(server.url, {"alertname": "Watchdog"}, since=datetime.now(UTC))
+
+    async def heard() -> bool:
+        return len(await comparing.client.groups()) == 1
+
+    await eventually(heard)
+    assert await comparing.reconciler.look() == 0
+    intake.clock.step(GONE_AFTER)
+    assert await comparing.reconciler.look() == 1
+    assert await intake.states() == ["resolved"]
     await comparing.client.close()
 
 

@@ -7,14 +7,13 @@ from datetime import datetime
 from itertools import islice
 from uuid import uuid4
 
-import msgspec
 from sqlalchemy import select
 
 from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.clients.alertmanager import AlertGroup, Alertmanager
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.family import Due
-from alert_service.heartbeat import Heartbeats
+from alert_service.heartbeat import Beats, Heartbeats
 from alert_service.incidents import key_of
 from alert_service.policy import AlertPolicy
 from alert_service.reconcile import Difference, There, absent, differences, put_right
@@ -96,19 +95,13 @@ class Reconciler:
         now: datetime,
     ) -> dict[str, Difference]:
         """In a thread: to match ten thousand alerts with the routes takes seconds, which nobody's click must wait."""
-        root, there = root_of(configuration), self._without_heartbeats(groups, now)
-        self._absent = absent(here, there, root, self._absent, now=now)
-        return differences(here, there, root, receivers=receivers, absent_since=self._absent, now=now)
-
-    def _without_heartbeats(self, groups: Sequence[AlertGroup], now: datetime) -> list[There]:
-        """Those always fire, and nobody is told of them."""
+        root, policy = root_of(configuration), self._policy()
         there = [each for group in groups for each in _there(group)]
-        post = Post(source=Source.ALERTMANAGER, group_key="", alerts=[each.alert for each in there])
-        _, alerts = Heartbeats(self._policy()).split(post, at=now)
-        others = {alert.fingerprint for alert in alerts if alert.status is AlertStatus.FIRING}
-        return [
-            each if each.alert.fingerprint in others else msgspec.structs.replace(each, told=False) for each in there
-        ]
+        beats, told = _without_heartbeats(there, policy, now)
+        # It has not heard from Prometheus since its own restart, perhaps: what it does not know may fire all the same.
+        hears_nothing = bool(policy.heartbeats) and not beats
+        self._absent = {} if hears_nothing else absent(here, there, root, self._absent, now=now)
+        return differences(here, told, root, receivers=receivers, absent_since=self._absent, now=now)
 
     async def _heard_of(self) -> frozenset[str]:
         """The receivers of those that posted lately."""
@@ -139,6 +132,13 @@ class Reconciler:
         if settled:
             self._on_settled(settled)
         return len(dues)
+
+
+def _without_heartbeats(there: Sequence[There], policy: AlertPolicy, now: datetime) -> tuple[Beats, list[There]]:
+    """Those always fire, and nobody is told of them."""
+    post = Post(source=Source.ALERTMANAGER, group_key="", alerts=[each.alert for each in there])
+    beats, alerts = Heartbeats(policy).split(post, at=now)
+    return beats, [each for each, alert in zip(there, alerts, strict=True) if alert.status is AlertStatus.FIRING]
 
 
 def _there(group: AlertGroup) -> list[There]:
