@@ -83,6 +83,26 @@ async def test_cards_that_waited_are_one_card_of_the_newest_state(alert_database
     assert await sending.states() == ["card posted"] + ["card superseded"] * 3
 
 
+async def test_what_was_queued_before_the_clock_was_set_back_does_not_wait_for_that_time_to_come_again(
+    alert_database: Database,
+) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    await sending.want("plain", "canary", text="first")
+    await sending.want("plain", "canary", text="second")
+    sre.failures = [error(DeliveryReason.UNREACHABLE)]
+    await sending.send()
+    sending.clock.jump(timedelta(hours=-1))
+    successor = sending.a_delivery()
+    sre.failures = [error(DeliveryReason.UNREACHABLE)]
+    await sending.send(successor)
+    assert sre.tried == 2  # what fails now is put off by the clock as it is now
+    assert await sending.deliveries.waiting(sending.clock.now()) == {"sre": True}
+    sending.clock.step(5)
+    await sending.send(successor)
+    assert sorted(sre.seen) == ["post first", "post second"]
+
+
 async def test_cards_that_waited_call_everybody_whom_any_of_them_was_to_call(alert_database: Database) -> None:
     ops = Obedient(abilities=SIMPLE)
     sending = Sending(alert_database, ops)

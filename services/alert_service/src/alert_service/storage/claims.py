@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, literal_column, not_, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, exists, func, literal_column, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.channels.channel import Abilities, MessageRef
@@ -38,6 +38,13 @@ PENDING = pending(delivery)
 WAITING = and_(PENDING, delivery.c.state != DeliveryState.SENDING)
 
 
+def due(now: datetime) -> ColumnElement[bool]:
+    """What is said to have been queued or tried later than now was so before the clock was set back: it waits for no
+    hour that comes a second time. Clocks of two replicas may differ by less."""
+    since = func.coalesce(delivery.c.sent_at, delivery.c.queued_at)
+    return or_(delivery.c.due_at <= now, since > now + LOAN)
+
+
 async def take(connection: AsyncConnection, channel: str, now: datetime, *, updates: bool) -> Claim | None:
     """None: nothing that is due. Without `updates` no card is changed now."""
     row = (await connection.execute(_next(channel, now, updates=updates))).first()
@@ -53,7 +60,7 @@ async def take(connection: AsyncConnection, channel: str, now: datetime, *, upda
 
 def _next(channel: str, now: datetime, *, updates: bool) -> Any:
     """The card of a storm tells most, and then comes what is loud. A reply waits for the card that it goes below."""
-    mine = and_(delivery.c.channel == channel, PENDING, delivery.c.due_at <= now)
+    mine = and_(delivery.c.channel == channel, PENDING, due(now))
     reply_can_go = or_(delivery.c.kind != DeliveryKind.REPLY, card.c.channel.is_not(None), not_(_card_comes(channel)))
     query = (
         select(delivery, card.c.conversation.label("card_in"), card.c.message_id.label("card_id"))
@@ -94,7 +101,7 @@ async def put_aside(connection: AsyncConnection, channel: str, abilities: Abilit
         .where(
             delivery.c.channel == channel,
             WAITING,
-            delivery.c.due_at <= now,
+            due(now),
             delivery.c.kind.in_((DeliveryKind.CARD, DeliveryKind.REPLY)),
             or_(*needless),
         )
@@ -130,7 +137,7 @@ async def _merged(connection: AsyncConnection, row: Any, now: datetime) -> list[
             delivery.c.subject == row.subject,
             delivery.c.kind == row.kind,
             PENDING,
-            delivery.c.due_at <= now,
+            due(now),
         )
         .order_by(delivery.c.number)
         .limit(_MERGED)

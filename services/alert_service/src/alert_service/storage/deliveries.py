@@ -54,7 +54,7 @@ class Deliveries:
     async def waiting(self, now: datetime) -> dict[str, bool]:
         """The channels with something to send, and whether any of it is due."""
         async with self._database.begin() as connection:
-            due = func.bool_or(delivery.c.due_at <= now)
+            due = func.bool_or(claims.due(now))
             rows = await connection.execute(select(delivery.c.channel, due).where(PENDING).group_by(delivery.c.channel))
             return {row[0]: row[1] for row in rows}
 
