@@ -147,7 +147,7 @@ async def test_presses_in_slack_take_effect_once_for_those_who_may(
         (silence,) = (await service.get("silences"))["items"]
         assert (silence["created_by"], silence["incident_id"]) == ("ana@example.com", opened["id"])
         assert (await chat.press(shown, "Explain")).status == 200
-        assert "Nobody is told: silenced by Ana" in await told(chat, "U0ANA", "Next:")
+        assert "Nobody is told: silenced by Ana" in await told(chat, "U0ANA", "Next, at")
 
         await post(service, "resolved")
         await incident(service, "resolved")
