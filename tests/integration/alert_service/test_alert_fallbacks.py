@@ -110,7 +110,7 @@ async def test_what_a_vendor_only_accepted_is_copied_unless_somebody_acts(alert_
     await two.sending.becomes(seen, "acknowledged")
     await two.pass_(300)
     assert two.ops.seen == [
-        "post incident firing (Sent to sre too, which has not shown within 5 min that anybody saw it)"
+        "post incident firing (Also sent to sre, where nobody was seen to act on it within 5 min)"
     ]
 
 

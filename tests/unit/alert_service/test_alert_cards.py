@@ -103,7 +103,7 @@ def facts_of(card: Card) -> dict[str, str]:
             "suppressed",
             [
                 "Critical, firing since 2026-03-01 11:48 UTC",
-                "Held back: maintenance sunday-night, until 2026-03-01 12:45 UTC",
+                "Held back: maintenance sunday-night, until 2026-03-01 12:45 UTC at the latest",
             ],
             id="a suppressed one says why nobody is told",
         ),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from alert_service.channels.channel import DeliveryError
+from alert_service.durations import shortly
 from alert_service.policy.routing import ChannelPart
 from alert_service.policy.settings import AlertPolicy
 from alert_service.retries import BROKEN
@@ -82,7 +83,6 @@ def _why(late: Unconfirmed, trouble: DeliveryError | None, within: timedelta) ->
     """For people, on the other channel."""
     if late.error or trouble is not None:
         return f"Meant for {late.channel}, which did not take it: {late.error or trouble}"
-    minutes = f"{within.total_seconds() / 60:g} min"
     if late.accepted:
-        return f"Sent to {late.channel} too, which has not shown within {minutes} that anybody saw it"
-    return f"Meant for {late.channel}, where it waits to be sent for more than {minutes}"
+        return f"Also sent to {late.channel}, where nobody was seen to act on it within {shortly(within)}"
+    return f"Meant for {late.channel}, where it has waited to be sent for more than {shortly(within)}"

@@ -153,7 +153,7 @@ def _judged(before: Incident, after: Incident, heard: Heard, now: datetime) -> C
 def _parts(heard: Heard, now: datetime) -> list[Happening]:
     told = []
     if heard.joined:
-        text = f"{_alerts(len(heard.joined))} more"
+        text = f"{_alerts(len(heard.joined))} joined"
         told.append(Happening(kind=HappeningKind.ALERTS_JOINED, at=now, text=text, fingerprints=heard.joined))
     if heard.resolved:
         text = f"{_alerts(len(heard.resolved))} resolved"

@@ -75,7 +75,7 @@ def _silenced(incident: Incident, now: datetime) -> Suppression | None:
         return None
     if silenced.until_resolved and any(turn > silenced.at for turn in incident.turns):
         return None
-    detail = f"silenced by {silenced.by}"
+    detail = f"silenced by {silenced.by}{' until it resolves' if silenced.until_resolved else ''}"
     return Suppression(reason=SuppressionReason.SILENCED, detail=detail, since=now, until=silenced.until)
 
 
