@@ -186,14 +186,16 @@ async def test_a_press_on_an_incident_that_is_not_kept_any_more_says_so(acting: 
     assert "kept for some time only" in await pressed(acting, "acknowledge", acting.value(incident))
 
 
-async def test_an_old_card_does_not_cover_what_it_did_not_show(acting: Acting) -> None:
+@pytest.mark.parametrize("verb", ["acknowledge", "silence"])
+async def test_an_old_card_does_not_cover_what_it_did_not_show(acting: Acting, verb: str) -> None:
     alerts = [numbered(0, at=acting.clock.now()), numbered(1, at=acting.clock.now(), severity="critical")]
     incident = await acting.opens(*alerts)
 
-    said = await pressed(acting, "acknowledge", acting.value(incident, revision=0))
+    said = await pressed(acting, verb, acting.value(incident, revision=0))
 
     assert "look again" in said
-    assert (await acting.incident(incident)).state is IncidentState.FIRING
+    now = await acting.incident(incident)
+    assert (now.state, now.silenced) == (IncidentState.FIRING, None)
 
 
 async def test_presses_of_one_incident_keep_their_order(acting: Acting) -> None:

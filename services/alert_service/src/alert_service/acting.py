@@ -35,16 +35,24 @@ def act(incident: Incident, wanted: Act, policy: AlertPolicy, *, now: datetime) 
     return _ACTS[wanted.kind](incident, wanted, policy, now)
 
 
+def look_again(incident: Incident, revision: int | None) -> str | None:
+    """What has become of it since the card of the revision that whoever saw that has to know first; None: nothing."""
+    if not incident.firing:
+        return None
+    shown = _shown(incident, revision)
+    if not shown:
+        return "what that card showed is over, and something else fires: look again"
+    if highest(member.severity for member in shown).rank < incident.severity.rank:
+        return f"it became {incident.severity} after the card that you saw: look again"
+    return None
+
+
 def _acknowledge(incident: Incident, wanted: Act, policy: AlertPolicy, now: datetime) -> Acted:
     if not incident.open:
         return _too_late(incident, now)
-    shown = _shown(incident, wanted.revision)
-    severity = highest(member.severity for member in shown) if incident.firing else incident.severity
-    if incident.firing and not shown:
-        return _nothing(incident, "what that card showed is over, and something else fires: look again")
-    if severity.rank < incident.severity.rank:
-        return _nothing(incident, f"it became {incident.severity} after the card that you saw: look again")
-    covered = frozenset(each.alert.fingerprint for each in shown)
+    if (why := look_again(incident, wanted.revision)) is not None:
+        return _nothing(incident, why)
+    covered = frozenset(each.alert.fingerprint for each in _shown(incident, wanted.revision))
     who = incident.acknowledgement
     if who is not None and who.by == wanted.by.name and covered <= who.fingerprints:
         return _nothing(incident, f"you acknowledged it {shortly(now - who.at)} ago")

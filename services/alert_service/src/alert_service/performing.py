@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
+from alert_service.acting import look_again
 from alert_service.acts import Act, ActKind, Answer
 from alert_service.alert import Source
 from alert_service.clients.asking import Refused, Unavailable
@@ -58,6 +59,8 @@ class Performing:
     async def _silence(self, wanted: Act) -> Answer:
         """What Alertmanager does not tell it cannot silence: that is silenced here alone."""
         incident = await self._desk.find(wanted.incident_id)
+        if (why := look_again(incident, wanted.revision)) is not None:
+            return Answer(changed=False, text=why)
         if incident.source is not Source.ALERTMANAGER:
             return await self._desk.act(replace(wanted, text=""))
         if self._silencing is None:
