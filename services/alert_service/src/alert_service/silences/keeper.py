@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from alert_service.change import Changed, changed
 from alert_service.clients.alertmanager import GettableSilence
@@ -17,6 +18,7 @@ from alert_service.policy import AlertPolicy
 from alert_service.silences.heeding import Muting, Standing, heed
 from alert_service.silences.scope import SilenceRefused, still_firing
 from alert_service.silences.silencing import LOAN, Silencing
+from alert_service.storage import incidents
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.silences import Kept
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
@@ -28,6 +30,7 @@ from common.logs import Complaint
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 15.0
+_BATCH = 100
 _HEEDED_AFTER = timedelta(seconds=5)
 # One of a pair of Alertmanagers may not have heard yet of what the other one made.
 _SPREAD_WITHIN = timedelta(minutes=1)
@@ -86,8 +89,14 @@ class SilenceKeeper:
         muted = await self._silencing.alertmanager.alerts(active=False, unprocessed=False) if standing else ()
         muting = Muting(standing=standing, by={each.fingerprint: {*each.status.silenced_by} - young for each in muted})
         own = {each.incident_id: each.id for each in await self._rows.standing()}
-        for incident_id in await self._rows.silenced(muting.by.keys()):
-            await self._desk.change(incident_id, partial(heed, muting, own.get(incident_id), now))
+        waiting = iter(await self._rows.silenced(muting.by.keys()))
+        while ids := list(islice(waiting, _BATCH)):
+            async with self._database.begin() as connection:
+                found = await incidents.by_ids(connection, ids, lock=False)
+            for incident_id, incident in found.items():
+                heeding = partial(heed, muting, own.get(incident_id), now)
+                if heeding(incident).incident is not incident:
+                    await self._desk.change(incident_id, heeding)
 
     async def _look_at(self, known: Kept, there: GettableSilence | None) -> None:
         now = self._clock.now()
