@@ -58,6 +58,28 @@ def test_a_folder_is_checked_with_what_is_wrong(folder: Path, capsys: pytest.Cap
     assert "template incident.j2, line 1: 'nothing' is undefined" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "stray"),
+    [
+        pytest.param(f"{BEGIN}{{% block fact %}}Team: x{{% endblock %}}", "fact", id="a mistyped block"),
+        pytest.param(GOOD, "", id="a block of the shipped template"),
+        pytest.param(
+            f"{BEGIN}{{% block body %}}{{% block mine %}}x{{% endblock %}}{{% endblock %}}", "", id="a block within one"
+        ),
+        pytest.param('{% extends "base.j2" %}{% block extra %}x{% endblock %}', "", id="a block of one's own base"),
+        pytest.param('{% extends "base.j2" %}{% block extras %}x{% endblock %}', "extras", id="and not of it"),
+    ],
+)
+def test_a_block_that_nothing_shows_is_a_mistake(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str, stray: str
+) -> None:
+    (folder / "base.j2").write_text(f"{BEGIN}{{% block body %}}{{% block extra %}}{{% endblock %}}{{% endblock %}}")
+    (folder / "incident.j2").write_text(text)
+    assert main(["template", "check", "--folder", str(folder)]) == bool(stray)
+    told = capsys.readouterr().err
+    assert (f"template incident.j2: nothing shows the block {stray}; there are title," in told) is bool(stray)
+
+
 def test_a_list_tells_own_ones_from_shipped_ones(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["template", "list", "--folder", str(folder)]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -66,7 +66,7 @@ def confirm(
     facts = [
         ("Severity", incident.severity.value),
         ("State", f"{incident.state.value}, opened {shortly(now - incident.opened_at)} ago"),
-        ("Firing", f"{len(incident.firing)} of {len(incident.members)} alerts"),
+        ("Alerts firing", f"{len(incident.firing)} of {len(incident.members)}"),
     ]
     if incident.acknowledgement is not None:
         facts.append(("Acknowledged by", incident.acknowledgement.by))

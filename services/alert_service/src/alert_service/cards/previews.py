@@ -1,14 +1,14 @@
 """What a template makes of every state that it can be shown: for previews and checks. Pure but for the templates."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from alert_service.cards import build, samples
 from alert_service.cards.card import Card
 from alert_service.cards.dialect import Dialect
 from alert_service.cards.dialects.plain import PLAIN
-from alert_service.cards.templates import NAMES, Templates
+from alert_service.cards.templates import NAMES, Parts, Templates
 from alert_service.channels.channel import Buttons
 
 
@@ -33,6 +33,9 @@ def mistakes(templates: Templates, now: datetime) -> Mapping[str, str]:
         for state, card in previews(name, Stand(templates, PLAIN, now)).items():
             if card.error:
                 found.setdefault(name, f"{card.error} ({state})")
+        if name not in found and (stray := templates.strays(name)):
+            blocks = ", ".join(each.name for each in fields(Parts))
+            found[name] = f"template {name}.j2: nothing shows the block {', '.join(stray)}; there are {blocks}"
     return found
 
 

@@ -4,7 +4,7 @@ A user's template begins with `{% extends "shipped/incident.j2" %}`, and says an
 """
 
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -16,6 +16,7 @@ from jinja2.bccache import Bucket
 
 from alert_service.cards import marks
 from alert_service.cards.sandbox import Sandbox
+from alert_service.cards.strays import strays
 from alert_service.durations import shortly
 
 NAMES = ("incident", "storm", "message")
@@ -78,6 +79,10 @@ class Templates:
     def check(self, name: str, shown: Mapping[str, Any]) -> Parts:
         """By the user's template. Raises TemplateFailed."""
         return _parts(self._own, name + _SUFFIX, shown)
+
+    def strays(self, name: str) -> Sequence[str]:
+        """Blocks of the user's template that nothing shows. Only for a template that passes `check`."""
+        return strays(self._own, name + _SUFFIX)
 
 
 class TextTemplates(Templates):
