@@ -63,3 +63,20 @@ def test_a_storm_that_hides_it_lets_it_end_quietly() -> None:
     assert life.it.suppression is not None
     assert life.it.suppression.reason is SuppressionReason.STORM
     assert life.post(over(an_alert(), NOW)).heard() == []
+
+
+@tried
+@given(st.sampled_from(POLICIES), STEPS, st.integers(min_value=1, max_value=600))
+def test_after_an_outage_what_was_due_is_told_once(
+    policy: AlertPolicy, steps: list[tuple[str, int]], minutes: int
+) -> None:
+    life = Life(policy=policy).post(an_alert())
+    for what, before in steps:
+        life.run(minutes=before)
+        step(life, what)
+    life.after(minutes=minutes)  # nobody looks
+    life.heard()
+    calls = [line for line in life.tick().heard() if "card!" in line]
+    assert len(calls) == len(set(calls))
+    assert life.next_at is None or life.next_at > life.now
+    assert life.tick().heard() == []
