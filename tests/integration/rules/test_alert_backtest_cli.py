@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from tests.support.alert_rules import RULES
@@ -19,11 +20,12 @@ END = int(time.time()) // 60 * 60 - 3600
 
 def past() -> str:
     """A node that was not ready for 40 minutes and for 5, little memory for an hour, and an alert that fired then."""
-    samples = {NOT_READY: [], MEMORY % "MemAvailable": [], MEMORY % "MemTotal": []}  # type: dict[str, list[str]]
+    samples = {"up": [], NOT_READY: [], MEMORY % "MemAvailable": [], MEMORY % "MemTotal": []}  # type: dict[str, list[str]]
     fired = []
     for minute in range(HOURS * 60 + 1):
         at = END - HOURS * 3600 + minute * 60
         bad = 60 <= minute < 100 or 200 <= minute < 205
+        samples["up"].append(f"1 {at}")
         samples[NOT_READY].append(f"{int(bad)} {at}")
         samples[MEMORY % "MemAvailable"].append(f"{5 if 60 <= minute < 120 else 50} {at}")
         samples[MEMORY % "MemTotal"].append(f"100 {at}")
@@ -54,6 +56,17 @@ def test_a_rule_of_the_files_is_replayed(prometheus: Prometheus, capsys: pytest.
     assert verdict["firings"][0]["labels"] == {"node": "n1"}
     assert verdict["by_for"]["0s"] == 2
     assert verdict["beside"] == {"PodNotReady": 1}
+
+
+def test_a_range_begins_where_the_past_does(prometheus: Prometheus, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(path) for path in RULES.glob("*.yaml")]
+    assert backtest(prometheus, "NodeNotReady", "--since", "300d", "--json", "--rules", *files) == 0
+    (verdict,) = json.loads(capsys.readouterr().out)
+    began = END - HOURS * 3600
+    assert began - 300 * 86_400 / 1000 <= datetime.fromisoformat(verdict["start"]).timestamp() <= began
+    assert verdict["times"] == 1
+    assert backtest(prometheus, "NodeNotReady", "--since", "300d", "--rules", *files) == 0
+    assert "Prometheus has nothing from before about" in capsys.readouterr().out
 
 
 def test_a_rule_on_what_was_never_recorded_is_replayed(
@@ -92,3 +105,14 @@ def test_a_mistake_is_explained(
     assert backtest(prometheus, *arguments) != 0
     output = capsys.readouterr()
     assert re.search(told, output.err + output.out)
+
+
+def test_an_end_before_all_beginnings_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["backtest", "--expr", "up", "--until", "0001-01-01"])
+    assert "not so old" in capsys.readouterr().err
+
+
+def test_a_prometheus_that_is_away_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", "--expr", "up", "--prometheus", "http://127.0.0.1:9"]) != 0
+    assert "Prometheus at http://127.0.0.1:9 does not answer" in capsys.readouterr().err

@@ -154,3 +154,30 @@ def test_the_shipped_rules_can_be_read() -> None:
     flapping = next(each for each in alerts if each.name == "NodeFlapping")
     assert (flapping.hold, flapping.keep, flapping.labels["severity"]) == (5 * MINUTE, 15 * MINUTE, "warning")
     assert not [name for each in alerts for name in records if name in expanded(each, records).expression]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        pytest.param("0", 0, id="nothing without a unit"),
+        pytest.param("1h30m", 5400, id="hours and minutes"),
+        pytest.param("2w", 14 * 86400, id="weeks"),
+        pytest.param("1y", 365 * 86400, id="years of 365 days"),
+        pytest.param("1s500ms", 1.5, id="milliseconds"),
+    ],
+)
+def test_durations_are_written_as_prometheus_reads_them(written: str, seconds: float) -> None:
+    text = f"groups: [{{name: g, rules: [{{alert: A, expr: up, for: {written}}}]}}]"
+    (found,), _ = rules_in(text)
+    assert found.hold == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("written", ["5", "5 m", "m5", "1m1h", "five"])
+def test_what_is_no_duration_is_told_with_its_alert(written: str) -> None:
+    with pytest.raises(ValueError, match="for of A must be a duration"):
+        rules_in(f"groups: [{{name: g, rules: [{{alert: A, expr: up, for: {written}}}]}}]")
+
+
+def test_rules_of_the_operator_are_read() -> None:
+    (found,), _ = rules_in("kind: PrometheusRule\nspec: {groups: [{name: g, rules: [{alert: A, expr: up}]}]}")
+    assert found.name == "A"

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 
 from common.hours import Hours
 from common.policy.document import load
-from common.policy.shape import parse_duration
 
 MOST_STEPS = 10_000  # Prometheus refuses more than 11,000 in one question
 SHORT = timedelta(minutes=5)  # what ends by itself so soon is over before anybody has looked
 MOST_SHORT = 0.1  # share of firings that may be so short
 HOLDS = tuple(timedelta(minutes=each) for each in (0, 1, 2, 5, 10, 15, 30, 60, 120, 240))
+_UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
+_DURATION = re.compile("".join(rf"(?:(\d+){unit}(?![a-z]))?" for unit in _UNITS))
 _FINE = "1m"  # how often a recorded expression is computed within a window
 _RECORDS_DEEP = 5  # recorded expressions that use recorded ones
 
@@ -70,10 +71,14 @@ class Verdict:
 
 
 def rules_in(text: str) -> tuple[list[Rule], dict[str, str]]:
-    """The alerting rules of a rule file, and the recorded expressions by name. ValueError when it is none."""
+    """The alerting rules of a rule file, and the recorded expressions by name. ValueError when it is none.
+
+    A PrometheusRule of the operator is one, too: its groups are below `spec`.
+    """
     alerts, records = list[Rule](), dict[str, str]()
     try:
-        for rule in (rule for group in (load(text) or {})["groups"] for rule in group["rules"]):
+        content = load(text) or {}
+        for rule in (rule for group in content.get("spec", content)["groups"] for rule in group["rules"]):
             if "record" in rule:
                 records[rule["record"]] = str(rule["expr"])
             else:
@@ -88,10 +93,20 @@ def _rule(rule: Mapping[str, object]) -> Rule:
     return Rule(
         name=str(rule["alert"]),
         expression=str(rule["expr"]),
-        hold=parse_duration(rule.get("for", "0s")),
-        keep=parse_duration(rule.get("keep_firing_for", "0s")),
+        hold=_duration(rule, "for"),
+        keep=_duration(rule, "keep_firing_for"),
         labels=labels if isinstance(labels, Mapping) else {},
     )
+
+
+def _duration(rule: Mapping[str, object], name: str) -> timedelta:
+    """In Prometheus' own notation, which has weeks, years and milliseconds: a file may hold rules of others."""
+    text = str(rule.get(name) or "0")
+    found = _DURATION.fullmatch(text)
+    if text != "0" and (found is None or not text):
+        raise ValueError(f"{name} of {rule['alert']} must be a duration such as 90s, 5m or 1h30m")
+    amounts = found.groups(default="0") if found else ()
+    return timedelta(seconds=sum(int(amount) * size for amount, size in zip(amounts, _UNITS.values(), strict=False)))
 
 
 def expanded(rule: Rule, records: Mapping[str, str]) -> Rule:

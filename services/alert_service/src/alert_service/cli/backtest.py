@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _OTHERS = 'ALERTS{alertstate="firing"}'
 _MOST_SHOWN = 10
+_LOOKS = 1000  # at how many instants it is looked whether Prometheus has anything
+_EARLIEST = datetime(2012, 1, 1, tzinfo=UTC)  # there was no Prometheus before
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -59,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([_as_json(each) for each in verdicts], indent=2))
     else:
         print("\n\n".join(_as_text(each) for each in verdicts))
+        if verdicts[0].end - verdicts[0].start < args.since:
+            print(f"\nPrometheus has nothing from before about {verdicts[0].start:%Y-%m-%d %H:%M} UTC.")
     return OK
 
 
@@ -107,10 +111,10 @@ async def _replay(url: str, rules: "Sequence[Rule]", args: argparse.Namespace, n
     from alert_service.clients.asking import Refused, Unavailable
     from alert_service.clients.prometheus import Prometheus
 
-    end = args.until or datetime.now(UTC)
-    start, step = end - args.since, args.step
+    end, step = args.until or datetime.now(UTC), args.step
     prometheus = Prometheus(url)
     try:
+        start = await _beginning(prometheus, end - args.since, end, step)
         others = await _history(prometheus, _OTHERS, start, end, step)
         return [
             judged(
@@ -128,6 +132,16 @@ async def _replay(url: str, rules: "Sequence[Rule]", args: argparse.Namespace, n
         raise CommandFailed(str(error)) from None
     finally:
         await prometheus.close()
+
+
+async def _beginning(prometheus: "Prometheus", start: datetime, end: datetime, step: timedelta) -> datetime:
+    """Where its past begins, if that is later: a rate over weeks that it has forgotten would be too low.
+
+    It has `up` for as long as it has anything that it scraped; where there is none, nothing is known.
+    """
+    coarse = max(step, (end - start) / _LOOKS)
+    found = [at for each in await prometheus.query_range("count(up)", start, end, coarse) for at, _ in each.samples]
+    return max(start, min(found) - coarse) if found else start
 
 
 async def _history(
@@ -218,4 +232,7 @@ def _instant(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text} is no instant such as 2026-11-29T12:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if found < _EARLIEST:
+        raise argparse.ArgumentTypeError(f"{text} is before {_EARLIEST:%Y}, and Prometheus is not so old")
+    return found
