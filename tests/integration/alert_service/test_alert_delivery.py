@@ -308,6 +308,26 @@ async def test_cards_that_cannot_be_changed_now_hold_up_no_new_message(alert_dat
     assert sre.seen[3:] == ["update incident firing"]
 
 
+async def test_a_vendor_that_wants_no_more_updates_for_a_while_gets_new_messages_all_the_same(
+    alert_database: Database,
+) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    incident = await sending.incident()
+    await sending.want(about=incident, **OPENED)
+    await sending.send()
+    sre.failures = [error(DeliveryReason.RATE_LIMITED, after=40)]
+    for _ in range(2):
+        await sending.want(about=incident, **CHANGED)
+    await sending.send()
+    await sending.want("plain", "opened", text="new")
+    await sending.send()
+    assert (sre.seen[1:], sre.tried) == (["post new"], 3)
+    sending.clock.step(40)
+    await sending.send()
+    assert sre.seen[2:] == ["update incident firing"]
+
+
 async def test_a_card_that_somebody_removed_is_posted_anew_when_it_matters(alert_database: Database) -> None:
     sre = Obedient()
     sending = Sending(alert_database, sre)

@@ -12,6 +12,7 @@ class Limiter:
     def __init__(self, windows: Sequence[Window]) -> None:
         self.windows = windows
         self._taken: deque[float] = deque(maxlen=max((each.messages for each in windows), default=0))
+        self._held_until = float("-inf")
 
     def wait_seconds(self, now: float) -> float:
         """0: one more message may go now."""
@@ -20,8 +21,12 @@ class Limiter:
             for each in self.windows
             if len(self._taken) >= each.messages
         ]
-        return max(0.0, *waits) if waits else 0.0
+        return max(0.0, self._held_until - now, *waits)
 
     def take(self, now: float) -> None:
         """One message goes now."""
         self._taken.append(now)
+
+    def hold(self, until: float) -> None:
+        """The vendor has said when the next one may go."""
+        self._held_until = until

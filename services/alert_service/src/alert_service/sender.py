@@ -120,6 +120,7 @@ class Sender:
         if channel is None:
             await self._failed(claim, self._missing())
             return
+        way = Way.NONE
         try:
             rendered = await self._means.rendering.of(claim, channel)
             way = way_of(claim, channel.abilities, goes_on=rendered.goes_on)
@@ -131,7 +132,7 @@ class Sender:
                 return
             receipt = await self._send(channel, _message(claim, way, rendered.card))
         except DeliveryError as error:
-            await self._failed(claim, error)
+            await self._failed(claim, error, updating=channel if way is Way.UPDATE else None)
         except DatabaseError:
             raise
         except Exception as error:  # one message that cannot be made must not hold up all others
@@ -189,7 +190,7 @@ class Sender:
                     raise
                 await asyncio.sleep(_DATABASE_SECONDS)
 
-    async def _failed(self, claim: Claim, error: DeliveryError) -> None:
+    async def _failed(self, claim: Claim, error: DeliveryError, *, updating: Channel | None = None) -> None:
         self._tell(error=error)
         now, luck = self._clock.now(), random.random()  # noqa: S311
         if error.reason is DeliveryReason.MESSAGE_GONE and claim.at is not None:
@@ -200,8 +201,13 @@ class Sender:
             logger.warning("channel %s failed: %s: %s", self.name, error.reason, error)
         if error.reason in BROKEN:
             self._means.channels.renew()
-        self.trouble = self.trouble.after(error, self._clock.monotonic(), luck=luck)
         again_at = next_attempt_at(error, claim.attempts, claim.queued_at, now, luck=luck)
+        monotonic = self._clock.monotonic()
+        if updating is not None and error.reason is DeliveryReason.RATE_LIMITED and again_at is not None:
+            # Vendors count updates by themselves: what is new need not wait for them.
+            self._means.paces.updates(updating).hold(monotonic + (again_at - now).total_seconds())
+        else:
+            self.trouble = self.trouble.after(error, monotonic, luck=luck)
         await self._deliveries.failed(claim, error.reason, str(error), again_at=again_at, at=now)
 
     def _tell(self, *, posted: bool = False, error: DeliveryError | None = None, seconds: float | None = None) -> None:
