@@ -451,6 +451,13 @@ class TestStorm:
         assert life.heard() == ["sre card! unsuppressed"]
         assert K.ESCALATED in life.run(minutes=5).kinds()
 
+    def test_that_is_over_may_tell_of_it_after_a_while(self) -> None:
+        life = self.life("sre").post(an_alert(severity="critical"))
+        life.storming = lambda channel, incident: False
+        life.settle(life.it, lifted(life.it, 4 * MINUTE, now=life.now))
+        assert life.run(minutes=3).heard() == []
+        assert life.run(minutes=1).heard() == ["sre card! unsuppressed"]
+
     def test_that_is_over_does_not_hide_what_becomes_worse(self) -> None:
         life = self.life("sre").post(an_alert())
         life.storming = lambda channel, incident: False

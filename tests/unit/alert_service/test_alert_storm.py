@@ -10,7 +10,7 @@ from tests.support.alert_incidents import NOW, POD, an_alert, opened
 
 from alert_service.incident import Incident
 from alert_service.policy.suppression import StormPart
-from alert_service.storm import Openings, Storm, is_over, worth_a_card
+from alert_service.storm import Openings, Storm, is_over, told_after
 from alert_service.suppression import in_storm
 from alert_service.wanted import DeliveryKind
 from alert_service.weather import Weather
@@ -182,8 +182,13 @@ def an_opening(minute: int, severity: str) -> Incident:
 
 def test_the_worst_and_oldest_of_what_it_leaves_open_get_cards_but_not_so_many_as_a_storm() -> None:
     warning, early, late = an_opening(0, "warning"), an_opening(1, "critical"), an_opening(2, "critical")
-    assert worth_a_card([warning, late, early], StormPart(incidents=4)) == [early, late]
-    assert len(worth_a_card([replace(warning, id=uuid4()) for _ in range(100)], PART)) == 10
+    few, at_once = StormPart(incidents=4), timedelta()
+    assert told_after([warning, late, early], few) == [(early, at_once), (late, at_once)]
+    many = [replace(warning, id=uuid4()) for _ in range(100)]
+    assert [wait for _, wait in told_after(many, PART)] == [at_once] * 10
+    critical = [replace(early, id=uuid4()) for _ in range(25)]
+    waits = [wait / MINUTE for _, wait in told_after([*many, *critical], PART)]
+    assert waits == [0] * 10 + [2] * 10 + [4] * 5
 
 
 def test_what_was_rolled_back_is_forgotten() -> None:

@@ -126,7 +126,7 @@ def _by_storm(done: Changed, stormy: Collection[str], routed: Routed, now: datet
     before = done.incident.suppression
     another = done.has(HappeningKind.SEVERITY_RAISED, HappeningKind.REOPENED)
     if before is not None and before.reason is SuppressionReason.STORM and not another:
-        return before
+        return before if before.until is None or now < before.until else None
     return in_storm(now) if stormy and set(routed.channels) <= set(stormy) else None
 
 

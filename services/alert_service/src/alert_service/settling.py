@@ -18,7 +18,7 @@ from alert_service.settle import Settled, Surroundings, settle
 from alert_service.storage import incidents, storms
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.rota import Rota
-from alert_service.storm import Openings, worth_a_card
+from alert_service.storm import Openings, told_after
 from alert_service.suppression import lifted
 from alert_service.turns import Turns
 from alert_service.wanted import Wanted
@@ -90,9 +90,10 @@ class Settling:
         for storm in ended:
             left = await incidents.untold(connection, storm.channel, storm.started_at, _MOST_LEFT)
             ours = [each for each in left if self._is_on(each, storm.channel, now)]
-            worst = await incidents.by_ids(connection, [each.id for each in worth_a_card(ours, part)])
-            dues = [Due(before=each, done=lifted(each, now=now)) for each in worst.values()]
-            await self.store(connection, [due for due in dues if due.done.happenings], now)
+            waits = {each.id: wait for each, wait in told_after(ours, part)}
+            found = await incidents.by_ids(connection, waits)
+            dues = [Due(before=each, done=lifted(each, waits[id_], now=now)) for id_, each in found.items()]
+            await self.store(connection, [due for due in dues if due.done.incident is not due.before], now)
         return len(ended)
 
     async def _weather(self, connection: AsyncConnection, now: datetime) -> Weather:

@@ -91,7 +91,9 @@ def stays_apart(storm: Storm, incident: Incident, part: StormPart) -> bool:
     return incident.severity is AlertSeverity.CRITICAL and storm.apart < part.apart
 
 
-def worth_a_card(open_ones: Iterable[Incident], part: StormPart) -> list[Incident]:
-    """Of those that a storm leaves open: the worst, so few that a new one does not make a storm again at once."""
-    worst = sorted(open_ones, key=lambda each: (-each.severity.rank, each.opened_at))
-    return worst[: part.incidents // 2]
+def told_after(open_ones: Iterable[Incident], part: StormPart) -> list[tuple[Incident, timedelta]]:
+    """Which of those that a storm leaves open are told by themselves, and how long after its end: the worst at once,
+    so few that they make no storm again, and then as few at a time every critical one."""
+    worst, few = sorted(open_ones, key=lambda each: (-each.severity.rank, each.opened_at)), part.incidents // 2
+    told = worst[:few] + [each for each in worst[few:] if each.severity is AlertSeverity.CRITICAL]
+    return [(each, 2 * part.within * (place // few)) for place, each in enumerate(told)]

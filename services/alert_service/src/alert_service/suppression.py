@@ -4,7 +4,8 @@ What is suppressed opens, is shown and closes like anything else; only nobody is
 """
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from alert_service.alert import AlertSeverity
 from alert_service.change import Changed, changed
@@ -132,9 +133,12 @@ def in_storm(now: datetime) -> Suppression:
     return Suppression(reason=SuppressionReason.STORM, detail="told on the card of a storm", since=now)
 
 
-def lifted(incident: Incident, *, now: datetime) -> Changed:
-    """A storm is over, and this is one of those that are told by themselves from now on."""
-    if incident.suppression is None or incident.suppression.reason is not SuppressionReason.STORM:
+def lifted(incident: Incident, wait: timedelta = timedelta(), *, now: datetime) -> Changed:
+    """A storm is over, and this is one of those that are told by themselves, now or after a while."""
+    held = incident.suppression
+    if held is None or held.reason is not SuppressionReason.STORM:
         return Changed(incident=incident)
+    if wait:
+        return Changed(incident=replace(incident, suppression=replace(held, until=now + wait)))
     what = Happening(kind=HappeningKind.UNSUPPRESSED, at=now, text="the storm is over, and it still fires")
     return changed(incident, what, suppression=None)
