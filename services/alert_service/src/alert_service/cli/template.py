@@ -31,7 +31,14 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
     preview = kinds.add_parser("preview", help="print the cards that a template makes of made-up incidents")
     preview.add_argument("name", choices=_NAMES, metavar="NAME", help=", ".join(_NAMES))
     preview.add_argument("--state", metavar="STATE", help="only this one, such as acknowledged; default: all")
-    preview.add_argument("--as", dest="form", choices=("text", "slack", "teams"), default="text", metavar="FORM")
+    preview.add_argument(
+        "--as",
+        dest="form",
+        choices=("text", "slack", "teams"),
+        default="text",
+        metavar="FORM",
+        help="text, slack for its Block Kit Builder, or teams for the card designer; default: text",
+    )
     preview.set_defaults(run=run_preview)
     check = kinds.add_parser("check", help="try every template of a folder; exit code 1 with what is wrong")
     check.set_defaults(run=run_check)
