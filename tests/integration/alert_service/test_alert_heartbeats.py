@@ -102,6 +102,21 @@ async def test_one_that_the_policy_no_longer_has_is_forgotten(intake: Intake) ->
     assert await intake.states() == []
 
 
+async def test_one_that_waits_behind_a_storm_is_not_missing(intake: Intake) -> None:
+    await intake.listener.look()
+    intake.clock.step(timedelta(minutes=9))
+    await intake.put(a_post(an_alert()))
+    await intake.put(a_post(WATCHDOG, group="watchdog"))
+    intake.clock.step(timedelta(minutes=9))
+    await intake.listener.look()
+    assert intake.missing == {"prod": False}
+    await intake.work()
+    await intake.listener.look()
+    assert intake.missing == {"prod": False}
+    await pass_time(intake, 2)
+    assert intake.missing == {"prod": True}
+
+
 async def test_the_alarm_of_one_that_the_policy_no_longer_has_ends(intake: Intake) -> None:
     await intake.listener.look()
     await pass_time(intake, 11)

@@ -60,23 +60,26 @@ class Listener:
         now = self._clock.now()
         self._since = self._since or now
         parts = {part.name: part for part in self._policy().heartbeats}
+        until = await self._store.heard_until(now)  # before the pulses: what waits in a storm may be one
         pulses = await self._store.listen(parts.keys(), now)
-        missing = {name: await self._judged(part, pulses[name], self._since, now) for name, part in parts.items()}
+        missing = {}
+        for name, part in parts.items():
+            silent = is_missing(part, pulses[name], listening_since=self._since, now=until)
+            missing[name] = await self._judged(part, pulses[name], silent, now)
         for name in pulses.keys() - parts.keys():
             await self._end(name, pulses[name])  # nobody wants to hear it any more
         self._on_looked(missing)
 
-    async def _judged(self, part: HeartbeatPart, pulse: Pulse, since: datetime, now: datetime) -> bool:
+    async def _judged(self, part: HeartbeatPart, pulse: Pulse, silent: bool, now: datetime) -> bool:
         """The alarm comes before what is remembered of it: one that is raised twice is the same."""
-        missing = is_missing(part, pulse, listening_since=since, now=now)
-        if missing and pulse.missing_since is None:
+        if silent and pulse.missing_since is None:
             logger.warning("the heartbeat %s is missing since %s", part.name, pulse.heard_at)
             await self._alarms.raise_alarm(labels_of(part.name), annotations_of(part, pulse, now), since=now)
             await self._store.mark(part.name, now)
         elif pulse.missing_since is not None and pulse.heard_at > pulse.missing_since:
             await self._end(part.name, pulse)
             return False
-        return missing or pulse.missing_since is not None
+        return silent or pulse.missing_since is not None
 
     async def _end(self, name: str, pulse: Pulse) -> None:
         await self._alarms.end_alarm(labels_of(name), since=pulse.missing_since)

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.heartbeat import Pulse
+from alert_service.storage.inbox import worked_off_until
 from alert_service.storage.models import heartbeat
 from common.database.connections import Database
 
@@ -28,6 +29,11 @@ class HeartbeatStore:
                 new = insert(heartbeat).values([{"name": name, "heard_at": now} for name in sorted(names)])
                 await connection.execute(new.on_conflict_do_nothing())
             return await _known(connection)
+
+    async def heard_until(self, now: datetime) -> datetime:
+        """What came in since may hold heartbeats that are not known yet."""
+        async with self._database.begin() as connection:
+            return await worked_off_until(connection, now)
 
     async def known(self) -> dict[str, Pulse]:
         async with self._database.begin() as connection:

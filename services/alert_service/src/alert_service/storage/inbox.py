@@ -127,6 +127,13 @@ async def waiting_ids(connection: AsyncConnection, limit: int) -> Sequence[int]:
     return (await connection.execute(query)).scalars().all()
 
 
+async def worked_off_until(connection: AsyncConnection, now: datetime) -> datetime:
+    """Whatever came in before has taken effect."""
+    query = select(inbox.c.received_at).where(inbox.c.done_at.is_(None)).order_by(inbox.c.id).limit(1)
+    oldest = (await connection.execute(query)).scalar_one_or_none()
+    return now if oldest is None else min(oldest, now)
+
+
 async def take(connection: AsyncConnection, limit: int, *, only: int | None = None) -> list[Entry]:
     """The oldest that took no effect yet, locked for the transaction in which they take it; at least one, and no more
     than fit into some megabytes. A replica that does not know yet that another leads waits, and finds them done."""
