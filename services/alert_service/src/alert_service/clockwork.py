@@ -5,9 +5,11 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from alert_service.change import Changed
 from alert_service.family import Due
 from alert_service.incident import Incident
 from alert_service.policy import AlertPolicy
+from alert_service.set_back import SKEW, set_back
 from alert_service.settle import Settled
 from alert_service.settling import Settling
 from alert_service.storage import incidents
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 100
 _LOOK_SECONDS = 0.5
+_LOOK_BACK_SECONDS = 30.0
 
 
 class Clockwork:
@@ -42,6 +45,7 @@ class Clockwork:
         self._on_settled = on_settled
         self._complaint = Complaint(logger, clock)
         self._looked_by: AlertPolicy | None = None
+        self._looked_back_at = float("-inf")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -49,6 +53,10 @@ class Clockwork:
             try:
                 while await self.work():
                     pass
+                if self._clock.monotonic() - self._looked_back_at >= _LOOK_BACK_SECONDS:
+                    while await self.look_back():
+                        pass
+                    self._looked_back_at = self._clock.monotonic()
                 self._complaint.over()
             except DatabaseError as error:
                 self._complaint.warn(f"what is due waits for the database: {error}")
@@ -67,6 +75,18 @@ class Clockwork:
         if settled:
             self._on_settled(settled)
         return len(due)
+
+    async def look_back(self) -> int:
+        """At a hundred incidents that changed before the clock was set back; how many. Raises DatabaseError."""
+        now = self._clock.now()
+        async with self._database.begin() as connection:
+            found = await incidents.ahead(connection, now + SKEW, _BATCH)
+            dues = [Due(before=each, done=Changed(incident=set_back(each, now))) for each in found]
+            settled = await self._settling.store(connection, dues, now)
+        if settled:
+            logger.warning("the clock was set back: %d incidents wait anew from now on", len(found))
+            self._on_settled(settled)
+        return len(found)
 
 
 def _ticked(incident: Incident, policy: AlertPolicy, now: datetime) -> Due:

@@ -83,6 +83,13 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[In
     return await _loaded(connection, incident.c.id.in_(ids))
 
 
+async def ahead(connection: AsyncConnection, at: datetime, limit: int) -> list[Incident]:
+    """Open ones whose newest change is later than that, locked; what somebody else holds comes the next time."""
+    query = select(incident.c.id).where(OPEN, incident.c.changed_at > at).limit(limit)
+    ids = (await connection.execute(query.with_for_update(skip_locked=True))).scalars().all()
+    return await _loaded(connection, incident.c.id.in_(ids))
+
+
 async def look_again(connection: AsyncConnection, now: datetime) -> None:
     """At all that are open, but for those that others decide about: their parents, or the storm that tells of them."""
     held = func.coalesce(incident.c.value["suppression"]["reason"].astext, "")
