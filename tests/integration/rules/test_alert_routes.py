@@ -54,7 +54,7 @@ def test_every_alert_but_plumbing_goes_to_alert_service() -> None:
 
 
 def alert(name: str, severity: str, **labels: str) -> Labels:
-    return {"alertname": name, "severity": severity, "cluster": "main", **labels}
+    return {"cluster": "main", "alertname": name, "severity": severity, **labels}
 
 
 NODE_LOST = alert("NodeUnknown", "warning", node="n1")
@@ -69,6 +69,16 @@ NONE_LEFT = alert("DeploymentUnavailable", "critical", namespace="shop", deploym
 SOME_MISSING = alert("DeploymentReplicasMissing", "warning", namespace="shop", deployment="web")
 INHIBITOR = alert("InfoInhibitor", "none", namespace="quiet")
 INFO = alert("CpuThrottled", "info", namespace="quiet", pod="p", container="c")
+THEIRS_WARNING = alert("Theirs", "warning", namespace="loud", pod="p")
+THEIRS_INFO = alert("Theirs", "info", namespace="loud", pod="p")
+THEIRS_OTHER_INFO = alert("Theirs", "info", namespace="loud", pod="q")
+MANY_LOST = alert("NodesNotReadyMany", "critical", cluster="second")
+ONE_OF_THEM = alert("NodeNotReady", "warning", cluster="second", node="n1")
+POD_ON_ONE_OF_THEM = alert("PodNotReady", "warning", cluster="second", namespace="shop", pod="web-1", node="n1")
+NO_API = alert("ApiServerDown", "critical", cluster="second")
+API_SLOW = alert("ApiServerSlow", "warning", cluster="second")
+API_FAILS = alert("ApiErrorBudgetBurn", "critical", cluster="second", long="1h", short="5m")
+API_SLOW_ELSEWHERE = alert("ApiServerSlow", "warning")
 
 SENT = [
     NODE_LOST,
@@ -83,8 +93,28 @@ SENT = [
     SOME_MISSING,
     INHIBITOR,
     INFO,
+    THEIRS_WARNING,
+    THEIRS_INFO,
+    THEIRS_OTHER_INFO,
+    MANY_LOST,
+    ONE_OF_THEM,
+    POD_ON_ONE_OF_THEM,
+    NO_API,
+    API_SLOW,
+    API_FAILS,
+    API_SLOW_ELSEWHERE,
 ]
-HELD_BACK = [POD_ON_IT, SCORE_WARNING, SOME_MISSING, INFO]
+HELD_BACK = [
+    POD_ON_IT,
+    SCORE_WARNING,
+    SOME_MISSING,
+    INFO,
+    THEIRS_INFO,
+    ONE_OF_THEM,
+    POD_ON_ONE_OF_THEM,
+    API_SLOW,
+    API_FAILS,
+]
 
 
 def test_alertmanager_holds_back_what_something_worse_explains(run_alertmanager: RunAlertmanager) -> None:
