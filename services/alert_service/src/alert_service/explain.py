@@ -1,6 +1,6 @@
 """Why people are told of an incident, or are not, and what comes next. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from alert_service.alert import AlertSeverity, Source
+from alert_service.alert import Alert, AlertSeverity, Source
 from alert_service.durations import shortly
 from alert_service.escalation import Foreseen, foreseen
 from alert_service.incident import Acknowledgement, Healing, Incident, IncidentState, Suppression, SuppressionReason
@@ -49,9 +49,9 @@ class Routing:
     """Whom the routes name at that time, and why."""
 
     path: Annotated[
-        tuple[Asked, ...], Field(description="The routes that were asked, in order, and what each answered")
+        tuple[Asked, ...], Field(description="The routes that this alert asked, in order, and what each answered")
     ]
-    channels: Sequence[str]
+    channels: Annotated[Sequence[str], Field(description="Of all its alerts that fire")]
     escalation: str | None
     told: Annotated[Sequence[str], Field(description="Channels that have its card: they hear how it goes on")]
 
@@ -95,11 +95,18 @@ class Explanation:
 
 
 def explained(
-    incident: Incident, parent: Incident | None, policy: AlertPolicy, routes: Routes, *, at: datetime
+    incident: Incident,
+    parent: Incident | None,
+    policy: AlertPolicy,
+    routes: Routes,
+    *,
+    at: datetime,
+    alert: Alert | None = None,
 ) -> Explanation:
-    """As it stands, by the policy that holds."""
-    routed = routes.route(incident.labels, incident.annotations, incident.severity, at=at)
-    path = tuple(routes.path(incident.labels, incident.annotations, incident.severity, at=at))
+    """As it stands, by the policy that holds. `alert`: the one of it whose way through the routes is told; left out:
+    the first."""
+    routed = routes.of(incident, at=at)
+    path = tuple(_path(incident, alert, routes, at))
     verdict = _verdict(incident, routed.channels, policy)
     steps = _steps(incident, policy)
     action = _next_action(incident, steps, policy)
@@ -120,6 +127,11 @@ def explained(
         timers=timers_of(incident, policy),
         next_action=action,
     )
+
+
+def _path(incident: Incident, alert: Alert | None, routes: Routes, at: datetime) -> Iterator[Asked]:
+    about = alert or next((each.alert for each in incident.firing), None) or incident
+    return routes.path(about.labels, about.annotations, incident.severity, at=at)
 
 
 def _verdict(incident: Incident, channels: Sequence[str], policy: AlertPolicy) -> Verdict:

@@ -102,7 +102,14 @@ class Explaining:
             labels=first.alert.labels,
             firing=first.firing and incidents[0].open,
             incidents=[
-                explained(each, parents.get(each.parent_id or each.id), self._policy, self._routes, at=now)
+                explained(
+                    each,
+                    parents.get(each.parent_id or each.id),
+                    self._policy,
+                    self._routes,
+                    at=now,
+                    alert=each.members[fingerprint].alert,
+                )
                 for each in incidents
             ],
             alertmanager=await self._standing(incidents[0].source, fingerprint, first.alert.labels),

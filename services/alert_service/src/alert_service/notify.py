@@ -5,7 +5,7 @@ can be changed or replied to, the delivery makes new messages of the loud ones.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alert_service.change import Changed
@@ -107,7 +107,9 @@ def _on(channel: str, before: Incident | None, done: Changed, places: Places, *,
     incident = done.incident
     news = [(each, how) for each in done.happenings if (how := _telling(each)) is not None]
     hushed = not is_urgent(done) and (channel in places.stormy or _held_back(before, incident))
-    posted = routed and not hushed and any(how.fresh for _, how in news)
+    # One that joins may be of others' concern than those before it.
+    joins = channel not in incident.channels and done.has(HappeningKind.ALERTS_JOINED)
+    posted = routed and not hushed and (joins or any(how.fresh for _, how in news))
     if not posted and channel not in incident.channels:
         return  # nobody was told there, so nothing is to be brought up to date
     if not news:
@@ -115,6 +117,7 @@ def _on(channel: str, before: Incident | None, done: Changed, places: Places, *,
             yield _card(channel, incident, Told(reason=NotifyReason.CHANGED, gathered=True), places, quiet=True)
         return
     how = max((how for _, how in news), key=lambda each: (each.fresh, each.loud, not each.gathered))
+    how = replace(how, loud=True, gathered=False) if joins and posted else how
     yield _card(channel, incident, how, places, quiet=not posted)
     for happening, way in news:
         if _replies(happening, way, before, incident):

@@ -1,14 +1,15 @@
 """Who is told of an incident: routes asked in their order. Pure, and compiled once for each policy."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
 from alert_service import heartbeat
-from alert_service.alert import AlertSeverity
+from alert_service.alert import Alert, AlertSeverity
+from alert_service.incident import Incident
 from alert_service.matchers import Matcher, parse_matcher
 from alert_service.policy.routing import RoutePart
 from alert_service.policy.settings import AlertPolicy
@@ -127,6 +128,22 @@ class Routes:
             escalation=next((part.escalation for part in taken if part.escalation is not None), None),
             routes=tuple(part.name for part in taken),
         )
+
+    def of(self, incident: Incident, *, at: datetime) -> Routed:
+        """Whoever is to know of any alert of it that fires: a group may hold those of several teams."""
+        alerts: Sequence[Alert | Incident] = [each.alert for each in incident.firing] or [incident]
+        told = {self._asked_for(each.labels, each.annotations): (each.labels, each.annotations) for each in alerts}
+        found = [self.route(*each, incident.severity, at=at) for each in told.values()]
+        return Routed(
+            channels=tuple(dict.fromkeys(channel for each in found for channel in each.channels)),
+            escalation=next((each.escalation for each in found if each.escalation is not None), None),
+            routes=tuple(dict.fromkeys(name for each in found for name in each.routes)),
+        )
+
+    def _asked_for(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[str, ...]:
+        """All that routes look at: those who agree in it are routed alike."""
+        beat = labels.get(heartbeat.LABEL, "") if labels.get("alertname") == heartbeat.ALERT else ""
+        return (*(labels.get(name, "") for name in self._names), self._own(annotations), beat)
 
     def _own(self, annotations: Mapping[str, str]) -> str:
         return next((annotations[name] for name in self._annotations if annotations.get(name)), "")

@@ -65,7 +65,7 @@ def settle(before: Incident | None, done: Changed, around: Surroundings, *, now:
 
 
 def _routed(incident: Incident, around: Surroundings, now: datetime) -> Routed:
-    return around.routes.route(incident.labels, incident.annotations, incident.severity, at=now)
+    return around.routes.of(incident, at=now)
 
 
 def _correlated(done: Changed, around: Surroundings, now: datetime) -> tuple[Changed, Incident | None]:
@@ -136,7 +136,7 @@ def _stormy(done: Changed, routed: Routed, around: Surroundings) -> frozenset[st
     incident, severities = done.incident, around.policy.severities
     anew = incident.suppression is not None and incident.suppression.reason is not SuppressionReason.STORM
     untold = incident.severity in severities.never or incident.severity in severities.digest
-    if untold or is_urgent(done) or not (anew or is_news(done)):
+    if untold or is_urgent(done) or not (anew or is_news(done) or done.has(HappeningKind.ALERTS_JOINED)):
         return frozenset()
     # What held it back is over: it is told like one that has just opened.
     incident = replace(incident, suppression=None) if anew else incident

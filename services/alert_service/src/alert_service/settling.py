@@ -106,7 +106,7 @@ class Settling:
         """Whether the card of the channel's storm is all that was told of it."""
         if incident.suppression is None or incident.suppression.reason is not SuppressionReason.STORM:
             return False
-        return channel in self.routes.route(incident.labels, incident.annotations, incident.severity, at=now).channels
+        return channel in self.routes.of(incident, at=now).channels
 
 
 def _is_for(due: Due, message: Wanted) -> bool:

@@ -45,13 +45,15 @@ before it is rolled out, and [alerting-policy.schema.json](alerting-policy.schem
 # yaml-language-server: $schema=alerting-policy.schema.json
 {example}```
 
-Durations are whole numbers with units: `90s`, `5m`, `1h30m`, `2d`. Matchers are Alertmanager's, over the labels that
-all alerts of an incident share. No secret stands in this file: `secret` is the name of one in the settings of the
+Durations are whole numbers with units: `90s`, `5m`, `1h30m`, `2d`. Matchers are Alertmanager's, over the labels of
+each alert. No secret stands in this file: `secret` is the name of one in the settings of the
 process.
 
 ## How an incident finds its people
 
-Routes are asked in their order; the first that matches gives channels and escalation, unless it says `continue`.
+Routes are asked in their order; the first that matches gives channels and escalation, unless it says `continue`. They are
+asked for each alert of an incident: where a group holds those of several teams, each of them is told.
+
 Who would be told of any labels at any time, and why, a file tells by itself:
 
 ```sh

@@ -41,7 +41,7 @@ class RoutePart(Part):
     name: Name
     """What explanations call it"""
     match: list[MatcherText] = Field(default_factory=list)
-    """Alertmanager's matchers over the incident's labels, such as severity="critical". All have to match"""
+    """Alertmanager's matchers over the labels of an alert, such as severity="critical". All have to match"""
     severities: list[ASeverity] = Field(default_factory=list)
     """Left out: all"""
     hours: Name | None = None
