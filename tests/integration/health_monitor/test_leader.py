@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.support.clock import SteppedClock
 from tests.support.health_database import an_event, claim, execute, rows, run_until_done, scalar
 from tests.support.waiting import eventually
@@ -13,6 +14,7 @@ from tests.support.waiting import eventually
 from common.contracts import Change
 from common.database.connections import Database
 from common.database.errors import DatabaseUnavailable
+from common.database.settings import DatabaseSettings
 from common.leading.leadership import Leadership
 from common.leading.locks import DatabaseLock
 from health_monitor.storage.models import election, stream
@@ -191,8 +193,8 @@ async def test_a_start_that_failed_for_want_of_the_database_is_repeated(database
 class Candidate:
     """A replica that tries to hold the lock in the database."""
 
-    def __init__(self, database: Database, name: str) -> None:
-        lock = DatabaseLock(database, election, identity=name, ttl_seconds=3600, renew_seconds=0.02)
+    def __init__(self, database: Database, name: str, *, ttl_seconds: float = 3600) -> None:
+        lock = DatabaseLock(database, election, identity=name, ttl_seconds=ttl_seconds, renew_seconds=0.02)
         self.holds = False
         self.answers = 0
         self.running = asyncio.create_task(lock.run(lambda: self._note(True), lambda: self._note(False)))
@@ -203,6 +205,9 @@ class Candidate:
 
     async def is_holder(self) -> bool:
         return self.holds
+
+    async def is_none(self) -> bool:
+        return not self.holds
 
     async def has_asked_again(self) -> bool:
         return self.answers > 2
@@ -218,6 +223,34 @@ async def test_the_lock_in_the_database_has_one_holder_and_is_given_back(databas
     await run_until_done(one.running)
     await eventually(other.is_holder)
     await run_until_done(other.running)
+
+
+class Cut(Database):
+    """The line to it may be cut: then nothing answers, and nothing ends."""
+
+    cut = False
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        if self.cut:
+            await asyncio.Event().wait()
+        async with super().begin() as connection:
+            yield connection
+
+
+async def test_a_holder_that_nothing_answers_any_more_holds_it_no_longer_than_its_time(database: Database) -> None:
+    line = Cut(database.target, DatabaseSettings())
+    one = Candidate(line, "one", ttl_seconds=1)
+    await eventually(one.is_holder)
+    line.cut = True
+    await eventually(one.is_none)
+
+    other = Candidate(database, "other")
+    await eventually(other.is_holder)
+    line.cut = False
+    for each in (one, other):
+        await run_until_done(each.running)
+    await line.close()
 
 
 async def test_a_holder_that_vanished_is_succeeded_when_its_time_is_over(database: Database) -> None:
