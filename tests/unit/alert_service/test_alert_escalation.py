@@ -74,6 +74,15 @@ def test_steps(steps: list[str], repeat: int, told: list[tuple[float, str, tuple
     assert life.kinds().count(K.ESCALATION_ENDED) == 1
 
 
+def test_a_step_is_told_by_the_card_and_in_words_below_it() -> None:
+    life = Life(policy=with_steps(ANA, BEN)).post(an_alert())
+    life.wanted.clear()
+    life.after(minutes=5).tick()
+    told = [(each.kind, each.text, each.mentions, each.loud) for each in life.wanted if each.loud]
+    words = "nobody has acknowledged: step 1 of up tells Ana"
+    assert told == [(DeliveryKind.CARD, "", ("ana",), True), (DeliveryKind.REPLY, words, ("ana",), True)]
+
+
 def test_a_step_that_comes_at_once_is_told_with_the_opening() -> None:
     life = Life(policy=with_steps("{after: 0s, people: [ana], channels: [boss]}")).post(an_alert())
     assert life.heard() == [

@@ -79,6 +79,12 @@ AGAIN = an_alert(at=NOW + 2 * MINUTE)
             id="an episode whose beginning Alertmanager moved back ends all the same",
         ),
         pytest.param(
+            [(AGAIN,)],
+            (an_alert(ended=AGAIN.starts_at),),
+            [K.RESOLVED],
+            id="and so does one that ends in the moment in which it is said to have begun",
+        ),
+        pytest.param(
             [(FIRES,)],
             (an_alert(at=NOW + 5 * MINUTE, ended=NOW + 6 * MINUTE),),
             [K.RESOLVED],
