@@ -34,7 +34,7 @@ LABELS: dict[str, dict[str, frozenset[str]]] = {
         "apiserver_request_sli_duration_seconds_count": frozenset({"resource", "scope", "verb"}),
         "apiserver_request_total": frozenset(
             {"code", "component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"}
-        )
+        ),
     },
 }
 

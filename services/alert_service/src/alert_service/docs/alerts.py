@@ -32,10 +32,10 @@ What the rules in [deploy/prometheus/rules](../deploy/prometheus/rules) raise. E
   `namespace`, `pod`, `node` or `deployment`; `cluster` comes from Prometheus' `external_labels`.
 - **Runbooks** are those of this repository, `docs/runbooks/...`. Set the external label `runbooks` to the address at
   which you publish them, and cards link there; `deploy/prometheus/prometheus.yaml` takes the label off again.
-- **One cluster each**: rules group by the object, not by `cluster`. Let the Prometheus of each cluster evaluate them; a ruler
-  over several clusters would take objects of the same name for one. Two Prometheus servers of one cluster raise the same
-  alerts, which Alertmanager takes for one once the label `replica` is off, as `deploy/prometheus/prometheus.yaml` has it.
-- **Exporters**: kube-state-metrics and the node exporter, several replicas of either count once. Take out `ExporterDown`,
+- **One cluster each**: rules group by the object, not by `cluster`. Let the Prometheus of each cluster evaluate them; a
+  ruler over several would take objects of the same name for one. Two Prometheus servers of one cluster raise the same
+  alerts, which Alertmanager takes for one once the label `replica` is off: see `deploy/prometheus/prometheus.yaml`.
+- **Exporters**: kube-state-metrics and the node exporter; several replicas count once. Take out `ExporterDown`,
   `ServiceDown` and the rules of what you do not run.
 - **Try before you switch on**: `alert-service backtest NodeNotReady --rules deploy/prometheus/rules/*.yaml --since 30d`
   says how often an alert would have fired, how often at night, beside which others, and which `for` would do.
