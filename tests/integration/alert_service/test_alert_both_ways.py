@@ -101,7 +101,8 @@ def _ended(resolved: Mapping[str, Any]) -> dict[str, Any]:
 async def loud(intake: Intake) -> list[str]:
     """Names of the alerts that people were to notice, in their order."""
     rows = await intake.rows(
-        "SELECT title FROM delivery JOIN incident ON incident.id = incident_id WHERE loud ORDER BY number"
+        "SELECT title FROM delivery JOIN incident ON incident.id = incident_id "
+        "WHERE loud AND delivery.kind = 'card' ORDER BY number"
     )
     return [title.partition(":")[0] for (title,) in rows]
 

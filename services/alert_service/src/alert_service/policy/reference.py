@@ -51,8 +51,8 @@ process.
 
 ## How an incident finds its people
 
-Routes are asked in their order; the first that matches gives channels and escalation, unless it says `continue`. They are
-asked for each alert of an incident: where a group holds those of several teams, each of them is told.
+Routes are asked in their order; the first that matches gives channels and escalation, unless it says `continue`. They
+are asked for each alert of an incident: where a group holds those of several teams, each of them is told.
 
 Who would be told of any labels at any time, and why, a file tells by itself:
 
