@@ -149,8 +149,10 @@ async def _person(request: Request, services: Services, act: ActKind, form: dict
         said = request.headers.get(header, "")
         return people.by_identity(said) or f"The policy has nobody with the identity {said or '(none)'}."
     if act in _PROOF:
+        if not (token := form.get("token", "").strip()):
+            return "Give your token of this service: a name alone does not do here."
         try:
-            identity = await _authenticator(request).authenticate(form.get("token", ""))
+            identity = await _authenticator(request).authenticate(token)
         except AuthenticationUnavailable:
             return "Tokens cannot be checked at the moment: try again soon."
         return people.caller(identity) if identity is not None else "This token is not known."
