@@ -38,6 +38,12 @@ from alert_service.storm import Storm
 from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 from common.database.connections import Database
 
+# Messages as they are wanted of an incident.
+OPENED = {"kind": "card", "reason": "opened", "loud": True}
+CHANGED = {"kind": "card", "reason": "changed", "quiet": True}
+ACTED = {"kind": "reply", "reason": "acted", "text": "Ana has it"}
+NOISY = {"kind": "reply", "reason": "repeated", "text": "it still fires", "loud": True}
+
 LIVELY = Abilities(updates=True, threads=True, buttons=Buttons.NATIVE)
 SIMPLE = Abilities(updates=False, threads=False, buttons=Buttons.LINKS)
 CHANNELS = {"sre": {"kind": "slack", "conversation": "#sre"}}
