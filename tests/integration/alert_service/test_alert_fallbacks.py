@@ -109,9 +109,7 @@ async def test_what_a_vendor_only_accepted_is_copied_unless_somebody_acts(alert_
     await two.pass_()
     await two.sending.becomes(seen, "acknowledged")
     await two.pass_(300)
-    assert two.ops.seen == [
-        "post incident firing (Also sent to sre, where nobody was seen to act on it within 5 min)"
-    ]
+    assert two.ops.seen == ["post incident firing (Also sent to sre, where nobody was seen to act on it within 5 min)"]
 
 
 async def test_what_was_posted_is_confirmed(alert_database: Database) -> None:
