@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alert_service.change import Changed, changed
-from alert_service.escalation import due_at
 from alert_service.durations import shortly
+from alert_service.escalation import due_at
 from alert_service.incident import Happening, HappeningKind, Incident, IncidentState, SuppressionReason
 from alert_service.incidents import resolved
 from alert_service.notices import over_due
