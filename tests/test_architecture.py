@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -293,3 +294,19 @@ def metrics_in(expression: str) -> set[str]:
     bare = re.sub(r"\b(by|on|ignoring|group_left|group_right|without)\s*\([^)]*\)", " ", bare)
     words = set(re.findall(r"(?<![\w:])[a-zA-Z_:][\w:]*(?![\w:]*\s*\()", bare))
     return words - {"and", "or", "unless", "sum", "max", "min", "avg", "count", "topk", "bool", "offset"}
+
+
+# --- what decides
+
+
+def test_what_calls_itself_pure_in_alert_service_is_held_to_it() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    held = {module for each in contracts if each["type"] == "forbidden" for module in each["source_modules"]}
+    source = ROOT / "services/alert_service/src"
+    pure = {
+        ".".join(path.relative_to(source).with_suffix("").parts)
+        for path in source.rglob("*.py")
+        if re.search(r"\bPure\b", ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+    }
+    assert pure
+    assert pure - held == set()

@@ -1,4 +1,4 @@
-"""Who somebody is, and what they may do, by the policy. Pure.
+"""Who somebody is, and what they may do, by the policy.
 
 A name that a vendor or a caller gives is never believed to be one of the policy's people: only ids are.
 """
