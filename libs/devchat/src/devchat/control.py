@@ -1,13 +1,12 @@
 """The way to look at what happened, to make things happen, and to break them: JSON below /control."""
 
-import json
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from devchat.faults import Fault
-from devchat.record import Message, Press
+from devchat.record import Press
 from devchat.slack import pressing
 from devchat.state import STATE
 
@@ -92,9 +91,3 @@ async def change_settings(request: web.Request) -> web.Response:
 async def forget(request: web.Request) -> web.Response:
     request.app[STATE].clear()
     return web.Response(status=204)
-
-
-def message_json(message: Message) -> str:
-    """For people."""
-    content = {name: each for name, each in msgspec.to_builtins(message).items() if each}
-    return json.dumps(content, indent=2, ensure_ascii=False)

@@ -76,8 +76,5 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     receiver: str = ""
     external_url: str = ""
     group_labels: dict[str, str] = {}
-    common_labels: dict[str, str] = {}
-    common_annotations: dict[str, str] = {}
     alerts: Sequence[Alert] = ()
     truncated: int = 0  # alerts that the source left out: nothing may be closed because of such a post
-    reason: str = ""  # the source's own, such as "new alerts added"

@@ -40,9 +40,6 @@ class _Payload(msgspec.Struct):
     receiver: str | None = None
     externalURL: str | None = None  # noqa: N815
     groupLabels: _TEXTS = None  # noqa: N815
-    commonLabels: _TEXTS = None  # noqa: N815
-    commonAnnotations: _TEXTS = None  # noqa: N815
-    notification_reason: str | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Payload)
@@ -63,11 +60,8 @@ def parse_post(body: bytes, *, received_at: datetime) -> Post:
         receiver=_QUOTED.sub(r"\1", _text(payload.receiver)),
         external_url=_text(payload.externalURL),
         group_labels=group_labels,
-        common_labels=_texts(payload.commonLabels),
-        common_annotations=_texts(payload.commonAnnotations),
         alerts=tuple(_alert(each, received_at) for each in payload.alerts),
         truncated=max(payload.truncatedAlerts or 0, 0),
-        reason=_text(payload.notification_reason),
     )
 
 
