@@ -7,6 +7,7 @@ import pytest
 from tests.support.alert_sending import ACTED, CHANGED, CHANNELS, NOISY, OPENED, SIMPLE, Obedient, Sending, error
 from tests.support.waiting import eventually
 
+from alert_service.alert import AlertSeverity
 from alert_service.channels.channel import Abilities, DeliveryReason, MessageRef
 from alert_service.incident import IncidentState
 from common.database.connections import Database
@@ -31,6 +32,17 @@ async def test_a_card_is_posted_once_then_changed_in_place_with_replies_below(al
     ]
     assert sre.messages[2].update == sre.messages[1].thread
     assert await sending.states() == ["card posted", "card posted", "reply posted", "reply posted"]
+
+
+async def test_what_is_critical_waits_for_nothing_that_is_less(alert_database: Database) -> None:
+    sre = Obedient()
+    sending = Sending(alert_database, sre)
+    warning = await sending.incident(severity=AlertSeverity.WARNING, state=IncidentState.ACKNOWLEDGED)
+    await sending.want(about=warning, **OPENED)
+    await sending.want("plain", "opened", text="Alertmanager is not heard", loud=True)
+    await sending.want(about=await sending.incident(), **OPENED)
+    await sending.send()
+    assert sre.seen == ["post incident firing", "post incident acknowledged", "post Alertmanager is not heard"]
 
 
 async def test_where_nothing_can_be_changed_only_what_people_have_to_notice_is_a_new_message(

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, func, literal_column, not_, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, literal_column, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alert_service.alert import AlertSeverity
 from alert_service.channels.channel import Abilities, MessageRef
 from alert_service.sending import Claim
 from alert_service.storage.models import card, delivery, incident
@@ -59,7 +60,8 @@ async def take(connection: AsyncConnection, channel: str, now: datetime, *, upda
 
 
 def _next(channel: str, now: datetime, *, updates: bool) -> Any:
-    """The card of a storm tells most, and then comes what is loud. A reply waits for the card that it goes below."""
+    """The card of a storm tells most, and then comes what is loud, and what is critical before the rest. A reply waits
+    for the card that it goes below."""
     mine = and_(delivery.c.channel == channel, PENDING, due(now))
     reply_can_go = or_(delivery.c.kind != DeliveryKind.REPLY, card.c.channel.is_not(None), not_(_card_comes(channel)))
     query = (
@@ -70,8 +72,13 @@ def _next(channel: str, now: datetime, *, updates: bool) -> Any:
     if not updates:
         query = query.where(or_(delivery.c.kind.not_in(LIVE), card.c.channel.is_(None)))
     is_storm = delivery.c.kind == DeliveryKind.STORM
-    order = query.order_by(is_storm.desc(), delivery.c.loud.desc(), delivery.c.number)
+    urgent = case((delivery.c.loud, _is_critical()), else_=False)  # only what is loud is looked up
+    order = query.order_by(is_storm.desc(), delivery.c.loud.desc(), urgent.desc(), delivery.c.number)
     return order.limit(1).with_for_update(of=delivery, skip_locked=True)
+
+
+def _is_critical() -> ColumnElement[bool]:
+    return exists().where(incident.c.id == delivery.c.incident_id, incident.c.severity == AlertSeverity.CRITICAL)
 
 
 def _card_comes(channel: str) -> ColumnElement[bool]:
