@@ -11,7 +11,7 @@ from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, a_po
 
 from alert_service.acts import ActKind
 from alert_service.alert import Source
-from alert_service.correlation import keys_of, parent_of, workloads_of
+from alert_service.correlation import explainers_of, keys_of, parent_of, workloads_of
 from alert_service.incident import HappeningKind, Incident, IncidentState, Suppression, SuppressionReason
 from alert_service.incidents import received
 from alert_service.policy.suppression import MaintenancePart, Tie
@@ -492,3 +492,24 @@ def test_an_hour_in_which_everything_happens_comes_to_rest() -> None:
     assert life.next_at is not None  # it still fires: it is repeated
     life.post(an_alert(ended=life.now))
     assert life.next_at is None
+
+
+def test_a_thousand_pods_of_one_workload_are_explained_by_as_few_as_say_how_long() -> None:
+    """All with all would be a million pairs, at every change of one of them."""
+    pods = [an_alert({**POD, "pod": f"web-{number}", "alertname": name}) for name in "AB" for number in range(1_000)]
+    one, other = opened(*pods[:1_000]), opened(*pods[1_000:])
+    found = explainers_of(one, other, a_policy())
+    assert len(found) == 1_000
+    assert max(len(each) for each in found) <= len(Tie)
+    assert min(len(each) for each in found) >= 1
+
+
+def test_what_still_fires_explains_longer_than_what_is_over() -> None:
+    labels = [{**POD, "pod": f"web-{number}", "alertname": "A"} for number in range(3)]
+    parent = opened(*(an_alert(each) for each in labels))
+    post = a_post(over(an_alert(labels[0])), over(an_alert(labels[2])))
+    later = received(parent, post, a_policy(), now=NOW + MINUTE, new_id=UUID(int=1))
+    assert later is not None
+    child = opened(an_alert({**POD, "pod": "web-9", "alertname": "B"}))
+    (explainers,) = explainers_of(child, later.incident, a_policy())
+    assert {each.alert.labels["pod"] for each in explainers if each.firing} == {"web-1"}

@@ -110,15 +110,23 @@ def began_at(incidents: Iterable[Incident]) -> datetime:
 
 
 def explainers_of(incident: Incident, parent: Incident, policy: AlertPolicy) -> list[list[Member]]:
-    """For each alert of it that fires, those of its parent that explain it, whether they still fire or not."""
+    """For each alert of it that fires, those of its parent that explain it longest, whether they still fire or not: of
+    those that have the same in common, and are of one cluster, one."""
     wider = _reach(parent.members.values()) < reach_of(incident)
     ties = [tie for tie in policy.correlation.by if wider or tie in _CLOSE]
-    known: dict[Key, list[Member]] = {}
+    known: dict[Key, dict[str, Member]] = {}
     for member in parent.members.values():
+        cluster = _cluster_of(member)
         for key in _keys(member, ties):
-            known.setdefault(key, []).append(member)
+            of_key = known.setdefault(key, {})
+            of_key[cluster] = max(of_key.get(cluster, member), member, key=lambda each: (each.firing, each.seen_at))
     return [
-        [other for key in _keys(member, ties) for other in known.get(key, ()) if _in_one_cluster(member, other)]
+        [
+            other
+            for key in _keys(member, ties)
+            for other in known.get(key, {}).values()
+            if _in_one_cluster(member, other)
+        ]
         for member in incident.firing
     ]
 
