@@ -15,7 +15,7 @@ from uuid import UUID
 import httpx
 from demo.service import Service
 
-from alert_service.values import ButtonValue
+from alert_service.incidents.values import ButtonValue
 from bench.alert_posts import Answered, Load, posted
 from bench.alerting import alerting, conversations
 from bench.figure import Benchmark, Figure, percentile, split

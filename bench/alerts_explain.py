@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import httpx
 
-from alert_service.alert import Alert, AlertStatus, Post, Source
 from alert_service.api import explain
-from alert_service.family import Due
-from alert_service.fingerprint import fingerprint_of
-from alert_service.incidents import received
+from alert_service.incidents.alert import Alert, AlertStatus, Post, Source
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.posts import received
+from alert_service.incidents.settling import Settling
 from alert_service.policy import AlertPolicy
-from alert_service.routing import Routes
-from alert_service.settling import Settling
+from alert_service.routing.family import Due
+from alert_service.routing.routing import Routes
 from alert_service.storage.deliveries import Deliveries
 from bench.figure import Benchmark, Figure, percentile
 from bench.postgres import temporary_postgres

@@ -16,31 +16,31 @@ from tests.support.alert_incidents import a_post, an_alert
 from tests.support.clock import SteppedClock
 from tests.support.web import TOKENS, client_of
 
-from alert_service.acts import ActKind, Person
-from alert_service.alert import Alert
 from alert_service.api import links, silences, slack
-from alert_service.clicks import Clicks
+from alert_service.clicks.clicks import Clicks
+from alert_service.clicks.links import Key, LinkSigner
+from alert_service.clicks.performing import Performing
+from alert_service.clicks.slack_requests import Click
 from alert_service.clients.alertmanager import Alertmanager
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.clients.healing import DecidedRun
 from alert_service.clients.prometheus import Prometheus
-from alert_service.desk import Desk
-from alert_service.family import Due
-from alert_service.incident import Incident
-from alert_service.incidents import received
-from alert_service.links import Key, LinkSigner
-from alert_service.performing import Performing
+from alert_service.incidents.acts import ActKind, Person
+from alert_service.incidents.alert import Alert
+from alert_service.incidents.desk import Desk
+from alert_service.incidents.incident import Incident
+from alert_service.incidents.posts import received
+from alert_service.incidents.settling import Settling
+from alert_service.incidents.values import ButtonValue
 from alert_service.policy.settings import AlertPolicy
-from alert_service.settling import Settling
+from alert_service.routing.family import Due
 from alert_service.silences.keeper import SilenceKeeper
 from alert_service.silences.silencing import Silencing
-from alert_service.slack_requests import Click
 from alert_service.storage import incidents
 from alert_service.storage.clicks import ClickRows
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.silences import SilenceRows
 from alert_service.storage.used_links import UsedLinks
-from alert_service.values import ButtonValue
 from common.database.connections import Database
 from common.metrics import ServiceMetrics
 from common.web.app import create_app

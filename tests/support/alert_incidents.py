@@ -10,20 +10,20 @@ from uuid import UUID, uuid4
 import msgspec
 from hypothesis import HealthCheck, settings
 
-from alert_service.acting import act
-from alert_service.acts import Act, ActKind, Answer, Person, Via
-from alert_service.alert import Alert, AlertStatus, Post, Source
-from alert_service.change import Changed
-from alert_service.fingerprint import fingerprint_of
-from alert_service.incident import Happening, HappeningKind, Incident
-from alert_service.incidents import received
-from alert_service.notices import noticed
+from alert_service.incidents.acting import act
+from alert_service.incidents.acts import Act, ActKind, Answer, Person, Via
+from alert_service.incidents.alert import Alert, AlertStatus, Post, Source
+from alert_service.incidents.change import Changed
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.incident import Happening, HappeningKind, Incident
+from alert_service.incidents.notices import noticed
+from alert_service.incidents.posts import received
+from alert_service.incidents.settle import Settled, Surroundings, settle
+from alert_service.incidents.timers import tick
 from alert_service.policy import AlertPolicy
 from alert_service.policy.parse import parse_policy
-from alert_service.routing import Routes
-from alert_service.settle import Settled, Surroundings, settle
-from alert_service.timers import tick
-from alert_service.wanted import DeliveryKind, Wanted
+from alert_service.routing.routing import Routes
+from alert_service.routing.wanted import DeliveryKind, Wanted
 from common.contracts.healing import Notice, NoticeKind
 from common.contracts.objects import ObjectRef
 

@@ -12,18 +12,18 @@ from tests.support.alert_database import alert_rows
 from tests.support.clock import NOON, SteppedClock
 from tests.support.web import ADMIN_TOKEN, TOKENS
 
-from alert_service.alert import Source
 from alert_service.api import heartbeats, incidents, webhooks
-from alert_service.batch import Worked
-from alert_service.clockwork import Clockwork
-from alert_service.desk import Desk
-from alert_service.fingerprint import fingerprint_of
-from alert_service.listener import Listener
-from alert_service.own_alerts import OwnAlerts
-from alert_service.pipeline import Pipeline
+from alert_service.incidents.alert import Source
+from alert_service.incidents.clockwork import Clockwork
+from alert_service.incidents.desk import Desk
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.settle import Settled
+from alert_service.incidents.settling import Settling
+from alert_service.intake.batch import Worked
+from alert_service.intake.listener import Listener
+from alert_service.intake.own_alerts import OwnAlerts
+from alert_service.intake.pipeline import Pipeline
 from alert_service.policy import AlertPolicy
-from alert_service.settle import Settled
-from alert_service.settling import Settling
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.delivery_reports import DeliveryReports
 from alert_service.storage.heartbeats import HeartbeatStore

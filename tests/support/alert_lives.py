@@ -6,8 +6,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from tests.support.alert_incidents import POD, POLICY, Life, a_policy, an_alert, numbered, opened, over
 
-from alert_service.acts import ActKind
-from alert_service.incident import IncidentState
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import IncidentState
 from common.contracts.healing import NoticeKind
 
 MORE = """\

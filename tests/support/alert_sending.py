@@ -9,8 +9,6 @@ from uuid import UUID, uuid4
 from tests.support.alert_database import alert_rows
 from tests.support.clock import SteppedClock
 
-from alert_service.acts import ActKind
-from alert_service.alert import AlertSeverity, Source
 from alert_service.cards.card import Button, Card, Tone
 from alert_service.cards.dialects.plain import PLAIN
 from alert_service.channels.channel import (
@@ -23,19 +21,21 @@ from alert_service.channels.channel import (
     MessageRef,
     Receipt,
 )
-from alert_service.delivery import Delivery
-from alert_service.fallbacks import Fallbacks
-from alert_service.incident import Incident, IncidentState
+from alert_service.delivery.delivery import Delivery
+from alert_service.delivery.fallbacks import Fallbacks
+from alert_service.delivery.rendering import NO_RELATIVES, Relatives, Rendering
+from alert_service.delivery.sender import Attempt
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.alert import AlertSeverity, Source
+from alert_service.incidents.incident import Incident, IncidentState
+from alert_service.incidents.settle import Settled
 from alert_service.policy.settings import AlertPolicy
-from alert_service.rendering import NO_RELATIVES, Relatives, Rendering
-from alert_service.sender import Attempt
-from alert_service.settle import Settled
+from alert_service.routing.storm import Storm
+from alert_service.routing.wanted import DeliveryKind, NotifyReason, Wanted
 from alert_service.storage import incidents, storms
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.delivery_reports import DeliveryReports
 from alert_service.storage.incidents import Saved
-from alert_service.storm import Storm
-from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 from common.database.connections import Database
 
 # Messages as they are wanted of an incident.

@@ -9,7 +9,7 @@ from tests.support.alert_intake import Intake, a_post, a_resolved_alert, an_aler
 from tests.support.alert_rules import alert_rules
 from tests.support.health_database import an_event
 
-from alert_service.alert import Source
+from alert_service.incidents.alert import Source
 from common.contracts import Change, HealthEvent, Severity
 from common.contracts.health import EVENT_TYPE_PREFIX
 from common.database.connections import Database

@@ -10,13 +10,13 @@ from tests.support.alert_database import alert_rows
 from tests.support.clock import SteppedClock
 from tests.support.waiting import eventually
 
-from alert_service.alert import Source
-from alert_service.canary import ALERT, INTAKE, Canary
-from alert_service.own_alerts import OwnAlerts
-from alert_service.pipeline import Pipeline
+from alert_service.delivery.canary import ALERT, INTAKE, Canary
+from alert_service.incidents.alert import Source
+from alert_service.incidents.settling import Settling
+from alert_service.intake.own_alerts import OwnAlerts
+from alert_service.intake.pipeline import Pipeline
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried
-from alert_service.settling import Settling
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.inbox import Inbox
 from alert_service.storage.rehearsals import RehearsalKind, Rehearsals

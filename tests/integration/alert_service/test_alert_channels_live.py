@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from tests.support.chat import a_chat, complaints
 
-from alert_service.acts import ActKind
 from alert_service.cards.card import Button, Card, Fact, Tone
 from alert_service.channels.channel import Channel, DeliveryError, DeliveryReason, Message, MessageRef, Receipt
 from alert_service.channels.making import make_channels
 from alert_service.channels.posting import a_client
+from alert_service.incidents.acts import ActKind
 from alert_service.policy.settings import AlertPolicy
 from alert_service.settings import AlertSettings
 from devchat import Chat, Settings

@@ -15,11 +15,11 @@ from tests.support.alert_database import alert_rows
 from tests.support.alert_incidents import an_alert, numbered
 from tests.support.waiting import eventually
 
-from alert_service.acts import ActKind, Person
-from alert_service.alert import Source
 from alert_service.clients.asking import Refused
-from alert_service.incident import IncidentState, SuppressionReason
-from alert_service.suppression import suppression_of
+from alert_service.incidents.acts import ActKind, Person
+from alert_service.incidents.alert import Source
+from alert_service.incidents.incident import IncidentState, SuppressionReason
+from alert_service.routing.suppression import suppression_of
 from common.database.connections import Database
 
 pytestmark = pytest.mark.database

@@ -7,9 +7,9 @@ import pytest
 from tests.support.alert_sending import ACTED, CHANGED, CHANNELS, NOISY, OPENED, SIMPLE, Obedient, Sending, error
 from tests.support.waiting import eventually
 
-from alert_service.alert import AlertSeverity
 from alert_service.channels.channel import Abilities, DeliveryReason, MessageRef
-from alert_service.incident import IncidentState
+from alert_service.incidents.alert import AlertSeverity
+from alert_service.incidents.incident import IncidentState
 from common.database.connections import Database
 
 pytestmark = pytest.mark.database

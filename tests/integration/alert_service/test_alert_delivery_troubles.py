@@ -8,8 +8,8 @@ import pytest
 from tests.support.alert_sending import CHANGED, OPENED, Obedient, Sending, error
 
 from alert_service.channels.channel import Channel, DeliveryReason, Receipt, Window
-from alert_service.rendering import Rendered
-from alert_service.sending import Claim
+from alert_service.delivery.rendering import Rendered
+from alert_service.delivery.sending import Claim
 from common.database.connections import Database
 
 pytestmark = pytest.mark.database

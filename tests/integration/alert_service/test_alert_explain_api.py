@@ -13,10 +13,10 @@ from tests.support.monitoring import RunAlertmanager, run_alertmanager  # noqa: 
 
 from alert_service.api import explain
 from alert_service.clients.alertmanager import Alertmanager
-from alert_service.explaining import Explaining
-from alert_service.fingerprint import fingerprint_of
-from alert_service.matchers import parse_matcher
-from alert_service.routing import Routes
+from alert_service.explaining.gathering import Explaining
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.routing.matchers import parse_matcher
+from alert_service.routing.routing import Routes
 from alert_service.storage.explanations import Explanations
 from common.database.connections import Database
 

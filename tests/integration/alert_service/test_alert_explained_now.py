@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from tests.support.alert_intake import Intake, a_post, an_alert
 
-from alert_service.alert import Source
 from alert_service.api import explain
-from alert_service.routing import Routes
+from alert_service.incidents.alert import Source
+from alert_service.routing.routing import Routes
 from common.contracts import Notice, ObjectRef
 from common.contracts.healing import NoticeKind
 from common.database.connections import Database

@@ -14,8 +14,8 @@ from tests.support.health_database import an_event, claim, health_target, health
 from tests.support.rows import a_namespace, a_node, a_pod, a_snapshot, a_status
 from tests.support.waiting import eventually
 
-from alert_service.alert import Source
-from alert_service.health_intake import HealthIntake
+from alert_service.incidents.alert import Source
+from alert_service.intake.health_intake import HealthIntake
 from alert_service.storage.inbox import InboxFull
 from common.clock import SystemClock
 from common.contracts import Change

@@ -16,7 +16,7 @@ from tests.support.clock import NOON
 from tests.support.waiting import eventually
 from tests.support.web import OPERATE_TOKEN, READ_TOKEN
 
-from alert_service.alert import Source
+from alert_service.incidents.alert import Source
 from alert_service.storage.inbox import Inbox, InboxFull
 from common.contracts import Notice
 from common.contracts.healing import NoticeKind

@@ -16,9 +16,9 @@ from tests.support.alert_database import alert_rows
 from tests.support.alert_incidents import an_alert
 from tests.support.web import ADMIN_TOKEN, READ_TOKEN
 
-from alert_service.acts import ActKind
-from alert_service.incident import Incident, IncidentState
-from alert_service.links import PATH
+from alert_service.clicks.links import PATH
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import Incident, IncidentState
 from common.database.connections import Database
 from devchat.crawlers import AGENTS
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.alert_intake import Intake, a_post, a_resolved_alert, an_alert
 from tests.support.clock import NOON
 
-from alert_service.alert import Source
+from alert_service.incidents.alert import Source
 from alert_service.storage import inbox as entries
 from alert_service.storage import incidents
 from common.contracts import Notice

@@ -7,9 +7,9 @@ from tests.support.alert_incidents import a_person
 from tests.support.alert_intake import Intake, a_post, a_resolved_alert, an_alert
 from tests.support.clock import NOON
 
-from alert_service.acts import Act, ActKind, Via
-from alert_service.alert import Source
 from alert_service.api import quality
+from alert_service.incidents.acts import Act, ActKind, Via
+from alert_service.incidents.alert import Source
 from common.contracts import Notice
 from common.contracts.healing import NoticeKind
 from common.contracts.objects import ObjectRef

@@ -14,12 +14,12 @@ from tests.support.alert_intake import POLICY, Intake, a_post, a_resolved_alert,
 from tests.support.monitoring import RunAlertmanager
 from tests.support.waiting import eventually
 
-from alert_service.alert import Source
 from alert_service.clients.alertmanager import Alertmanager
 from alert_service.clients.asking import Unavailable
+from alert_service.incidents.alert import Source
 from alert_service.policy import AlertPolicy
-from alert_service.reconcile import GONE_AFTER
-from alert_service.reconciler import Reconciler
+from alert_service.reconciling.reconcile import GONE_AFTER
+from alert_service.reconciling.reconciler import Reconciler
 from alert_service.settings import AlertmanagerSettings
 from common.database.connections import Database
 

@@ -16,13 +16,13 @@ from tests.support.monitoring import RunAlertmanager, RunPrometheus, scraping
 from tests.support.waiting import eventually
 from tests.support.web import ADMIN_TOKEN, OPERATE_TOKEN, READ_TOKEN
 
-from alert_service.acts import Act, ActKind, Answer, Via
-from alert_service.alert import Alert
+from alert_service.clicks.people import People
 from alert_service.clients.prometheus import Prometheus
-from alert_service.fingerprint import fingerprint_of
-from alert_service.incident import Incident, SuppressionReason
-from alert_service.matchers import parse_matcher
-from alert_service.people import People
+from alert_service.incidents.acts import Act, ActKind, Answer, Via
+from alert_service.incidents.alert import Alert
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.incident import Incident, SuppressionReason
+from alert_service.routing.matchers import parse_matcher
 from common.database.connections import Database
 
 pytestmark = [pytest.mark.database]

@@ -10,7 +10,7 @@ import yaml
 from tests.support.alert_rules import ALERTMANAGER, alert_rules
 from tests.support.monitoring import RunAlertmanager
 
-from alert_service.inhibition import inhibit_rules
+from alert_service.reconciling.inhibition import inhibit_rules
 from devcluster import binaries
 from devcluster.api import wait_for
 

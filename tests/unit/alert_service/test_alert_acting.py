@@ -15,10 +15,10 @@ from tests.support.alert_incidents import (
     opened,
 )
 
-from alert_service.acting import act
-from alert_service.acts import ActKind
-from alert_service.alert import AlertSeverity
-from alert_service.incident import HappeningKind, IncidentState, SuppressionReason
+from alert_service.incidents.acting import act
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.alert import AlertSeverity
+from alert_service.incidents.incident import HappeningKind, IncidentState, SuppressionReason
 from common.contracts.healing import NoticeKind
 
 K = HappeningKind

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, a_post, an_alert, opened, over, tried
 
-from alert_service.acts import ActKind
-from alert_service.alert import Source
-from alert_service.correlation import explainers_of, keys_of, parent_of, workloads_of
-from alert_service.incident import HappeningKind, Incident, IncidentState, Suppression, SuppressionReason
-from alert_service.incidents import received
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.alert import Source
+from alert_service.incidents.incident import HappeningKind, Incident, IncidentState, Suppression, SuppressionReason
+from alert_service.incidents.posts import received
 from alert_service.policy.suppression import MaintenancePart, Tie
-from alert_service.suppression import lifted, open_until
+from alert_service.routing.correlation import explainers_of, keys_of, parent_of, workloads_of
+from alert_service.routing.suppression import lifted, open_until
 from common.contracts.healing import NoticeKind
 
 K, R = HappeningKind, SuppressionReason

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from msgspec import structs
 from tests.support.clock import NOON
 
-from alert_service.acts import ActKind
-from alert_service.alert import AlertSeverity, AlertStatus
 from alert_service.cards import build, samples
 from alert_service.cards.card import Card, Tone
 from alert_service.cards.dialect import Dialect
@@ -25,9 +23,11 @@ from alert_service.cards.templates import NAMES, Templates
 from alert_service.channels.adaptive import adaptive_card, message_of
 from alert_service.channels.blocks import block_kit
 from alert_service.channels.channel import Buttons
-from alert_service.incident import Incident, Suppression, SuppressionReason
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.alert import AlertSeverity, AlertStatus
+from alert_service.incidents.incident import Incident, Suppression, SuppressionReason
+from alert_service.incidents.values import ButtonValue
 from alert_service.policy.settings import AlertPolicy
-from alert_service.values import ButtonValue
 from devchat.slack import blocks as slack_blocks
 from devchat.slack import mrkdwn
 from devchat.teams import cards as teams_cards

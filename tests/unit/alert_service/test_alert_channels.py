@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.clock import NOON
 
-from alert_service.acts import ActKind
 from alert_service.cards.card import Button, Card, Fact, Tone
 from alert_service.cards.dialects.slack import SLACK
 from alert_service.cards.dialects.teams import TEAMS
@@ -21,10 +20,11 @@ from alert_service.channels.channel import DeliveryError, DeliveryReason, Window
 from alert_service.channels.fitting import fitted, shortened
 from alert_service.channels.making import CHANNEL_KINDS, make_channels
 from alert_service.channels.posting import retry_after
-from alert_service.limiter import Limiter
+from alert_service.delivery.limiter import Limiter
+from alert_service.delivery.retries import BROKEN, GIVE_UP_AFTER, Trouble, next_attempt_at
+from alert_service.incidents.acts import ActKind
 from alert_service.policy.routing import ChannelKind
 from alert_service.policy.settings import AlertPolicy
-from alert_service.retries import BROKEN, GIVE_UP_AFTER, Trouble, next_attempt_at
 from alert_service.settings import AlertSettings
 from devchat.slack.blocks import mistakes as slack_mistakes
 from devchat.slack.blocks import too_long

@@ -10,15 +10,15 @@ from uuid import UUID
 import httpx
 import pytest
 
-from alert_service.acts import Person
+from alert_service.clicks.slack_answers import SlackAnswers
+from alert_service.clicks.slack_requests import Click
 from alert_service.clients import asking
 from alert_service.clients.alertmanager import Alertmanager
 from alert_service.clients.asking import Asking, Refused, Unavailable
 from alert_service.clients.healing import Healing
 from alert_service.clients.prometheus import Prometheus, Series
-from alert_service.matchers import parse_matcher
-from alert_service.slack_answers import SlackAnswers
-from alert_service.slack_requests import Click
+from alert_service.incidents.acts import Person
+from alert_service.routing.matchers import parse_matcher
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RUN = UUID(int=7)

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, POLICY, Life, a_policy, an_alert, numbered, tried
 
-from alert_service.acts import ActKind
-from alert_service.escalation import started
-from alert_service.incident import HappeningKind, IncidentState
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import HappeningKind, IncidentState
 from alert_service.policy.settings import AlertPolicy
-from alert_service.wanted import DeliveryKind, NotifyReason
+from alert_service.routing.escalation import started
+from alert_service.routing.wanted import DeliveryKind, NotifyReason
 from common.contracts.healing import NoticeKind
 
 K = HappeningKind

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, opened
 
-from alert_service.explain import _TEXTS, Explanation, Verdict, explained
-from alert_service.foresight import Foresight, imagined, what_if
-from alert_service.incident import SuppressionReason
-from alert_service.inhibition import inhibit_rules
+from alert_service.explaining.explain import _TEXTS, Explanation, Verdict, explained
+from alert_service.explaining.foresight import Foresight, imagined, what_if
+from alert_service.incidents.incident import SuppressionReason
+from alert_service.incidents.settle import Surroundings
+from alert_service.incidents.timers import TimerKind
 from alert_service.policy import AlertPolicy
-from alert_service.routing import RouteReason, Routes
-from alert_service.settle import Surroundings
-from alert_service.timers import TimerKind
+from alert_service.reconciling.inhibition import inhibit_rules
+from alert_service.routing.routing import RouteReason, Routes
 from common.contracts.healing import NoticeKind
 
 MINUTE = timedelta(minutes=1)

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, tried
 from tests.support.alert_lives import POLICIES, STEPS, step
 
-from alert_service.explain import Explanation, Verdict, explained
-from alert_service.foresight import imagined, what_if
+from alert_service.explaining.explain import Explanation, Verdict, explained
+from alert_service.explaining.foresight import imagined, what_if
+from alert_service.incidents.settle import Surroundings
 from alert_service.policy import AlertPolicy
-from alert_service.routing import Routes
-from alert_service.settle import Surroundings
-from alert_service.wanted import DeliveryKind
+from alert_service.routing.routing import Routes
+from alert_service.routing.wanted import DeliveryKind
 
 A_MOMENT = timedelta(microseconds=1)
 BY_TIME = """\

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.support.clock import NOON
 
-from alert_service.alert import AlertStatus
-from alert_service.health import fingerprint, is_of_a_storm, missed, over, post_of_event
+from alert_service.incidents.alert import AlertStatus
+from alert_service.intake.health import fingerprint, is_of_a_storm, missed, over, post_of_event
 from common.contracts import Finding, ObjectRef, Severity
 
 

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, Life, a_notice, a_policy, an_alert, opened, tried
 
-from alert_service.alert import AlertSeverity, AlertStatus, Source
-from alert_service.fingerprint import fingerprint_of
-from alert_service.health import post_of_event
-from alert_service.incident import HappeningKind
-from alert_service.incidents import received
-from alert_service.notices import NEEDS_PEOPLE, healing_of, joined, noticed, post_of
-from alert_service.subjects import labels_of, subject_of
+from alert_service.incidents.alert import AlertSeverity, AlertStatus, Source
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.incident import HappeningKind
+from alert_service.incidents.notices import NEEDS_PEOPLE, healing_of, joined, noticed, post_of
+from alert_service.incidents.posts import received
+from alert_service.incidents.subjects import labels_of, subject_of
+from alert_service.intake.health import post_of_event
 from common.contracts import Change, HealthEvent
 from common.contracts.healing import NoticeKind
 from common.contracts.health import EVENT_TYPE_PREFIX

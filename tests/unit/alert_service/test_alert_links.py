@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alert_service.acts import ActKind
 from alert_service.cards.card import Button
-from alert_service.links import PATH, Key, KeysInvalid, LinkReason, LinkRefused, LinkSigner, parse_keys
+from alert_service.clicks.links import PATH, Key, KeysInvalid, LinkReason, LinkRefused, LinkSigner, parse_keys
+from alert_service.incidents.acts import ActKind
 from common.logs import redact
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, Life, an_alert, over, tried
 from tests.support.alert_lives import POLICIES, STEPS, step
 
-from alert_service.acts import ActKind
-from alert_service.incident import HappeningKind, SuppressionReason
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import HappeningKind, SuppressionReason
 from alert_service.policy import AlertPolicy
-from alert_service.wanted import DeliveryKind, NotifyReason
+from alert_service.routing.wanted import DeliveryKind, NotifyReason
 
 URGENT = {NotifyReason.APPROVAL_WANTED, NotifyReason.HEALING_FAILED}
 

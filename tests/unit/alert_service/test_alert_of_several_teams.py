@@ -2,9 +2,9 @@
 
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, over
 
-from alert_service.explain import explained
-from alert_service.incident import SuppressionReason
-from alert_service.routing import RouteReason, Routes
+from alert_service.explaining.explain import explained
+from alert_service.incidents.incident import SuppressionReason
+from alert_service.routing.routing import RouteReason, Routes
 
 TEAMS = a_policy(
     POLICY.replace(

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from alert_service.alert import AlertStatus, Post
-from alert_service.fingerprint import fingerprint_of
-from alert_service.payload import PayloadInvalid, check_post, instant_of, parse_post
+from alert_service.incidents.alert import AlertStatus, Post
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.intake.payload import PayloadInvalid, check_post, instant_of, parse_post
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LABELS = {"alertname": "KubePodCrashLooping", "pod": "checkout-1"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from alert_service.acts import ActKind
-from alert_service.people import People
+from alert_service.clicks.people import People
+from alert_service.incidents.acts import ActKind
 from alert_service.policy.settings import AlertPolicy
 from common.web.auth import Identity, Scope
 

@@ -2,8 +2,8 @@
 
 from tests.support.alert_incidents import NOW, POLICY, Life, a_policy, an_alert
 
-from alert_service.acts import ActKind
-from alert_service.incident import HappeningKind
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import HappeningKind
 
 K = HappeningKind
 OTHER = POLICY.replace("channels: [sre], escalation: up", "channels: [team], escalation: up")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alert_service.quality import Advice, Tally, judged
+from alert_service.explaining.quality import Advice, Tally, judged
 
 FINE = Tally(
     rule="KubePodCrashLooping",
@@ -51,6 +51,6 @@ def test_shares() -> None:
 
 
 def test_every_advice_has_a_sentence() -> None:
-    from alert_service.quality import _TEXTS
+    from alert_service.explaining.quality import _TEXTS
 
     assert set(_TEXTS) == set(Advice)

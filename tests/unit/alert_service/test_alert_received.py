@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, Life, a_policy, a_post, an_alert, numbered, opened, tried
 
-from alert_service.acts import ActKind
-from alert_service.alert import Alert, AlertSeverity, Source
 from alert_service.durations import shortly
-from alert_service.hearing import LATE
-from alert_service.incident import HappeningKind, IncidentState
-from alert_service.incidents import key_of, received
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.alert import Alert, AlertSeverity, Source
+from alert_service.incidents.incident import HappeningKind, IncidentState
+from alert_service.incidents.posts import key_of, received
+from alert_service.intake.hearing import LATE
 
 K = HappeningKind
 MINUTE = timedelta(minutes=1)

@@ -9,13 +9,21 @@ import msgspec
 import pytest
 from tests.support.clock import NOON
 
-from alert_service.alert import Alert, AlertStatus, Post, Source
-from alert_service.fingerprint import fingerprint_of
-from alert_service.incident import HappeningKind, Incident, IncidentState
-from alert_service.incidents import received, resolved
+from alert_service.incidents.alert import Alert, AlertStatus, Post, Source
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.incident import HappeningKind, Incident, IncidentState
+from alert_service.incidents.posts import received, resolved
 from alert_service.policy.settings import AlertPolicy
-from alert_service.reconcile import GONE_AFTER, ON_ITS_WAY, Difference, There, absent, differences, put_right
-from alert_service.route_tree import RoutesUnreadable, group_key, receivers_of, root_of
+from alert_service.reconciling.reconcile import (
+    GONE_AFTER,
+    ON_ITS_WAY,
+    Difference,
+    There,
+    absent,
+    differences,
+    put_right,
+)
+from alert_service.reconciling.route_tree import RoutesUnreadable, group_key, receivers_of, root_of
 
 CONFIGURATION = """
 route:

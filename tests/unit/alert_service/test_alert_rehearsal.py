@@ -12,7 +12,6 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 from tests.support.clock import NOON, SteppedClock
 
-from alert_service.acts import ActKind
 from alert_service.cards.card import Button, Card, Tone
 from alert_service.channels.channel import (
     Abilities,
@@ -25,14 +24,15 @@ from alert_service.channels.channel import (
     Receipt,
     Window,
 )
-from alert_service.incident import Incident, IncidentState
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import Incident, IncidentState
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import calls
 from alert_service.rehearsal.playing import Rehearsal, Script
 from alert_service.rehearsal.report import Outcome, Report, Step, Tried, figures, table
 from alert_service.rehearsal.scenes import HARMLESS, life, others
 from alert_service.rehearsal.way_back import WayBack
-from alert_service.storm import Storm
+from alert_service.routing.storm import Storm
 
 ANY = UUID(int=1)
 ESCALATION = {

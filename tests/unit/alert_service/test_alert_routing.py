@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.alert_incidents import NOW, POLICY, a_policy, tried
 
-from alert_service.alert import AlertSeverity
-from alert_service.matchers import Matcher, all_match, matcher, parse_matcher
+from alert_service.incidents.alert import AlertSeverity
+from alert_service.incidents.severity import highest, severity_of
 from alert_service.policy.parse import parse_policy
 from alert_service.policy.settings import SeverityPart
-from alert_service.routing import RouteReason, Routes
-from alert_service.severity import highest, severity_of
+from alert_service.routing.matchers import Matcher, all_match, matcher, parse_matcher
+from alert_service.routing.routing import RouteReason, Routes
 from common.policy.mistakes import PolicyError
 
 CRITICAL, WARNING, INFO, NONE = AlertSeverity.CRITICAL, AlertSeverity.WARNING, AlertSeverity.INFO, AlertSeverity.NONE

@@ -8,8 +8,8 @@ import pytest
 from tests.support.clock import NOON
 
 from alert_service.channels.channel import Abilities, Buttons, MessageRef
-from alert_service.sending import Claim, Way, way_of
-from alert_service.wanted import DeliveryKind, NotifyReason
+from alert_service.delivery.sending import Claim, Way, way_of
+from alert_service.routing.wanted import DeliveryKind, NotifyReason
 
 SLACK = Abilities(updates=True, threads=True, buttons=Buttons.NATIVE)
 TEAMS = Abilities(updates=False, threads=False, buttons=Buttons.LINKS)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.support.alert_incidents import NOW, an_alert, opened
 
-from alert_service.incident import HappeningKind, Incident, Silenced
+from alert_service.incidents.incident import HappeningKind, Incident, Silenced
 from alert_service.silences.heeding import Muting, Standing, heed
 
 HOUR = timedelta(hours=1)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from tests.support.alert_incidents import NOW, an_alert, opened
 
-from alert_service.acts import ActKind, Person
-from alert_service.alert import AlertSeverity, Source
-from alert_service.matchers import parse_matcher
+from alert_service.incidents.acts import ActKind, Person
+from alert_service.incidents.alert import AlertSeverity, Source
 from alert_service.policy.settings import SeverityPart
 from alert_service.policy.suppression import SilencePart
+from alert_service.routing.matchers import parse_matcher
 from alert_service.silences.scope import (
     Muted,
     Preview,

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alert_service.acts import ActKind
-from alert_service.slack_requests import (
+from alert_service.clicks.slack_requests import (
     Click,
     PayloadMalformed,
     SlackReason,
@@ -22,6 +21,7 @@ from alert_service.slack_requests import (
     click_of,
     verify,
 )
+from alert_service.incidents.acts import ActKind
 
 # From Slack's own documentation: https://docs.slack.dev/authentication/verifying-requests-from-slack
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"

@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from tests.support.alert_incidents import NOW, POD, an_alert, opened
 
-from alert_service.incident import Incident
+from alert_service.incidents.incident import Incident
 from alert_service.policy.suppression import StormPart
-from alert_service.storm import Openings, Storm, is_over, told_after
-from alert_service.suppression import in_storm
-from alert_service.wanted import DeliveryKind
-from alert_service.weather import Weather
+from alert_service.routing.storm import Openings, Storm, is_over, told_after
+from alert_service.routing.suppression import in_storm
+from alert_service.routing.wanted import DeliveryKind
+from alert_service.routing.weather import Weather
 
 MINUTE = timedelta(minutes=1)
 PART = StormPart()  # 20 within a minute; over when fewer than a tenth came for five

@@ -16,8 +16,8 @@ from alert_service.cards.dialects import SLACK
 from alert_service.cards.previews import Stand, mistakes, previews
 from alert_service.cards.shown import incident_shown
 from alert_service.cards.templates import NAMES, TemplateFailed, Templates, TextTemplates
+from alert_service.delivery.rendering import PolicyCards
 from alert_service.metrics import Metrics
-from alert_service.rendering import PolicyCards
 from alert_service.told import Told
 from common.metrics import ServiceMetrics
 

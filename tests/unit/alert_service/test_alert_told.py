@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from tests.support.alert_incidents import NOW, POD, POLICY, Life, a_policy, an_alert, numbered, opened, over
 
-from alert_service.acts import ActKind
-from alert_service.incident import HappeningKind, IncidentState
-from alert_service.notify import _TELLING, _UNTOLD
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import HappeningKind, IncidentState
 from alert_service.policy.settings import SeverityPart
-from alert_service.wanted import DeliveryKind, NotifyReason
+from alert_service.routing.notify import _TELLING, _UNTOLD
+from alert_service.routing.wanted import DeliveryKind, NotifyReason
 from common.contracts.healing import NoticeKind
 
 MINUTE = timedelta(minutes=1)

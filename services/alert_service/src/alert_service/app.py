@@ -11,17 +11,17 @@ from fastapi import FastAPI
 from alert_service.api.routes import ROUTERS
 from alert_service.api.services import Services
 from alert_service.channels.opened import Channels
+from alert_service.clicks.links import LinkSigner
 from alert_service.clients.opened import Clients
+from alert_service.delivery.rendering import PolicyCards
 from alert_service.duties import Duties, Outward
-from alert_service.links import LinkSigner
 from alert_service.metrics import SERVICE, Metrics
 from alert_service.policy import AlertPolicy
 from alert_service.policy.file import PolicyFile
 from alert_service.readiness import Trouble, probes
 from alert_service.rehearsal.making import rehearsal_of, way_back_of
 from alert_service.rehearsal.rehearser import Rehearser
-from alert_service.rendering import PolicyCards
-from alert_service.routing import Routes
+from alert_service.routing.routing import Routes
 from alert_service.settings import AlertSettings
 from alert_service.storage.models import election, leader
 from alert_service.storage.opening import Opened, Storage

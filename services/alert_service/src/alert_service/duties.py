@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from alert_service.canary import Canary
 from alert_service.channels.opened import Channels
-from alert_service.clockwork import Clockwork
 from alert_service.counting import Counting
-from alert_service.delivery import Delivery
-from alert_service.fallbacks import Fallbacks
-from alert_service.listener import Listener
-from alert_service.pipeline import Pipeline
+from alert_service.delivery.canary import Canary
+from alert_service.delivery.delivery import Delivery
+from alert_service.delivery.fallbacks import Fallbacks
+from alert_service.delivery.rendering import PolicyCards, Rendering
+from alert_service.incidents.clockwork import Clockwork
+from alert_service.intake.listener import Listener
+from alert_service.intake.pipeline import Pipeline
 from alert_service.policy import AlertPolicy
 from alert_service.rehearsal.rehearser import Rehearser
 from alert_service.rehearsal.way_back import WayBack
-from alert_service.rendering import PolicyCards, Rendering
 from alert_service.silences.keeper import SilenceKeeper
 from alert_service.storage.opening import Opened
 from alert_service.told import Told

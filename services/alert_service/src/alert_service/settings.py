@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from alert_service.links import parse_keys
+from alert_service.clicks.links import parse_keys
 from common.database.settings import DatabaseSettings
 from common.log_settings import LogSettings
 from common.monitor.settings import MonitorPeerSettings

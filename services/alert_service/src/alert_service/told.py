@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 
-from alert_service.acts import Act, ActKind, Answer
-from alert_service.alert import AlertSeverity, AlertStatus, Source
-from alert_service.batch import Worked
-from alert_service.incident import HappeningKind, Incident, IncidentState
+from alert_service.delivery.sender import Attempt
+from alert_service.incidents.acts import Act, ActKind, Answer
+from alert_service.incidents.alert import AlertSeverity, AlertStatus, Source
+from alert_service.incidents.incident import HappeningKind, Incident, IncidentState
+from alert_service.incidents.settle import Settled
+from alert_service.intake.batch import Worked
 from alert_service.metrics import Metrics
-from alert_service.sender import Attempt
-from alert_service.settle import Settled
+from alert_service.routing.wanted import DeliveryState
 from alert_service.storage.counts import Counts
-from alert_service.wanted import DeliveryState
 
 
 class Told:

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from alert_service.clients.opened import Clients
-from alert_service.health_intake import HealthIntake
+from alert_service.intake.health_intake import HealthIntake
 from alert_service.policy import AlertPolicy
-from alert_service.reconciler import Reconciler
+from alert_service.reconciling.reconciler import Reconciler
 from alert_service.settings import AlertSettings
 from alert_service.storage.opening import Opened
 from alert_service.storage.retention import Retention

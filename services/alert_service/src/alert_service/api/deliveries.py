@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from alert_service.api.services import AnyServices, StoredServices
+from alert_service.routing.wanted import DeliveryKind, DeliveryState, NotifyReason
 from alert_service.storage.delivery_reports import ChannelReport, Delivered, DeliveryFilter
-from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.web.instant import Instant
 from common.web.paging import Cursors, CursorText, Limit, Page
 from common.web.parts import MAY_OPERATE, MAY_READ

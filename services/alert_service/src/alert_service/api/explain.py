@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from alert_service.api.services import AnyServices, Services, Stored, StoredServices
-from alert_service.explaining import AlertExplained, Explaining, Foreseeing
+from alert_service.explaining.gathering import AlertExplained, Explaining, Foreseeing
 from alert_service.storage.explanations import Explanations
 from common.web.instant import Instant
 from common.web.parts import MAY_READ

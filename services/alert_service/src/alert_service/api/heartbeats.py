@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from alert_service.api.services import AnyServices, StoredServices
-from alert_service.heartbeat import Pulse, patience
+from alert_service.intake.heartbeat import Pulse, patience
 from alert_service.policy.trials import HeartbeatPart
 from common.web.parts import MAY_READ
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from alert_service.alert import AlertSeverity, AlertStatus, Source
-from alert_service.incident import (
+from alert_service.incidents.alert import AlertSeverity, AlertStatus, Source
+from alert_service.incidents.incident import (
     Acknowledgement,
     Escalation,
     Happening,
@@ -20,9 +20,9 @@ from alert_service.incident import (
     Member,
     Suppression,
 )
+from alert_service.routing.wanted import DeliveryKind, DeliveryState, NotifyReason
 from alert_service.storage.delivery_reports import Delivered
 from alert_service.storage.listing import FoundAlert, Listed
-from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.contracts.objects import ObjectRef
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from alert_service.acts import Act, ActKind, Answer, Via
-from alert_service.alert import AlertSeverity, AlertStatus
 from alert_service.api.incident_shapes import IncidentBrief, IncidentShown, ListedAlert
 from alert_service.api.services import AnyServices, Services, Stored, StoredServices
-from alert_service.desk import NoSuchIncident
-from alert_service.incident import IncidentState
-from alert_service.people import People
+from alert_service.clicks.people import People
+from alert_service.incidents.acts import Act, ActKind, Answer, Via
+from alert_service.incidents.alert import AlertSeverity, AlertStatus
+from alert_service.incidents.desk import NoSuchIncident
+from alert_service.incidents.incident import IncidentState
 from alert_service.storage.delivery_reports import DeliveryFilter
 from alert_service.storage.listing import AlertFilter, IncidentFilter
 from common.web.auth import Identity

@@ -11,12 +11,12 @@ from importlib.resources import files
 from fastapi import Response
 from jinja2 import Environment, StrictUndefined, Template
 
-from alert_service.acts import ActKind
+from alert_service.clicks.links import LinkReason
 from alert_service.durations import shortly
-from alert_service.incident import Incident
-from alert_service.links import LinkReason
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import Incident
+from alert_service.incidents.values import ButtonValue
 from alert_service.storage.used_links import Use
-from alert_service.values import ButtonValue
 
 _TITLES = {
     ActKind.ACKNOWLEDGE: "Acknowledge",

@@ -9,15 +9,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastapi import APIRouter, Path, Request, Response
 
-from alert_service.acts import ActKind, Person, Via
 from alert_service.api import link_pages
 from alert_service.api.link_pages import Ask, LinkPage, html
 from alert_service.api.services import AnyServices, Services, Stored
-from alert_service.incident import Incident
-from alert_service.links import PATH, Link, LinkReason, LinkRefused
-from alert_service.people import People
+from alert_service.clicks.links import PATH, Link, LinkReason, LinkRefused
+from alert_service.clicks.people import People
+from alert_service.incidents.acts import ActKind, Person, Via
+from alert_service.incidents.incident import Incident
+from alert_service.incidents.values import ButtonValue
 from alert_service.storage import incidents
-from alert_service.values import ButtonValue
 from common.database.errors import DatabaseError
 from common.web.auth import AuthenticationUnavailable, Authenticator
 from common.web.queries import ANY_QUERY

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from alert_service.api.services import AnyServices, StoredServices
-from alert_service.quality import RuleQuality, judged
+from alert_service.explaining.quality import RuleQuality, judged
 from alert_service.storage import quality
 from common.web.parts import MAY_READ
 

@@ -11,14 +11,14 @@ from common.database.connections import Database
 from common.web.parts import StorageState, services_of, stored_of
 
 if TYPE_CHECKING:
-    from alert_service.clicks import Clicks
-    from alert_service.desk import Desk
-    from alert_service.links import LinkSigner
-    from alert_service.performing import Performing
+    from alert_service.clicks.clicks import Clicks
+    from alert_service.clicks.links import LinkSigner
+    from alert_service.clicks.performing import Performing
+    from alert_service.incidents.desk import Desk
     from alert_service.policy import AlertPolicy
     from alert_service.policy.file import PolicyFile
     from alert_service.rehearsal.rehearser import Rehearser
-    from alert_service.routing import Routes
+    from alert_service.routing.routing import Routes
     from alert_service.silences.silencing import Silencing
     from alert_service.storage.deliveries import Deliveries
     from alert_service.storage.delivery_reports import DeliveryReports

@@ -7,13 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alert_service.alert import AlertSeverity
 from alert_service.api.services import AnyServices, StoredServices
+from alert_service.clicks.people import People
 from alert_service.clients.alertmanager import GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
-from alert_service.matchers import Matcher, parse_matcher
-from alert_service.people import People
+from alert_service.incidents.alert import AlertSeverity
 from alert_service.policy.part import MatcherText
+from alert_service.routing.matchers import Matcher, parse_matcher
 from alert_service.silences.scope import Muted, Preview, Request, SilenceReason, SilenceRefused
 from alert_service.silences.silencing import Silencing
 from alert_service.storage.silences import Kept

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from alert_service.api.services import AnyServices, Stored, StoredServices
-from alert_service.slack_requests import PayloadMalformed, SlackRefused, challenge_of, click_of, verify
+from alert_service.clicks.slack_requests import PayloadMalformed, SlackRefused, challenge_of, click_of, verify
 from common.web.problems import Problem, responses
 
 router = APIRouter(prefix="/api/v1/slack", tags=["intake"])

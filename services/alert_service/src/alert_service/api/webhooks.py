@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
 
-from alert_service.alert import Source
 from alert_service.api.services import AnyServices, Services, Stored, StoredServices
-from alert_service.payload import PayloadInvalid, check_post
+from alert_service.incidents.alert import Source
+from alert_service.intake.payload import PayloadInvalid, check_post
 from alert_service.storage.inbox import InboxFull
 from common.contracts import Notice
 from common.database.errors import DatabaseError

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from alert_service.alert import AlertSeverity
 from alert_service.cards.buttons import buttons_of
 from alert_service.cards.card import Button, Card, Fact, Tone
 from alert_service.cards.dialect import Dialect
@@ -14,9 +13,10 @@ from alert_service.cards.marks import foreign, written, written_line
 from alert_service.cards.shown import incident_shown, storm_shown
 from alert_service.cards.templates import Templates
 from alert_service.channels.channel import Buttons
-from alert_service.incident import Incident, IncidentState
+from alert_service.incidents.alert import AlertSeverity
+from alert_service.incidents.incident import Incident, IncidentState
 from alert_service.policy.settings import AlertPolicy
-from alert_service.storm import Storm
+from alert_service.routing.storm import Storm
 
 _LONGEST_TEXT = 12_000  # of a message; channels have their own limits, but nothing needs to be larger
 _LONGEST_FALLBACK = 300

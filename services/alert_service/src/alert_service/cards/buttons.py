@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from alert_service.acts import ActKind
 from alert_service.cards.address import is_address, quoted
 from alert_service.cards.card import Button
 from alert_service.cards.shown import runbook_of
 from alert_service.channels.channel import Buttons
 from alert_service.durations import shortly
-from alert_service.incident import Healing, Incident, SuppressionReason
+from alert_service.incidents.acts import ActKind
+from alert_service.incidents.incident import Healing, Incident, SuppressionReason
+from alert_service.incidents.values import ButtonValue
 from alert_service.policy.settings import AlertPolicy
-from alert_service.values import ButtonValue
 
 _SILENCES = (timedelta(hours=1), timedelta(hours=4))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from alert_service.acts import ActKind
+from alert_service.incidents.acts import ActKind
 
 
 class Tone(StrEnum):
@@ -24,7 +24,7 @@ class Button:
 
     act: ActKind
     label: str
-    value: str = ""  # what comes back: incident, revision and parameters, see alert_service.values
+    value: str = ""  # what comes back: incident, revision and parameters, see alert_service.incidents.values
     url: str = ""
     primary: bool = False
     danger: bool = False

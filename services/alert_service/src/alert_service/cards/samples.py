@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from alert_service.alert import Alert, AlertSeverity, AlertStatus, Source
-from alert_service.fingerprint import fingerprint_of
-from alert_service.incident import (
+from alert_service.incidents.alert import Alert, AlertSeverity, AlertStatus, Source
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.incident import (
     Acknowledgement,
     Escalation,
     Healing,
@@ -17,9 +17,9 @@ from alert_service.incident import (
     Suppression,
     SuppressionReason,
 )
+from alert_service.incidents.subjects import subject_of
 from alert_service.policy.settings import AlertPolicy
-from alert_service.storm import Storm
-from alert_service.subjects import subject_of
+from alert_service.routing.storm import Storm
 from common.contracts.healing import NoticeKind
 
 _ID = UUID("0192f3c4-7a51-7c1e-9d0e-4f6a2b8c9d10")

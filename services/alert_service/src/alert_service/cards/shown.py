@@ -8,13 +8,13 @@ from datetime import datetime
 from heapq import nsmallest
 from typing import Any
 
-from alert_service.alert import Labels
 from alert_service.cards.marks import foreign
-from alert_service.escalation import foreseen
-from alert_service.incident import Acknowledgement, Escalation, Healing, Incident, Member, Suppression
+from alert_service.incidents.alert import Labels
+from alert_service.incidents.incident import Acknowledgement, Escalation, Healing, Incident, Member, Suppression
+from alert_service.incidents.subjects import labels_of
 from alert_service.policy.settings import AlertPolicy
-from alert_service.storm import Storm
-from alert_service.subjects import labels_of
+from alert_service.routing.escalation import foreseen
+from alert_service.routing.storm import Storm
 
 MOST_ALERTS = 30  # of one card; what more there are is counted
 _MOST_CHILDREN = 10

@@ -10,10 +10,10 @@ from common.cli.failure import OK, CommandFailed
 from common.cli.program import Commands
 
 if TYPE_CHECKING:
-    from alert_service.explain import Explanation
-    from alert_service.foresight import Foresight
+    from alert_service.explaining.explain import Explanation
+    from alert_service.explaining.foresight import Foresight
     from alert_service.policy import AlertPolicy
-    from alert_service.routing import Asked
+    from alert_service.routing.routing import Asked
 
 
 def add(commands: "Commands[argparse.ArgumentParser]") -> None:
@@ -35,10 +35,10 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from alert_service.foresight import imagined, what_if
+    from alert_service.explaining.foresight import imagined, what_if
+    from alert_service.incidents.settle import Surroundings
     from alert_service.policy.file import PolicyFile
-    from alert_service.routing import Routes
-    from alert_service.settle import Surroundings
+    from alert_service.routing.routing import Routes
     from common.policy.mistakes import PolicyError
 
     try:
@@ -66,7 +66,7 @@ def _lines(found: "Foresight", policy: "AlertPolicy") -> Iterator[str]:
 
 
 def _answer(asked: "Asked") -> str:
-    from alert_service.routing import RouteReason
+    from alert_service.routing.routing import RouteReason
 
     return {
         RouteReason.TAKEN: "taken",

@@ -41,7 +41,7 @@ def add(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from alert_service.links import KeysInvalid
+    from alert_service.clicks.links import KeysInvalid
     from alert_service.policy.file import PolicyFile
     from alert_service.rehearsal.report import table
     from alert_service.settings import AlertSettings

@@ -12,7 +12,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from alert_service.clients.asking import Asking, Refused, Unavailable
-from alert_service.matchers import Matcher, matcher
+from alert_service.routing.matchers import Matcher, matcher
 
 _VARIABLE = "ALERT_SERVICE_ALERTMANAGER__TOKEN"
 _NOT_FOUND = 404

@@ -5,8 +5,8 @@ from uuid import UUID
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from alert_service.acts import Person
 from alert_service.clients.asking import Asking, Refused
+from alert_service.incidents.acts import Person
 
 _VARIABLE = "ALERT_SERVICE_HEALING__TOKEN, which needs the scopes approve and delegate"
 ON_BEHALF_OF = "On-Behalf-Of"

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from alert_service.clicks.slack_answers import SlackAnswers
 from alert_service.clients.alertmanager import Alertmanager
 from alert_service.clients.healing import Healing
 from alert_service.clients.prometheus import Prometheus
 from alert_service.settings import AlertSettings, HealthSettings
-from alert_service.slack_answers import SlackAnswers
 from common.monitor.client import MonitorClient
 
 

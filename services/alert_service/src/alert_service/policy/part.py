@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from alert_service.alert import AlertSeverity
-from alert_service.matchers import Matcher, parse_matcher
+from alert_service.incidents.alert import AlertSeverity
+from alert_service.routing.matchers import Matcher, parse_matcher
 from common.policy.shape import Strict, word_of
 
 

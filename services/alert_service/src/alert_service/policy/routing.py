@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from alert_service.acts import ActKind
+from alert_service.incidents.acts import ActKind
 from alert_service.policy.part import ASeverity, MatcherText, Name, Part
 from common.policy.shape import Duration, word_of
 

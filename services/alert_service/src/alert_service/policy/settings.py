@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from alert_service.alert import AlertSeverity
+from alert_service.incidents.alert import AlertSeverity
 from alert_service.policy.part import ASeverity, Name, Part
 from alert_service.policy.routing import ChannelPart, EscalationPart, PersonPart, RoutePart
 from alert_service.policy.suppression import (

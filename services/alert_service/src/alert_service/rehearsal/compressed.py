@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alert_service.escalation import advance, started
-from alert_service.incident import HappeningKind, Incident
+from alert_service.incidents.incident import HappeningKind, Incident
 from alert_service.policy.settings import AlertPolicy
-from alert_service.wanted import DeliveryKind
+from alert_service.routing.escalation import advance, started
+from alert_service.routing.wanted import DeliveryKind
 
 _MOST_STEPS = 500  # 20 steps, repeated 9 times, each of them waiting for its hours
 

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 import httpx
 
 from alert_service.channels.opened import Channels
-from alert_service.links import LinkSigner
+from alert_service.clicks.links import LinkSigner
+from alert_service.delivery.rendering import Cards, PolicyCards
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.playing import Pressed, Rehearsal
 from alert_service.rehearsal.way_back import WayBack
-from alert_service.rendering import Cards, PolicyCards
 from alert_service.settings import AlertSettings
 from common.clock import Clock, SystemClock
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from alert_service.cards.card import Card
 from alert_service.channels.channel import Buttons, Channel, MessageRef
+from alert_service.delivery.rendering import Cards
 from alert_service.durations import shortly
 from alert_service.policy.settings import AlertPolicy
 from alert_service.rehearsal.compressed import Called, calls
@@ -16,7 +17,6 @@ from alert_service.rehearsal.report import Outcome, Report, Step, Tried
 from alert_service.rehearsal.scenes import life, others, storm
 from alert_service.rehearsal.stage import Stage
 from alert_service.rehearsal.way_back import WayBack
-from alert_service.rendering import Cards
 
 _NO_ADDRESS = "ALERT_SERVICE_LINKS__URL is not set: the address at which vendors and people reach the service"
 _NO_KEYS = "ALERT_SERVICE_LINKS__KEYS is not set, so the service would not know the links of this run"

@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 
 from alert_service.cards import samples
-from alert_service.incident import Incident, Member
-from alert_service.storm import Storm
+from alert_service.incidents.incident import Incident, Member
+from alert_service.routing.storm import Storm
 
 # Nobody may be notified by it, nothing may become a link or bold, and no template may run it.
 HARMLESS = "<!channel> <@U0> *b* [x](https://example.invalid) {{ 1 }} %s {0} <at>all</at> & é"

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from alert_service.cards.card import Card
 from alert_service.channels.channel import Channel, DeliveryError, DeliveryReason, Message, MessageRef, Receipt
-from alert_service.limiter import Limiter
+from alert_service.delivery.limiter import Limiter
 from alert_service.rehearsal.report import Outcome, Step, Tried
 from alert_service.rehearsal.way_back import Looked
 

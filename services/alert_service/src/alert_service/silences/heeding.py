@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alert_service.change import Changed, changed
 from alert_service.durations import shortly
-from alert_service.incident import Happening, HappeningKind, Incident, Silenced
+from alert_service.incidents.change import Changed, changed
+from alert_service.incidents.incident import Happening, HappeningKind, Incident, Silenced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

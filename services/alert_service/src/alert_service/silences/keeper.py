@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
-from alert_service.change import Changed, changed
 from alert_service.clients.alertmanager import GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
-from alert_service.desk import Desk
 from alert_service.durations import shortly
-from alert_service.incident import Happening, HappeningKind, Incident
+from alert_service.incidents.change import Changed, changed
+from alert_service.incidents.desk import Desk
+from alert_service.incidents.incident import Happening, HappeningKind, Incident
 from alert_service.policy import AlertPolicy
+from alert_service.routing.wanted import DeliveryKind, NotifyReason, Wanted
 from alert_service.silences.heeding import Muting, Standing, heed
 from alert_service.silences.scope import SilenceRefused, still_firing
 from alert_service.silences.silencing import LOAN, Silencing
 from alert_service.storage import incidents
 from alert_service.storage.deliveries import Deliveries
 from alert_service.storage.silences import Kept
-from alert_service.wanted import DeliveryKind, NotifyReason, Wanted
 from common.clock import Clock
 from common.database.connections import Database
 from common.database.errors import DatabaseError

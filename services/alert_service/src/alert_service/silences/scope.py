@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from alert_service.acts import ActKind, Person
-from alert_service.alert import AlertSeverity, Labels, Source
 from alert_service.durations import shortly
-from alert_service.fingerprint import fingerprint_of
-from alert_service.incident import Incident
-from alert_service.matchers import Matcher, matcher
+from alert_service.incidents.acts import ActKind, Person
+from alert_service.incidents.alert import AlertSeverity, Labels, Source
+from alert_service.incidents.fingerprint import fingerprint_of
+from alert_service.incidents.incident import Incident
+from alert_service.incidents.severity import severity_of
 from alert_service.policy.settings import SeverityPart
 from alert_service.policy.suppression import SilencePart
-from alert_service.severity import severity_of
+from alert_service.routing.matchers import Matcher, matcher
 
 _MOST_NAMES = 3
 _OF_PROMETHEUS = frozenset({"__name__", "alertstate"})

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from alert_service.acts import Act, Person
-from alert_service.alert import Labels
 from alert_service.clients.alertmanager import Alertmanager, GettableAlert, GettableSilence
 from alert_service.clients.asking import Refused, Unavailable
 from alert_service.clients.prometheus import Prometheus
-from alert_service.incident import Incident
-from alert_service.matchers import Matcher, all_match
+from alert_service.incidents.acts import Act, Person
+from alert_service.incidents.alert import Labels
+from alert_service.incidents.incident import Incident
+from alert_service.incidents.severity import severity_of
 from alert_service.policy import AlertPolicy
 from alert_service.policy.settings import SeverityPart
-from alert_service.severity import severity_of
+from alert_service.routing.matchers import Matcher, all_match
 from alert_service.silences.scope import (
     Muted,
     Preview,

@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, literal_column, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.alert import AlertSeverity
 from alert_service.channels.channel import Abilities, MessageRef
-from alert_service.sending import Claim
+from alert_service.delivery.sending import Claim
+from alert_service.incidents.alert import AlertSeverity
+from alert_service.routing.wanted import DeliveryKind, DeliveryState, NotifyReason
 from alert_service.storage.models import card, delivery, incident
-from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 
 # Longer than a request may take, twice when it is sent as plain text, and what is written down afterwards.
 LOAN = timedelta(seconds=30)

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from alert_service.slack_requests import Click
+from alert_service.clicks.slack_requests import Click
 from alert_service.storage.models import click
 from common.database.connections import Database
 

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from alert_service.routing.wanted import DeliveryState
 from alert_service.storage.claims import PENDING
 from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import delivery, inbox, incident, intake, storm
-from alert_service.wanted import DeliveryState
 from common.database.connections import Database
 
 

@@ -10,13 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.channels.channel import Abilities, DeliveryReason, MessageRef, Receipt
-from alert_service.paces import Sent
-from alert_service.sending import Claim
+from alert_service.delivery.paces import Sent
+from alert_service.delivery.sending import Claim
+from alert_service.routing.wanted import DeliveryKind, DeliveryState, Wanted
 from alert_service.storage import claims
 from alert_service.storage.bulk import Insert
 from alert_service.storage.claims import LIVE, PENDING, STORM, WAITING, same_card
 from alert_service.storage.models import card, delivery, incident, timeline
-from alert_service.wanted import DeliveryKind, DeliveryState, Wanted
 from common.database.connections import Database
 
 _QUEUE = Insert(delivery)

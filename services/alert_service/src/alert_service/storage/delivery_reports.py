@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Float, Row, cast, desc, func, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from alert_service.routing.wanted import DeliveryKind, DeliveryState, NotifyReason
 from alert_service.storage.claims import PENDING
 from alert_service.storage.models import delivery
-from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason
 from common.database.connections import Database
 
 _copy = delivery.alias("copy")

@@ -7,16 +7,16 @@ from uuid import UUID
 
 from sqlalchemy import not_, select
 
-from alert_service.correlation import began_at, objects_of
-from alert_service.incident import Healing, Incident
+from alert_service.incidents.incident import Healing, Incident
 from alert_service.policy import AlertPolicy
+from alert_service.routing.correlation import began_at, objects_of
+from alert_service.routing.weather import Weather
 from alert_service.storage import incidents, storms
 from alert_service.storage.incident_rows import bonds_of, tie_keys
 from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import incident as incident_table
 from alert_service.storage.models import member
 from alert_service.storage.rota import Rota
-from alert_service.weather import Weather
 from common.contracts.objects import ObjectKey
 from common.database.connections import Database
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.incident import IncidentState
+from alert_service.incidents.incident import IncidentState
+from alert_service.routing.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
 from alert_service.storage.claims import LIVE, PENDING, STORM, pending
 from alert_service.storage.deliveries import note
 from alert_service.storage.models import card, delivery, incident
-from alert_service.wanted import DeliveryKind, DeliveryState, NotifyReason, Wanted
 
 _AT_ONCE = 100
 _FORGET_AFTER = timedelta(days=1)  # what is older is no news on any channel

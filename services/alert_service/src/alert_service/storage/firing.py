@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Text, cast, exists, literal, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.alert import AlertStatus, Source
+from alert_service.incidents.alert import AlertStatus, Source
 from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import incident, member
 from alert_service.turns import Turns

@@ -7,7 +7,7 @@ from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.heartbeat import Pulse
+from alert_service.intake.heartbeat import Pulse
 from alert_service.storage.inbox import worked_off_until
 from alert_service.storage.models import heartbeat
 from common.database.connections import Database

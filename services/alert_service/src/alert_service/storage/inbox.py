@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.alert import Source
+from alert_service.incidents.alert import Source
 from alert_service.storage.models import inbox
 from common.database.connections import Database
 from common.database.errors import DatabaseUnavailable

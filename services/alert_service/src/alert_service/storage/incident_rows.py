@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from alert_service.alert import Alert, AlertSeverity
-from alert_service.correlation import keys_of, object_key_of, reach_of
-from alert_service.incident import Happening, Incident, Member
+from alert_service.incidents.alert import Alert, AlertSeverity
+from alert_service.incidents.incident import Happening, Incident, Member
 from alert_service.policy.suppression import Tie
+from alert_service.routing.correlation import keys_of, object_key_of, reach_of
 from common.contracts.objects import ObjectKey
 
 Row = dict[str, Any]

@@ -12,10 +12,10 @@ from sqlalchemy import ARRAY, Integer, Text, and_, bindparam, case, cast, delete
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.alert import AlertSeverity
-from alert_service.correlation import reach_of
-from alert_service.incident import Healing, Incident, IncidentState, Member, SuppressionReason
-from alert_service.settle import Settled
+from alert_service.incidents.alert import AlertSeverity
+from alert_service.incidents.incident import Healing, Incident, IncidentState, Member, SuppressionReason
+from alert_service.incidents.settle import Settled
+from alert_service.routing.correlation import reach_of
 from alert_service.storage.bulk import Insert
 from alert_service.storage.incident_rows import (
     Bond,

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from alert_service.alert import Source
+from alert_service.incidents.alert import Source
 from alert_service.storage.models import intake
 from common.database.connections import Database
 

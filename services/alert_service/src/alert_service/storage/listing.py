@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import ColumnElement, exists, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.alert import AlertSeverity, AlertStatus
-from alert_service.incident import Acknowledgement, Happening, HappeningKind, Incident, IncidentState, Member
+from alert_service.incidents.alert import AlertSeverity, AlertStatus
+from alert_service.incidents.incident import Acknowledgement, Happening, HappeningKind, Incident, IncidentState, Member
 from alert_service.storage import incidents
 from alert_service.storage.incident_rows import incident_of, member_of
 from alert_service.storage.incidents import MEMBER_COLUMNS, VALUE

@@ -6,16 +6,16 @@ from functools import partial
 from uuid import UUID
 
 from alert_service.api.services import Stored
-from alert_service.clicks import Clicks
+from alert_service.clicks.clicks import Clicks
+from alert_service.clicks.performing import Performing
 from alert_service.clients.opened import Clients
-from alert_service.desk import Desk, NoSuchIncident
-from alert_service.explaining import Explaining
+from alert_service.explaining.gathering import Explaining
+from alert_service.incidents.desk import Desk, NoSuchIncident
+from alert_service.incidents.settling import Settling
+from alert_service.intake.own_alerts import OwnAlerts
 from alert_service.metrics import SERVICE
-from alert_service.own_alerts import OwnAlerts
-from alert_service.performing import Performing
 from alert_service.policy import AlertPolicy
 from alert_service.settings import AlertSettings
-from alert_service.settling import Settling
 from alert_service.silences.silencing import Silencing
 from alert_service.storage.clicks import ClickRows
 from alert_service.storage.deliveries import Deliveries

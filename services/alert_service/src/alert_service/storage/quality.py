@@ -6,8 +6,8 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alert_service.incident import Incident
-from alert_service.quality import QUICKLY_SECONDS, Tally
+from alert_service.explaining.quality import QUICKLY_SECONDS, Tally
+from alert_service.incidents.incident import Incident
 from alert_service.storage.models import vote as vote_table
 
 

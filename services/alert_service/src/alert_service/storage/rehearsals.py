@@ -13,8 +13,8 @@ from sqlalchemy import Row, desc, exists, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alert_service.channels.channel import MessageRef
+from alert_service.routing.wanted import DeliveryState, NotifyReason
 from alert_service.storage.models import click, delivery, inbox, rehearsal
-from alert_service.wanted import DeliveryState, NotifyReason
 from common.database.connections import Database
 
 _POLL_SECONDS = 0.3

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Row, desc, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
-from alert_service.alert import AlertSeverity, AlertStatus, Source
-from alert_service.matchers import Matcher, all_match, parse_matcher
+from alert_service.incidents.alert import AlertSeverity, AlertStatus, Source
+from alert_service.routing.matchers import Matcher, all_match, parse_matcher
 from alert_service.silences.scope import Muted
 from alert_service.storage.incidents import OPEN
 from alert_service.storage.models import card, incident, member, silence

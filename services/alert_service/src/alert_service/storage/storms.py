@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alert_service.routing.storm import Openings, Storm
+from alert_service.routing.wanted import DeliveryKind, NotifyReason
 from alert_service.storage.claims import STORM
 from alert_service.storage.models import card, delivery, storm
-from alert_service.storm import Openings, Storm
-from alert_service.wanted import DeliveryKind, NotifyReason
 
 _MOST_MESSAGES = 5_000
 _INSERT = insert(storm)

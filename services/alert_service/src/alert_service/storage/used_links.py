@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from alert_service.links import Link
+from alert_service.clicks.links import Link
 from alert_service.storage.models import used_link
 from common.database.connections import Database
 

@@ -1,0 +1,1 @@
+"""The way back: presses of buttons and signed links."""

@@ -1,0 +1,1 @@
+"""Why people were told or not, and what would be."""

@@ -1,0 +1,1 @@
+"""What an incident is, and what changes it: posts, people, notices, time."""

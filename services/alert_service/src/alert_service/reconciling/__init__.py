@@ -1,0 +1,1 @@
+"""What Alertmanager says and what stands here, compared."""
