@@ -124,19 +124,19 @@ def test_what_templates_can_do(text: str, expected: str) -> None:
         ),
         pytest.param(
             "{% set n = namespace(x=['a']) %}{% for a in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
-            "makes more than",
+            "makes more than|takes more than",
             id="a list that doubles",
         ),
         pytest.param(
             "{% set n = namespace(x=[], l=range(99999) | list) %}"
             "{% for a in range(9999) %}{% set n.x = n.x + [n.l[:]] %}{% endfor %}",
-            "makes more than",
+            "makes more than|takes more than",
             id="lists that fill memory",
         ),
         pytest.param(
             "{% set n = namespace(a=[1], b=[1]) %}"
             "{% for a in range(60) %}{% set n.a, n.b = [n.a, n.a], [n.b, n.b] %}{% endfor %}{{ 1 if n.a == n.b }}",
-            "makes more than",
+            "makes more than|takes more than",
             id="lists that take for ever to compare",
         ),
         pytest.param("{{ dict(a=1) }}", "'dict' is undefined", id="a way around that"),
@@ -149,7 +149,7 @@ def test_what_templates_can_do(text: str, expected: str) -> None:
         pytest.param(
             "{% set n = namespace(x='a') %}"
             "{% for a in range(99) %}{% set n.x = n.x | replace('a', 'aa') %}{% endfor %}",
-            "makes more than",
+            "makes more than|takes more than",
             id="a replacement that doubles",
         ),
         pytest.param(
