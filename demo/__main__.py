@@ -76,6 +76,7 @@ async def main(screen: Screen) -> int:
             HOME_VARIABLE: str(cluster.home),
             "HEALTH_MONITOR_POLICY__FILE": str(POLICY),
             "HEALTH_MONITOR_CLUSTER__NAME": "demo",
+            "AUTO_HEALING_CLUSTER__NAME": "demo",
         }
         async with running(environment, tokens=SCRAPER) as service:  # it starts while its cluster does
             await asyncio.shield(starting)
