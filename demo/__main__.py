@@ -16,7 +16,7 @@ from demo.monitoring import HURRY, SCRAPER, monitoring, programs
 from demo.screen import Screen
 from demo.service import Service, ServiceFailed, running
 from demo.story import CHAPTERS, DARK_NODE, PRESSED_NODE, REMAINS, Chapter
-from demo.wishes import ask_for_drain, leave_claim_behind
+from demo.wishes import ask_for_drain, keep_new_pods_off, leave_claim_behind
 from devcluster import DevCluster, DevClusterError, Settings
 from devcluster.processes import HOME_VARIABLE
 from devcluster.workloads import deploy
@@ -82,6 +82,7 @@ async def main(screen: Screen) -> int:
             await asyncio.shield(starting)
             screen.step(f"control plane is ready: {NODES} nodes in 3 zones")
             await _first_score(screen, cluster, service)
+            await keep_new_pods_off(cluster, DARK_NODE.target)
             return await _serve(screen, cluster, service, environment)
 
 

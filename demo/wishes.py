@@ -1,4 +1,5 @@
-"""What people do in the story: leave a volume claim behind, and ask for a drain that must not be."""
+"""What people do in the story: leave a volume claim behind, ask for a drain that must not be, keep a node for
+others."""
 
 import asyncio
 import contextlib
@@ -22,6 +23,12 @@ _SETTLED_SECONDS = 1.0  # until the view of both services has what the API serve
 async def leave_claim_behind(cluster: DevCluster) -> None:
     """A claim that no pod mounts and nothing makes."""
     await asyncio.to_thread(cluster.api.create, CLAIM)
+
+
+async def keep_new_pods_off(cluster: DevCluster, node: str) -> None:
+    """Of a node that goes dark: for its first 40 s the scheduler would send it pods that are being healed elsewhere."""
+    taint = {"key": "demo.example.com/others", "effect": "NoSchedule"}
+    await asyncio.to_thread(cluster.api.patch, f"{collection('v1/nodes')}/{node}", {"spec": {"taints": [taint]}})
 
 
 async def ask_for_drain(screen: Screen, cluster: DevCluster, healer: Service) -> None:
