@@ -18,7 +18,8 @@ import yaml
 from tests.support.alert_intake import a_post, an_alert
 from tests.support.alert_service import AlertService, chat_settings
 from tests.support.chat import a_chat
-from tests.support.cut_off import Line, a_line
+from tests.support.cut_off import Line
+from tests.support.postgres_proxy import before
 from tests.support.service import Json, start_program
 
 from devchat import Chat, Settings
@@ -106,7 +107,10 @@ async def folder() -> AsyncIterator[Path]:
 async def test_whatever_befalls_the_leader_each_alert_is_told_once_and_each_step_in_its_turn(
     alert_url: str, folder: Path
 ) -> None:
-    async with a_chat(Settings(channels=("sre",)), careless=True) as chat, a_line(alert_url, folder) as (line, by_line):
+    async with (
+        a_chat(Settings(channels=("sre",)), careless=True) as chat,
+        before(alert_url, folder, Line) as (line, by_line),
+    ):
         team = Team(chat, folder)
         try:
             first = await team.joins(alert_url)

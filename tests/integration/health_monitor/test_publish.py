@@ -12,8 +12,9 @@ from uuid import UUID
 
 import pytest
 from tests.support.clock import NOON, SteppedClock
-from tests.support.commit_cutter import a_commit_cutter
+from tests.support.commit_cutter import CommitCutter
 from tests.support.health_database import an_event, claim, execute, health_target, rows, run_until_done, scalar, told
+from tests.support.postgres_proxy import before
 from tests.support.waiting import eventually
 
 from common.contracts import Change, HealthEvent, ObjectKey, Severity
@@ -226,7 +227,7 @@ async def test_a_batch_whose_commit_got_no_answer_is_not_stored_twice(database: 
 async def test_commits_whose_answers_are_lost_are_noticed_and_not_repeated(health_url: str) -> None:
     heard: list[HealthEvent] = []
     with TemporaryDirectory(prefix="khc-") as folder:
-        async with a_commit_cutter(health_url, Path(folder)) as (cutter, url):
+        async with before(health_url, Path(folder), CommitCutter) as (cutter, url):
             database = Database(health_target(url), DatabaseSettings())
             async with an_outbox(database, on_stored=heard.extend) as outbox:
                 outbox.put([an_event("first")])
