@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from devcluster import DevCluster, binaries
+from devcluster.api import Access
 from devcluster.monitoring import Alertmanager, KubeStateMetrics, Prometheus
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -29,7 +30,7 @@ Server = TypeVar("Server", Alertmanager, Prometheus, KubeStateMetrics)
 
 @dataclass(frozen=True, slots=True)
 class Monitoring:
-    """Both, running."""
+    """What others ask, running."""
 
     prometheus: Prometheus
     alertmanager: Alertmanager
@@ -85,14 +86,9 @@ def _scraping(jobs: Mapping[str, dict[str, Any]], alertmanager: str) -> dict[str
 
 def _of_apiserver(cluster: DevCluster) -> dict[str, Any]:
     """As its administrator."""
-    access = yaml.safe_load(cluster.kubeconfig.read_text())
-    server, user = access["clusters"][0]["cluster"], access["users"][0]["user"]
-    files = {
-        "ca_file": server["certificate-authority"],
-        "cert_file": user["client-certificate"],
-        "key_file": user["client-key"],
-    }
-    return {"tls_config": files, **_static(server["server"])}
+    access = Access.of(cluster.kubeconfig)
+    files = {"ca_file": access.ca_file, "cert_file": access.cert_file, "key_file": access.key_file}
+    return {"tls_config": files, **_static(access.server)}
 
 
 def _rules(jobs: Container[str]) -> dict[str, str]:

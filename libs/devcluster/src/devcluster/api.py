@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +22,34 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the administrator gets in: the server's address, and the paths of files."""
+
+    server: str
+    ca_file: str
+    cert_file: str
+    key_file: str
+
+    @classmethod
+    def of(cls, kubeconfig: Path) -> Access:
+        """By kwokctl's kubeconfig, which names files."""
+        content = yaml.safe_load(kubeconfig.read_text())
+        cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
+        return cls(
+            server=str(cluster["server"]),
+            ca_file=cluster["certificate-authority"],
+            cert_file=user["client-certificate"],
+            key_file=user["client-key"],
+        )
+
+
 def tls(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
-    """The server's address and the TLS context of kwokctl's kubeconfig, which names files."""
-    content = yaml.safe_load(kubeconfig.read_text())
-    cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
-    context = ssl.create_default_context(cafile=cluster["certificate-authority"])
-    context.load_cert_chain(user["client-certificate"], user["client-key"])
-    return str(cluster["server"]), context
+    """The server's address and the administrator's TLS context."""
+    access = Access.of(kubeconfig)
+    context = ssl.create_default_context(cafile=access.ca_file)
+    context.load_cert_chain(access.cert_file, access.key_file)
+    return access.server, context
 
 
 class Api:
